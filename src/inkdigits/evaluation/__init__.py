@@ -1,0 +1,6 @@
+"""Arrays in, numbers out; nothing drawn or printed."""
+
+from inkdigits.evaluation.metrics import Evaluation, evaluate
+from inkdigits.evaluation.statistics import compare_pairs, holm, mcnemar_exact, wilson
+
+__all__ = ["Evaluation", "compare_pairs", "evaluate", "holm", "mcnemar_exact", "wilson"]

@@ -1,0 +1,139 @@
+"""Arrays in, numbers out: what a network gets right and wrong, and what it costs."""
+
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from inkdigits.data import DigitSet
+from inkdigits.errors import UsageError
+from inkdigits.evaluation.statistics import wilson
+from inkdigits.models.autoencoder import Autoencoder
+from inkdigits.training import Run, load_run
+from inkdigits.training.measure import BATCH, Scores, predict_logits, score, to_input
+
+CLASSES = 10
+TIMING_BATCH, TIMING_REPEATS = 256, 5
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What a network made of some digits.
+
+    Attributes
+    ----------
+    probabilities
+        float32 (N, 10), softmax of the logits.
+    labels
+        int64 (N,).
+    interval
+        Wilson 95 % interval of the accuracy.
+    """
+
+    probabilities: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    scores: Scores
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """The likeliest digit of each image, int64 (N,)."""
+        return self.probabilities.argmax(1)
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Whether each image was read rightly, bool (N,)."""
+        return self.predicted == self.labels
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The accuracy's Wilson interval at 95 %."""
+        return wilson(int(self.right.sum()), len(self.labels))
+
+    def confusion(self) -> NDArray[np.int64]:
+        """Return counts (10, 10), row the true digit, column the one that was read."""
+        return confusion_matrix(self.labels, self.predicted)
+
+
+def evaluate(run: Run | nn.Module | str | Path, digits: DigitSet) -> Evaluation:
+    """Let a network read digits.
+
+    Parameters
+    ----------
+    run
+        A run, the folder of one, or any network of this package.
+    digits
+        What to read, at least one.
+
+    Raises
+    ------
+    UsageError
+        When there are no digits.
+    RunError, ModelError
+        When the folder holds no run, or a broken one.
+    """
+    if not len(digits):
+        raise UsageError("there are no digits to evaluate on")
+    if isinstance(run, str | Path):
+        run = load_run(run)
+    model = run.model if isinstance(run, Run) else run
+    device = next(model.parameters()).device
+    logits = predict_logits(model, torch.tensor(digits.images, device=device)).cpu()
+    scores = score(logits, torch.tensor(digits.labels))
+    return Evaluation(logits.softmax(1).numpy(), digits.labels, scores)
+
+
+def confusion_matrix(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return counts (10, 10), row the true digit, column the one that was read."""
+    return np.bincount(labels * CLASSES + predicted, minlength=CLASSES**2).reshape(CLASSES, CLASSES).astype(np.int64)
+
+
+@torch.inference_mode()
+def reconstruction_mse(model: nn.Module, digits: DigitSet) -> float | None:
+    """Return the mean squared error of an autoencoder's pixels in [0, 1]; None for any other network."""
+    if not isinstance(model, Autoencoder):
+        return None
+    device = next(model.parameters()).device
+    model.eval()
+    total = 0.0
+    for batch in torch.tensor(digits.images, device=device).split(BATCH):
+        images = to_input(batch)  # (B, 1, 28, 28)
+        total += (model.decode(model.encode(images)) - images).square().mean((1, 2, 3)).sum().item()
+    return total / len(digits)
+
+
+def count_parameters(model: nn.Module) -> int:
+    """Return the number of trained numbers."""
+    return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+
+
+def count_macs(model: nn.Module) -> int:
+    """Return the multiply-accumulates of matrix products and convolutions for one digit."""
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    counter = FlopCounterMode(display=False)
+    # oneDNN's LSTM is one operation that the counter does not know; without it, it is a row of matrix products
+    with counter, torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):
+        model(torch.zeros(1, 1, 28, 28, device=device))
+    model.train(was_training)
+    return counter.get_total_flops() // 2
+
+
+@torch.inference_mode()
+def milliseconds_per_image(model: nn.Module) -> float:
+    """Return the median time for one digit of a batch of 256, in milliseconds, on the model's device."""
+    device = next(model.parameters()).device
+    model.eval()
+    images = torch.zeros(TIMING_BATCH, 28, 28, dtype=torch.uint8, device=device)
+    times = []
+    for _ in range(TIMING_REPEATS + 1):
+        start = time.perf_counter()
+        predict_logits(model, images, TIMING_BATCH).cpu()
+        times.append(time.perf_counter() - start)
+    return 1000 * statistics.median(times[1:]) / TIMING_BATCH

@@ -1,0 +1,93 @@
+"""Bring any crop of one digit to the form of MNIST: 28x28 grey, ink bright on black, centred by mass.
+
+MNIST's authors scaled each digit to fit 20x20 pixels, keeping its aspect, with anti-aliasing, and set its centre of
+mass at the centre of 28x28 (LeCun et al., "Gradient-based learning applied to document recognition", 1998).
+"""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SIZE = 28  # side of the finished image, pixels
+BOX = 20  # side of the box that the digit fills, pixels
+
+
+def to_grey(image: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Return an image (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) as grey uint8 (H, W).
+
+    16-bit values are scaled by 1/257, floats and booleans are taken as [0, 1]; transparency is laid on white.
+
+    Raises
+    ------
+    ValueError
+        When the array is empty, of another shape, or holds NaN or infinity.
+    """
+    if image.ndim not in (2, 3) or image.size == 0 or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
+        raise ValueError(f"an image of shape {image.shape} is neither grey (H, W) nor colour (H, W, 3 or 4)")
+    if image.dtype == np.uint16:
+        pixels = (image / 257).round().astype(np.uint8)
+    elif image.dtype == np.uint8:
+        pixels = image
+    else:
+        values = image.astype(np.float64)
+        if not np.isfinite(values).all():
+            raise ValueError("the image holds NaN or infinite pixels")
+        pixels = (values.clip(0, 1) * 255).round().astype(np.uint8)
+    if pixels.ndim == 2:
+        return pixels
+    if pixels.shape[2] == 4:
+        alpha = pixels[..., 3:].astype(np.float32) / 255
+        pixels = (pixels[..., :3] * alpha + 255 * (1 - alpha)).round().astype(np.uint8)
+    if pixels.shape[2] == 1:
+        return pixels[..., 0]
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def ink_bright(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return ``grey`` (H, W) with the paper at 0 and the strongest ink at 255, whichever of them was darker.
+
+    Paper is what the rim of the image mostly shows; ink is what differs from it most.
+    """
+    rim = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    paper = float(np.median(rim))
+    low, high = np.percentile(grey, [0.5, 99.5])
+    ink = grey.astype(np.float32) - paper if high - paper >= paper - low else paper - grey.astype(np.float32)
+    strongest = float(ink.max())
+    if strongest <= 0:
+        return np.zeros_like(grey)
+    return (ink.clip(0) * (255 / strongest)).round().astype(np.uint8)
+
+
+def to_mnist(image: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """Return any image of one digit as uint8 (28, 28) in the form of MNIST; a blank one as zeros.
+
+    Raises
+    ------
+    ValueError
+        See :func:`to_grey`.
+    """
+    ink = ink_bright(to_grey(image))
+    if not ink.any():
+        return np.zeros((SIZE, SIZE), np.uint8)
+    threshold, _ = cv2.threshold(ink, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    rows, columns = np.nonzero(ink > min(threshold, 64.0))
+    digit = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    height, width = digit.shape
+    scale = BOX / max(height, width)
+    new_size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    digit = cv2.resize(digit, new_size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return centred(np.asarray(digit, np.uint8))
+
+
+def centred(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return ``digit`` (h, w), at most 20x20, on black (28, 28), its centre of mass in the middle."""
+    height, width = digit.shape
+    mass = digit.astype(np.float64)
+    total = mass.sum()
+    centre_y = (mass.sum(1) @ np.arange(height)) / total
+    centre_x = (mass.sum(0) @ np.arange(width)) / total
+    top = int(np.clip(round(SIZE / 2 - centre_y), 0, SIZE - height))
+    left = int(np.clip(round(SIZE / 2 - centre_x), 0, SIZE - width))
+    canvas = np.zeros((SIZE, SIZE), np.uint8)
+    canvas[top : top + height, left : left + width] = digit
+    return canvas

@@ -1,0 +1,21 @@
+"""The networks, one file and one paper each; importing this package fills the registry."""
+
+# isort: off  (the order in which the report lists them)
+from inkdigits.models.registry import ModelSpec, create_model, list_models, model_spec, register_model
+from inkdigits.models import mlp, cnn, lenet5, resnet, densenet, lstm, autoencoder
+# isort: on
+
+__all__ = [
+    "ModelSpec",
+    "autoencoder",
+    "cnn",
+    "create_model",
+    "densenet",
+    "lenet5",
+    "list_models",
+    "lstm",
+    "mlp",
+    "model_spec",
+    "register_model",
+    "resnet",
+]

@@ -1,0 +1,72 @@
+"""Autoencoder: a digit squeezed into a short code and drawn again, with a classifier on the code.
+
+G. Hinton, R. Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 313, 2006,
+doi:10.1126/science.1127647. Changed: trained in one go, without layer-wise pre-training, by the mean squared error of
+the pixels and, at a small weight, the classifier's own loss.
+"""
+
+from torch import Tensor, nn
+import torch.nn.functional as F
+
+from inkdigits.models.registry import CLASSES, Criterion, Normalize, register_model
+
+CLASSIFIER_WEIGHT = 0.02  # of the classifier's loss beside the reconstruction's, which is about a hundredth of it
+
+
+def reconstruct_and_classify(
+    model: "Autoencoder", images: Tensor, labels: Tensor, criterion: Criterion
+) -> tuple[Tensor, Tensor]:
+    """Return MSE(reconstruction, images) + weight * criterion(logits, labels), and the logits (B, 10)."""
+    code = model.encode(images)
+    logits = model.classifier(code)
+    return F.mse_loss(model.decode(code), images) + CLASSIFIER_WEIGHT * criterion(logits, labels), logits
+
+
+@register_model(
+    "autoencoder",
+    paper="Hinton & Salakhutdinov 2006",
+    recipes={
+        "fast": {"epochs": 3},
+        "standard": {"epochs": 25, "batch_size": 128, "lr": 2e-3, "weight_decay": 0.01, "ema": 0.998},
+    },
+    objective=reconstruct_and_classify,
+)
+class Autoencoder(nn.Module):
+    """Layers of 512 and 256 units down to ``code`` numbers and up again."""
+
+    def __init__(self, code: int = 64) -> None:
+        super().__init__()
+        self.encoder = nn.Sequential(
+            Normalize(),
+            nn.Flatten(),  # (B, 784)
+            nn.Linear(28 * 28, 512),
+            nn.ReLU(inplace=True),
+            nn.Linear(512, 256),
+            nn.ReLU(inplace=True),
+            nn.Linear(256, code),  # (B, code)
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(code, 256),
+            nn.ReLU(inplace=True),
+            nn.Linear(256, 512),
+            nn.ReLU(inplace=True),
+            nn.Linear(512, 28 * 28),  # (B, 784)
+            nn.Unflatten(1, (1, 28, 28)),  # (B, 1, 28, 28)
+            nn.Sigmoid(),
+        )
+        self.classifier = nn.Sequential(nn.ReLU(), nn.Linear(code, 128), nn.ReLU(inplace=True), nn.Linear(128, CLASSES))
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the codes (B, code) of images (B, 1, 28, 28)."""
+        codes: Tensor = self.encoder(images)
+        return codes
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Return the images (B, 1, 28, 28) in [0, 1] drawn from codes (B, code)."""
+        images: Tensor = self.decoder(codes)
+        return images
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (B, 10) of images (B, 1, 28, 28)."""
+        logits: Tensor = self.classifier(self.encode(images))
+        return logits

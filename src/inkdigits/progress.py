@@ -1,0 +1,104 @@
+"""Progress on the terminal: bars where a person watches, a line per epoch where nobody does."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+if TYPE_CHECKING:
+    from inkdigits.training.checkpoint import EpochRow
+
+console = Console(stderr=True, highlight=False)
+
+
+def say(line: str) -> None:
+    """Print a line for people, on stderr, as it is."""
+    console.print(line, markup=False, soft_wrap=True)
+
+
+class DownloadBar:
+    """A bar for each file that is downloaded; shown from the first byte on."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        """Take the bytes received so far, and all that are expected (0 if unknown)."""
+        if not console.is_terminal:
+            return
+        if self._bar is None:
+            columns = (TextColumn("downloading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+            self._bar = Progress(*columns, console=console, transient=True)
+            self._task = self._bar.add_task("", total=total or None)
+            self._bar.start()
+        self._bar.update(self._task, completed=done, total=total or None)
+        if total and done >= total:
+            self._bar.stop()
+            self._bar = None
+
+
+class TrainingBar:
+    """Loss, accuracy, images per second and time left of one training run."""
+
+    def __init__(self, title: str, epochs: int, images_per_epoch: int, every_epoch: bool = True) -> None:
+        self._title, self._epochs, self._images, self._every_epoch = title, epochs, images_per_epoch, every_epoch
+        self._bar: Progress | None = None
+        self._last = (time.perf_counter(), 0)
+        if console.is_terminal:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("loss {task.fields[loss]:.4f}  acc {task.fields[accuracy]:6.2%}  {task.fields[rate]:,.0f} images/s"),
+                TimeRemainingColumn(compact=True),
+            )
+            self._bar = Progress(*columns, console=console, transient=True)
+            self._task = self._bar.add_task(title, total=epochs * images_per_epoch, loss=0.0, accuracy=0.0, rate=0.0)
+
+    def step(self, epoch: int, images: int, loss: float, accuracy: float) -> None:
+        """Move the bar."""
+        if self._bar is None:
+            return
+        self._bar.start()
+        now, done = time.perf_counter(), (epoch - 1) * self._images + images
+        rate = (done - self._last[1]) / max(now - self._last[0], 1e-9)
+        if images < self._images:
+            self._last = (now, done)
+        self._bar.update(
+            self._task,
+            description=f"{self._title}  epoch {epoch}/{self._epochs}",
+            completed=done,
+            loss=loss,
+            accuracy=accuracy,
+            rate=rate,
+        )
+
+    def epoch(self, row: "EpochRow") -> None:
+        """Print the epoch's measurements."""
+        if self._every_epoch:
+            held_out = "" if row.val_acc != row.val_acc else f"  validation {row.val_acc:.2%}"
+            say(
+                f"{self._title}  epoch {row.epoch}/{self._epochs}  train {row.train_acc:.2%}{held_out}  "
+                f"test {row.test_acc:.2%}  cross-entropy {row.train_ce:.4f} / {row.test_ce:.4f}  {row.seconds:.1f} s"
+            )
+        self._last = (time.perf_counter(), row.epoch * self._images)
+        if row.epoch == self._epochs:
+            self.close()
+
+    def close(self) -> None:
+        """Take the bar off the terminal."""
+        if self._bar is not None:
+            self._bar.stop()
+
+
+@contextmanager
+def closing(bar: TrainingBar) -> Iterator[TrainingBar]:
+    """Yield a bar and take it off the terminal however the block ends."""
+    try:
+        yield bar
+    finally:
+        bar.close()
+        sys.stderr.flush()

@@ -1,0 +1,390 @@
+"""The grid of networks and seeds: trained once, kept on disk, gathered into one folder that can be read and redrawn.
+
+::
+
+    results.csv      one row per network and seed
+    summary.json     means, spreads, intervals, pairs, and what it ran on
+    figures/*.png    every figure alone
+    report.html      all of it in one file
+    runs/            a folder per run; finished ones are never trained again
+"""
+
+import csv
+import io
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from inkdigits.data import CATALOG, Dataset, load
+from inkdigits.errors import RunError, UsageError
+from inkdigits.evaluation.metrics import count_macs, count_parameters, evaluate, milliseconds_per_image
+from inkdigits.evaluation.statistics import Pair, compare_pairs, mean_sd, wilson
+from inkdigits.files import atomic_path, read_json, write_json, write_text
+from inkdigits.models import list_models, model_spec
+from inkdigits.training import Progress, Run, load_run, train
+from inkdigits.training.recipe import recipe_for
+
+RESULTS, SUMMARY, REPORT, FIGURES, RUNS = "results.csv", "summary.json", "report.html", "figures", "runs"
+PROBABILITIES = "test_probabilities.npy"
+QUICK_DIGITS = 36_000  # digits that a quick run sees in all: ten passes over mnist-5k, one over MNIST
+
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One network under one preset; ``mlp:best`` on the command line."""
+
+    model: str
+    preset: str = "standard"
+
+    @classmethod
+    def parse(cls, text: str) -> "Entry":
+        """Read ``model`` or ``model:preset``.
+
+        Raises
+        ------
+        UsageError
+            When there is no such model or preset of it.
+        """
+        model, _, preset = text.strip().partition(":")
+        entry = cls(model, preset or "standard")
+        recipe_for(entry.model, entry.preset)
+        return entry
+
+    @property
+    def label(self) -> str:
+        """How tables and figures call it."""
+        return self.model if self.preset == "standard" else f"{self.model}:{self.preset}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of results.csv: times in seconds, accuracies in [0, 1], the Wilson 95 % interval of test_acc."""
+
+    model: str
+    data: str
+    seed: int
+    n_train: int
+    n_test: int
+    train_ce: float
+    test_ce: float
+    train_mse: float
+    test_mse: float
+    train_acc: float
+    test_acc: float
+    acc_low: float
+    acc_high: float
+    params: int
+    macs: int
+    epochs: int
+    train_s: float
+    cpu_s: float
+    threads: int
+    ms_per_image: float
+    data_sha256: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One network over its seeds."""
+
+    model: str
+    seeds: int
+    test_acc: float
+    test_acc_sd: float  # NaN for one seed
+    acc_low: float  # Wilson 95 % interval of the mean accuracy, on n_test digits
+    acc_high: float
+    train_acc: float
+    train_ce: float
+    test_ce: float
+    train_mse: float
+    test_mse: float
+    params: int
+    macs: int
+    epochs: int
+    train_s: float
+    cpu_s: float
+    ms_per_image: float
+
+
+@dataclass
+class Comparison:
+    """A finished grid.
+
+    Attributes
+    ----------
+    runs
+        For each label its runs, in the order of the seeds.
+    probabilities
+        For each label float32 (seeds, n_test, 10).
+    """
+
+    folder: Path
+    dataset: Dataset = field(repr=False)
+    runs: dict[str, list[Run]] = field(repr=False)
+    probabilities: dict[str, NDArray[np.float32]] = field(repr=False)
+    rows: list[Row] = field(repr=False)
+    quick: bool = False
+
+    @property
+    def labels(self) -> list[str]:
+        """The networks, in the order of the comparison."""
+        return list(self.runs)
+
+    @cached_property
+    def summaries(self) -> list[Summary]:
+        """Means over the seeds, one entry per network."""
+        summaries = []
+        for label in self.labels:
+            rows = [row for row in self.rows if row.model == label]
+            mean = {
+                f.name: float(np.mean([getattr(row, f.name) for row in rows]))
+                for f in fields(Summary)
+                if f.name not in ("model", "seeds", "test_acc", "test_acc_sd", "acc_low", "acc_high")
+            }
+            accuracy, spread = mean_sd([row.test_acc for row in rows])
+            n = rows[0].n_test
+            low, high = wilson(round(accuracy * n), n)
+            whole = {name: round(mean.pop(name)) for name in ("params", "macs", "epochs")}
+            summaries.append(Summary(label, len(rows), accuracy, spread, low, high, **mean, **whole))
+        return summaries
+
+    def right(self, label: str) -> NDArray[np.bool_]:
+        """Whether the first seed's network read each test digit rightly, bool (n_test,)."""
+        return np.asarray(self.probabilities[label][0].argmax(1) == self.dataset.test.labels)
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """Every pair of the first seed's networks; the first seed is fixed in advance, not chosen by its result."""
+        return compare_pairs({label: self.right(label) for label in self.labels})
+
+
+def compare(
+    models: Sequence[str] | None = None,
+    data: str = "mnist",
+    *,
+    dataset: Dataset | None = None,
+    seeds: int = 1,
+    epochs: int | None = None,
+    quick: bool = False,
+    jobs: int = 1,
+    validation: int | None = None,
+    device: str = "auto",
+    out: str | Path = "runs/compare",
+    progress_for: Callable[[str, int, int], Progress] | None = None,
+    notify: Notify | None = None,
+) -> Comparison:
+    """Train every network with every seed and write the comparison's folder.
+
+    Parameters
+    ----------
+    models
+        Names, or ``name:preset``; None for every network.
+    data, dataset
+        Name or path of the data set; ``dataset`` is the same already loaded.
+    seeds
+        How many; they are 0, 1, … in this order.
+    epochs
+        In place of each recipe's own.
+    quick
+        Cut the epochs so that each network sees about 36,000 digits.
+    jobs
+        Runs side by side, the cores shared among them.
+    out
+        The folder; runs that are finished there are not trained again.
+    progress_for
+        Gives for a run's title, epochs and digits per epoch who follows its steps (with one job only).
+    notify
+        Takes a line of text for each finished run.
+
+    Raises
+    ------
+    UsageError
+        When a setting cannot be meant.
+    RunError
+        When the folder holds runs of other settings, or cannot be written.
+    """
+    entries = [Entry.parse(text) for text in (models if models is not None else list_models())]
+    if not entries or len(set(entries)) < len(entries):
+        raise UsageError("name each model once, and at least one")
+    if seeds < 1 or jobs < 1:
+        raise UsageError(f"seeds and jobs must be at least 1, not {seeds} and {jobs}")
+    if dataset is None:
+        dataset = load(data)
+    if not len(dataset.test):
+        raise UsageError(f"{data} has no test digits to compare on")
+    folder = Path(out)
+    grid = []
+    for seed in range(seeds):
+        for entry in entries:
+            recipe, _ = recipe_for(entry.model, entry.preset, {"epochs": epochs})
+            chosen = min(recipe.epochs, max(1, round(QUICK_DIGITS / len(dataset.train)))) if quick else recipe.epochs
+            settings = {
+                "model": entry.model,
+                "preset": entry.preset,
+                "seed": seed,
+                "epochs": chosen,
+                "validation": validation,
+                "device": device,
+                "out": str(folder / RUNS / f"{entry.label.replace(':', '-')}-s{seed}"),
+                "resume": True,
+            }
+            grid.append((f"{entry.label} seed {seed}", settings))
+    say = notify or (lambda line: None)
+    if jobs == 1:
+        for title, settings in grid:
+            bar = progress_for(title, settings["epochs"], len(dataset.train)) if progress_for else None
+            run = train(data=dataset, progress=bar, **settings)
+            say(_finished(title, run.metrics))
+    else:
+        # a fallback has been found once: the workers shall not look for the network again
+        source = dataset.name if dataset.name in CATALOG else data
+        _train_side_by_side(grid, source, jobs, say)
+    write_json(
+        folder / SUMMARY,
+        {
+            "data": source_of(data, dataset),
+            "notes": list(dataset.notes),
+            "models": [entry.label for entry in entries],
+            "seeds": seeds,
+            "quick": quick,
+        },
+    )
+    return gather(folder, dataset)
+
+
+def source_of(data: str, dataset: Dataset) -> str:
+    """Return what to load this data set by again: its name, or the path of a person's own."""
+    return dataset.name if dataset.name in CATALOG else str(Path(data).resolve())
+
+
+def _finished(title: str, metrics: Mapping[str, float]) -> str:
+    return f"{title}: test accuracy {100 * metrics['test_acc']:.2f} %, trained in {metrics['train_s']:.0f} s"
+
+
+def _train_side_by_side(grid: Sequence[tuple[str, dict[str, Any]]], data: str, jobs: int, say: Notify) -> None:
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, context, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
+        waiting = {pool.submit(_train_one, data, settings): title for title, settings in grid}
+        try:
+            for done in as_completed(waiting):
+                say(_finished(waiting[done], done.result()))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _train_one(data: str, settings: dict[str, Any]) -> dict[str, float]:
+    return train(data=data, **settings).metrics
+
+
+def gather(folder: str | Path, dataset: Dataset | None = None) -> Comparison:
+    """Read the finished runs of a comparison's folder and write its results.csv and summary.json.
+
+    Raises
+    ------
+    RunError
+        When the folder is no comparison, a run is missing, or the data set is not the one it was made on.
+    """
+    folder = Path(folder)
+    plan = read_json(folder / SUMMARY)
+    try:
+        entries = [Entry.parse(label) for label in plan["models"]]
+        seeds, quick, data = int(plan["seeds"]), bool(plan["quick"]), str(plan["data"])
+    except KeyError as error:
+        raise RunError(f"{folder / SUMMARY} lacks {error}; it was not written by `inkdigits compare`") from error
+    if dataset is None:
+        found = load(data)
+        dataset = Dataset(found.name, found.train, found.test, tuple(plan["notes"]))
+    runs: dict[str, list[Run]] = {}
+    probabilities: dict[str, NDArray[np.float32]] = {}
+    rows = []
+    for entry in entries:
+        runs[entry.label] = [
+            load_run(folder / RUNS / f"{entry.label.replace(':', '-')}-s{seed}") for seed in range(seeds)
+        ]
+        per_seed = []
+        for run in runs[entry.label]:
+            if run.settings["data"]["sha256"] != dataset.sha256:
+                raise RunError(f"{run.folder} was trained on other data than {dataset.name} as it is now; train anew")
+            per_seed.append(_test_probabilities(run, dataset))
+        probabilities[entry.label] = np.stack(per_seed)
+        model = runs[entry.label][0].model
+        cost = {"params": count_parameters(model), "macs": count_macs(model), "ms_per_image": milliseconds_per_image(model)}
+        rows += [_row(entry.label, run, dataset, cost) for run in runs[entry.label]]
+    comparison = Comparison(folder, dataset, runs, probabilities, rows, quick)
+    _write_tables(comparison, plan)
+    return comparison
+
+
+def _test_probabilities(run: Run, dataset: Dataset) -> NDArray[np.float32]:
+    """Return float32 (n_test, 10), computed once and kept in the run's folder."""
+    assert run.folder is not None
+    path = run.folder / PROBABILITIES
+    if path.exists():
+        kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
+        return kept
+    computed = evaluate(run, dataset.test).probabilities
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.save(file, computed)
+    return computed
+
+
+def _row(label: str, run: Run, dataset: Dataset, cost: Mapping[str, Any]) -> Row:
+    metrics, n_test = run.metrics, len(dataset.test)
+    low, high = wilson(round(metrics["test_acc"] * n_test), n_test)
+    return Row(
+        model=label,
+        data=dataset.name,
+        seed=run.settings["seed"],
+        n_train=run.settings["data"]["train"],
+        n_test=n_test,
+        **{key: metrics[key] for key in ("train_ce", "test_ce", "train_mse", "test_mse", "train_acc", "test_acc")},
+        acc_low=low,
+        acc_high=high,
+        **cost,
+        epochs=len(run.history),
+        train_s=metrics["train_s"],
+        cpu_s=metrics["cpu_s"],
+        threads=run.environment["hardware"]["threads"],
+        data_sha256=dataset.sha256,
+        version=run.environment["versions"]["inkdigits"],
+    )
+
+
+def _write_tables(comparison: Comparison, plan: dict[str, Any]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([f.name for f in fields(Row)])
+    for row in comparison.rows:
+        writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in asdict(row).values()])
+    write_text(comparison.folder / RESULTS, text.getvalue())
+    first = next(iter(comparison.runs.values()))[0]
+    n_test = len(comparison.dataset.test)
+    summary = {
+        **plan,
+        "n_test": n_test,
+        "data_sha256": comparison.dataset.sha256,
+        **{key: first.environment[key] for key in ("versions", "hardware")},
+        "papers": {label: model_spec(Entry.parse(label).model).paper for label in comparison.labels},
+        "recipes": {label: runs[0].settings["recipe"] for label, runs in comparison.runs.items()},
+        "options": {label: runs[0].settings["options"] for label, runs in comparison.runs.items()},
+        "results": [
+            {key: None if value != value else value for key, value in asdict(summary).items()}
+            for summary in comparison.summaries
+        ],
+        "pairs": [{**asdict(pair), "says": pair.sentence(n_test)} for pair in comparison.pairs],
+    }
+    write_json(comparison.folder / SUMMARY, summary)

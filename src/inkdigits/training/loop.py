@@ -1,0 +1,334 @@
+"""Training: one straight step, repeated; everything that can be chosen is in the recipe or the model's spec."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from inkdigits.data import Dataset, DigitSet, load
+from inkdigits.data.augment import augmentation
+from inkdigits.errors import RunError, UsageError
+from inkdigits.models import create_model, model_spec
+from inkdigits.models.registry import Criterion
+from inkdigits.training import checkpoint
+from inkdigits.training.checkpoint import EpochRow, Run, State
+from inkdigits.training.device import hardware, keep_freed_memory, select_device, versions
+from inkdigits.training.measure import Scores, predict_logits, score, softmax_mse, to_input
+from inkdigits.training.recipe import Recipe, recipe_for
+
+VALIDATION = 5_000  # digits of the training set that choices are made on; a tenth of smaller sets
+CURVE_DIGITS = 5_000  # training digits that the curve of every epoch is measured on
+REPORT_EVERY = 10  # steps between two reports of progress
+
+
+class Progress(Protocol):
+    """Who wants to know how far training is."""
+
+    def step(self, epoch: int, images: int, loss: float, accuracy: float) -> None:
+        """Take the running mean loss and accuracy of an epoch, after ``images`` of its digits."""
+
+    def epoch(self, row: EpochRow) -> None:
+        """Take the measurements after an epoch."""
+
+
+class Silent:
+    """Nobody wants to know."""
+
+    def step(self, epoch: int, images: int, loss: float, accuracy: float) -> None:
+        """Do nothing."""
+
+    def epoch(self, row: EpochRow) -> None:
+        """Do nothing."""
+
+
+def learning_rate(recipe: Recipe, progress: float) -> float:
+    """Return the rate at ``progress`` in [0, 1] through all steps.
+
+    One-cycle rises from 1/25 of the peak and falls to 0, both along a cosine (L. Smith, N. Topin, 2017,
+    arXiv:1708.07120); cosine falls from the peak to 0 (I. Loshchilov, F. Hutter, 2016, arXiv:1608.03983).
+    """
+    if recipe.schedule == "constant":
+        return recipe.lr
+    warmup = recipe.warmup if recipe.schedule == "one-cycle" else 0.0
+    if progress < warmup:
+        low = recipe.lr / 25
+        return low + (recipe.lr - low) * (1 - math.cos(math.pi * progress / warmup)) / 2
+    return recipe.lr * (1 + math.cos(math.pi * (progress - warmup) / max(1 - warmup, 1e-9))) / 2
+
+
+def make_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
+    """Return the recipe's optimizer; only matrices and kernels decay."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    if recipe.optimizer == "sgd":
+        nesterov = recipe.momentum > 0
+        return torch.optim.SGD(groups, recipe.lr, momentum=recipe.momentum, nesterov=nesterov, fused=True)
+    kind = torch.optim.AdamW if recipe.optimizer == "adamw" else torch.optim.Adam
+    return kind(groups, recipe.lr, fused=True)
+
+
+def make_criterion(recipe: Recipe) -> Criterion:
+    """Return the recipe's loss: logits (B, 10), labels (B,) -> ()."""
+    if recipe.loss == "mse":
+        return softmax_mse
+
+    def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+
+    return cross_entropy
+
+
+def averaged(model: nn.Module, decay: float) -> AveragedModel:
+    """Return the exponential moving average of a model's weights and buffers.
+
+    The decay grows from 0.1 to ``decay`` with the steps taken, t: min(decay, (1 + t) / (10 + t)), so that the first
+    random weights are soon forgotten. With decay 0 it is the model itself.
+    """
+
+    def update(averages: Any, currents: Any, step: Any) -> None:
+        weight = 1 - min(decay, (1 + int(step)) / (10 + int(step)))
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(averages, currents, weight)
+        else:
+            torch._foreach_copy_(averages, currents)
+
+    return AveragedModel(model, multi_avg_fn=update, use_buffers=True)
+
+
+def epoch_seed(seed: int, epoch: int) -> int:
+    """Return the seed of one epoch: order, distortion and dropout start anew from it, so a resumed run needs no more."""
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+
+
+class Trainer:
+    """One run in progress: the model, its average and optimizer, and the digits on the device."""
+
+    def __init__(self, settings: Mapping[str, Any], recipe: Recipe, train: DigitSet, device: torch.device) -> None:
+        self.recipe, self.device, self.seed = recipe, device, int(settings["seed"])
+        self.spec = model_spec(settings["model"])
+        torch.manual_seed(epoch_seed(self.seed, 0))
+        fresh = create_model(self.spec.name, **settings["options"])
+        self.model = fresh.to(device=device, memory_format=torch.channels_last)
+        self.average = averaged(self.model, recipe.ema)
+        self.optimizer = make_optimizer(recipe, self.model)
+        self.criterion = make_criterion(recipe)
+        self.distort = augmentation(recipe.augment)
+        self.images = torch.tensor(train.images, device=device)  # uint8 (N, 28, 28)
+        self.labels = torch.tensor(train.labels, device=device)  # int64 (N,)
+        self.steps = len(train) // recipe.batch_size  # per epoch
+
+    def precision(self) -> AbstractContextManager[Any]:
+        """Return the context of a forward pass: bfloat16 on CUDA, float32 elsewhere."""
+        return torch.autocast("cuda", torch.bfloat16) if self.device.type == "cuda" else nullcontext()
+
+    def train_epoch(self, epoch: int, progress: Progress) -> None:
+        """Take every step of one epoch, numbered from 1."""
+        seed = epoch_seed(self.seed, epoch)
+        torch.manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed)
+        order = torch.randperm(len(self.labels), generator=generator).to(self.device)  # (N,)
+        loss_sum = torch.zeros((), device=self.device)
+        correct = torch.zeros((), dtype=torch.int64, device=self.device)
+        self.model.train()
+        for step, batch in enumerate(order[: self.steps * self.recipe.batch_size].split(self.recipe.batch_size)):
+            rate = learning_rate(self.recipe, ((epoch - 1) * self.steps + step) / (self.recipe.epochs * self.steps))
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            images = self.distort(to_input(self.images[batch]), generator)  # (B, 1, 28, 28)
+            labels = self.labels[batch]  # (B,)
+            with self.precision():
+                loss, logits = self.spec.objective(self.model, images, labels, self.criterion)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            if self.recipe.ema:
+                self.average.update_parameters(self.model)
+            loss_sum += loss.detach()
+            correct += (logits.argmax(1) == labels).sum()
+            if step % REPORT_EVERY == REPORT_EVERY - 1 or step == self.steps - 1:
+                seen = (step + 1) * self.recipe.batch_size
+                progress.step(epoch, seen, loss_sum.item() / (step + 1), correct.item() / seen)
+        if not self.recipe.ema:
+            self.average.module.load_state_dict(self.model.state_dict())
+        if not math.isfinite(loss_sum.item()):
+            raise RunError(f"the loss became {loss_sum.item()} in epoch {epoch}; choose a lower --lr than {self.recipe.lr}")
+
+    def measure(self, digits: DigitSet) -> Scores:
+        """Return the scores of the averaged model."""
+        if not len(digits):
+            return Scores(math.nan, math.nan, math.nan)
+        logits = predict_logits(self.average.module, torch.tensor(digits.images, device=self.device))
+        return score(logits, torch.tensor(digits.labels, device=self.device))
+
+    def state(self, history: list[EpochRow]) -> State:
+        """Return what is needed to go on from here."""
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        optimizer = [dict(self.optimizer.state[parameter]) for parameter in parameters]
+        return State(self.model.state_dict(), self.average.state_dict(), optimizer, history)
+
+    def restore(self, state: State) -> None:
+        """Go on from ``state``; tensors keep the memory layout of the parameters that they belong to."""
+        self.model.load_state_dict(state.model)
+        self.average.load_state_dict(state.average)
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        for parameter, values in zip(parameters, state.optimizer, strict=True):
+            self.optimizer.state[parameter] = {
+                name: torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value.to(self.device)
+                for name, value in values.items()
+            }
+
+
+def train(
+    model: str,
+    data: str | Dataset = "mnist",
+    *,
+    preset: str = "standard",
+    options: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    validation: int | None = None,
+    device: str = "auto",
+    out: str | Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    **overrides: Any,
+) -> Run:
+    """Train one network.
+
+    Parameters
+    ----------
+    model
+        A name of :func:`inkdigits.list_models`.
+    data
+        A data set, or what :func:`inkdigits.load` takes.
+    preset
+        Which of the model's recipes: ``fast``, ``standard`` or, where it has one, ``best``.
+    options
+        The network's own settings, over the preset's.
+    seed
+        Of weights, order, distortion, dropout and the validation split; the same one gives the same weights.
+    validation
+        Training digits set aside (stratified) to make choices on, 0 for none; None for 5,000, or a tenth of a smaller
+        training set.
+    out
+        Folder of the run; None keeps it in memory only.
+    resume
+        Go on where an interrupted run in ``out`` stopped; a finished one is loaded, and nothing there begins anew.
+    overrides
+        Fields of :class:`inkdigits.training.recipe.Recipe`.
+
+    Returns
+    -------
+    Run
+        The model in evaluation mode with its averaged weights, history and metrics of the last epoch. No choice reads
+        the test set.
+
+    Raises
+    ------
+    UsageError
+        When a setting cannot be meant.
+    RunError
+        When ``out`` holds another run or cannot be written, or the loss is no longer finite.
+    """
+    recipe, preset_options = recipe_for(model, preset, overrides)
+    dataset = load(data) if isinstance(data, str) else data
+    target = select_device(device)
+    aside = min(VALIDATION, len(dataset.train) // 10) if validation is None else validation
+    learn, held_out = dataset.train.split(aside, seed) if aside else (dataset.train, dataset.train[:0])
+    if recipe.batch_size > len(learn):
+        raise UsageError(f"batch-size {recipe.batch_size} is larger than the {len(learn)} digits to train on")
+    settings: dict[str, Any] = {
+        "model": model,
+        "options": preset_options | dict(options or {}),
+        "recipe": recipe.to_dict(),
+        "seed": seed,
+        "data": {"name": dataset.name, "sha256": dataset.sha256, "train": len(learn), "validation": len(held_out)},
+    }
+    folder = None if out is None else Path(out)
+    state = None
+    if folder:
+        if checkpoint.is_finished(folder):
+            if not resume:
+                raise RunError(f"{folder} already holds a run; choose another --out, or remove it")
+            done = checkpoint.load_run(folder, target)
+            checkpoint.require_same_settings(folder, done.settings, settings)
+            return done
+        if (folder / checkpoint.STATE).exists() and not resume:
+            raise RunError(f"{folder} holds an unfinished run; --resume goes on with it, or remove the folder")
+        state = checkpoint.load_state(folder, settings)
+        checkpoint.log(folder, "resume" if state else "start", **json.loads(json.dumps(settings)))
+    keep_freed_memory()
+    with torch.random.fork_rng(devices=[]):
+        return _train(settings, recipe, dataset, learn, held_out, target, folder, state, progress or Silent())
+
+
+def _train(
+    settings: dict[str, Any],
+    recipe: Recipe,
+    dataset: Dataset,
+    learn: DigitSet,
+    held_out: DigitSet,
+    device: torch.device,
+    folder: Path | None,
+    state: State | None,
+    progress: Progress,
+) -> Run:
+    trainer = Trainer(settings, recipe, learn, device)
+    history: list[EpochRow] = []
+    if state:
+        trainer.restore(state)
+        history = state.history
+    curve = learn.split(CURVE_DIGITS, seed=0)[1] if len(learn) > CURVE_DIGITS else learn
+    for epoch in range(len(history) + 1, recipe.epochs + 1):
+        wall, cpu = time.perf_counter(), time.process_time()
+        trainer.train_epoch(epoch, progress)
+        seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
+        last = epoch == recipe.epochs
+        scores = [trainer.measure(part) for part in (learn if last else curve, held_out, dataset.test)]
+        row = EpochRow(
+            epoch,
+            *(s.cross_entropy for s in scores),
+            *(s.mse for s in scores),
+            *(s.accuracy for s in scores),
+            lr=learning_rate(recipe, (epoch - 1 / trainer.steps) / recipe.epochs),
+            seconds=round(seconds, 3),
+            cpu_seconds=round(cpu_seconds, 3),
+        )
+        history.append(row)
+        progress.epoch(row)
+        if folder:
+            checkpoint.save_state(folder, trainer.state(history), settings)
+            checkpoint.log(folder, "epoch", **asdict(row))
+    metrics = {key: value for key, value in asdict(history[-1]).items() if key.startswith(("train_", "val_", "test_"))}
+    metrics |= {
+        "train_s": round(sum(row.seconds for row in history), 2),
+        "cpu_s": round(sum(row.cpu_seconds for row in history), 2),
+    }
+    environment = {"versions": versions(), "hardware": hardware(device), "notes": list(dataset.notes)}
+    run = Run(trainer.average.module.eval(), settings, history, metrics, environment, folder)
+    if folder:
+        checkpoint.save_run(folder, run)
+        checkpoint.log(folder, "finished", **metrics)
+    return run
+
+
+def every_epoch(call: Callable[[EpochRow], None]) -> Progress:
+    """Return a progress that passes each epoch's measurements to ``call``."""
+
+    class _EveryEpoch(Silent):
+        def epoch(self, row: EpochRow) -> None:
+            call(row)
+
+    return _EveryEpoch()
