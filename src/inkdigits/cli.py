@@ -38,7 +38,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 DataOption = Annotated[str, typer.Option("--data", help="A data set's name, or a folder, .csv or .npz of your own.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Validation = Annotated[
-    int | None, typer.Option(help="Training digits set aside to choose settings by; 5,000 or a tenth by default.")
+    int | None,
+    typer.Option(help="Training digits set aside to choose settings by; 5,000 or a tenth by default."),
 ]
 
 
@@ -171,7 +172,9 @@ def _free_folder(model: str, data: str, seed: int) -> Path:
 def train_command(
     model: Annotated[str, typer.Argument(help="A network; `inkdigits models` lists them.")],
     data: DataOption = "mnist",
-    preset: Annotated[str, typer.Option(help="The model's recipe: fast, standard, or best where it has one.")] = "standard",
+    preset: Annotated[
+        str, typer.Option(help="The model's recipe: fast, standard, or best where it has one.")
+    ] = "standard",
     epochs: Annotated[int | None, typer.Option(help="Passes over the training digits.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Digits per step.")] = None,
     lr: Annotated[float | None, typer.Option(help="The highest learning rate.")] = None,
@@ -185,7 +188,8 @@ def train_command(
     augment: Annotated[str | None, typer.Option(help="none or geometric.")] = None,
     ema: Annotated[float | None, typer.Option(help="Decay per step of the averaged weights; 0 for none.")] = None,
     option: Annotated[
-        list[str] | None, typer.Option("--option", "-O", help="key=value of the network itself, such as activation=sigmoid.")
+        list[str] | None,
+        typer.Option("--option", "-O", help="key=value of the network itself, such as activation=sigmoid."),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same weights.", min=0)] = 0,
     validation: Validation = None,
@@ -287,15 +291,17 @@ def evaluate_command(
         _emit(figures)
         return
     typer.echo(
-        f"{trained.name} on {dataset.name} ({part}, {len(digits):,} digits): accuracy {100 * result.scores.accuracy:.2f} % "
-        f"(Wilson 95 %: {100 * low:.2f} to {100 * high:.2f}), cross-entropy {result.scores.cross_entropy:.4f}, "
+        f"{trained.name} on {dataset.name} ({part}, {len(digits):,} digits): "
+        f"accuracy {100 * result.scores.accuracy:.2f} % (Wilson 95 %: {100 * low:.2f} to {100 * high:.2f}), cross-entropy {result.scores.cross_entropy:.4f}, "
         f"MSE {result.scores.mse:.5f}" + (f", reconstruction MSE {copied:.4f}" if copied is not None else "")
     )
 
 
 @app.command("compare")
 def compare_command(
-    models: Annotated[str | None, typer.Option(help="Names with commas between; mlp:best for a preset. All by default.")] = None,
+    models: Annotated[
+        str | None, typer.Option(help="Names with commas between; mlp:best for a preset. All by default.")
+    ] = None,
     data: DataOption = "mnist",
     seeds: Annotated[int, typer.Option(help="How many seeds each network is trained with.")] = 1,
     epochs: Annotated[int | None, typer.Option(help="In place of each recipe's own.")] = None,
@@ -303,7 +309,9 @@ def compare_command(
     jobs: Annotated[int, typer.Option(help="Runs side by side; the cores are shared among them.")] = 1,
     validation: Validation = None,
     device: Device = "auto",
-    out: Annotated[Path, typer.Option(help="Folder of the comparison; finished runs in it are kept.")] = Path("runs/compare"),
+    out: Annotated[Path, typer.Option(help="Folder of the comparison; finished runs in it are kept.")] = Path(
+        "runs/compare"
+    ),
     as_json: Json = False,
 ) -> None:
     """Train the networks side by side and write a report on what they can do."""
@@ -353,7 +361,17 @@ def compare_command(
             ]
             for s in comparison.summaries
         ]
-        columns = ["network", "test %", "sd", "Wilson 95 %", "cross-entropy", "MSE", "train %", "parameters", "train s"]
+        columns = [
+            "network",
+            "test %",
+            "sd",
+            "Wilson 95 %",
+            "cross-entropy",
+            "MSE",
+            "train %",
+            "parameters",
+            "train s",
+        ]
         _table(columns, rows)
     say(f"report: {report}")
 

@@ -7,7 +7,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 
 if TYPE_CHECKING:
     from inkdigits.training.checkpoint import EpochRow
@@ -31,7 +38,13 @@ class DownloadBar:
         if not console.is_terminal:
             return
         if self._bar is None:
-            columns = (TextColumn("downloading"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+            columns = (
+                TextColumn("downloading"),
+                BarColumn(),
+                DownloadColumn(),
+                TransferSpeedColumn(),
+                TimeRemainingColumn(),
+            )
             self._bar = Progress(*columns, console=console, transient=True)
             self._task = self._bar.add_task("", total=total or None)
             self._bar.start()
@@ -45,14 +58,21 @@ class TrainingBar:
     """Loss, accuracy, images per second and time left of one training run."""
 
     def __init__(self, title: str, epochs: int, images_per_epoch: int, every_epoch: bool = True) -> None:
-        self._title, self._epochs, self._images, self._every_epoch = title, epochs, images_per_epoch, every_epoch
+        self._title, self._epochs, self._images, self._every_epoch = (
+            title,
+            epochs,
+            images_per_epoch,
+            every_epoch,
+        )
         self._bar: Progress | None = None
         self._last = (time.perf_counter(), 0)
         if console.is_terminal:
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TextColumn("loss {task.fields[loss]:.4f}  acc {task.fields[accuracy]:6.2%}  {task.fields[rate]:,.0f} images/s"),
+                TextColumn(
+                    "loss {task.fields[loss]:.4f}  acc {task.fields[accuracy]:6.2%}  {task.fields[rate]:,.0f} images/s"
+                ),
                 TimeRemainingColumn(compact=True),
             )
             self._bar = Progress(*columns, console=console, transient=True)

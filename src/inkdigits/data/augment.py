@@ -15,7 +15,7 @@ Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 ROTATION = 10.0  # degrees, either way
 SCALE = 0.1  # relative, either way, drawn for each axis
 SHEAR = 0.1  # horizontal shift per unit of height: slant, either way
-SHIFT = 2.5  # pixels, either way, drawn for each axis
+SHIFT = 1.5  # pixels, either way, drawn for each axis
 
 
 def no_augmentation(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -38,7 +38,10 @@ def geometric(images: Tensor, generator: torch.Generator) -> Tensor:
     angle = draw[0] * math.radians(ROTATION)
     scale_x, scale_y = 1 + draw[1] * SCALE, 1 + draw[2] * SCALE
     shear = draw[3] * SHEAR
-    shift_x, shift_y = draw[4] * (2 * SHIFT / width), draw[5] * (2 * SHIFT / height)  # in grid units: 2 is the side
+    shift_x, shift_y = (
+        draw[4] * (2 * SHIFT / width),
+        draw[5] * (2 * SHIFT / height),
+    )  # in grid units: 2 is the side
     cos, sin = angle.cos(), angle.sin()
     row_x = torch.stack([cos / scale_x, (shear * cos - sin) / scale_x, shift_x], dim=1)  # (B, 3)
     row_y = torch.stack([sin / scale_y, (shear * sin + cos) / scale_y, shift_y], dim=1)  # (B, 3)

@@ -104,8 +104,8 @@ class Dataset:
         """Checksum of all images and labels, train then test, hexadecimal."""
         digest = hashlib.sha256()
         for part in (self.train, self.test):
-            digest.update(np.ascontiguousarray(part.images))
-            digest.update(np.ascontiguousarray(part.labels))
+            digest.update(np.ascontiguousarray(part.images).data)
+            digest.update(np.ascontiguousarray(part.labels).data)
         return digest.hexdigest()
 
 
@@ -143,7 +143,9 @@ def load(name: str = "mnist", *, progress: download.Progress | None = None) -> D
     path = Path(name).expanduser()
     if not path.exists():
         if os.sep in name or path.suffix:
-            raise UsageError(f"there is no file or folder {name}; name a path that exists or one of: {', '.join(CATALOG)}")
+            raise UsageError(
+                f"there is no file or folder {name}; name a path that exists or one of: {', '.join(CATALOG)}"
+            )
         raise unknown("data set", name, CATALOG)
     images, labels, test = own.read(path)
     digits = DigitSet(images, labels)

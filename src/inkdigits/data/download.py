@@ -83,7 +83,9 @@ def fetch(
                 part.unlink(missing_ok=True)
                 return url
         failures.append(f"{url}: {failure}")
-    raise DataError(f"could not fetch {target.name} ({'; '.join(failures)}); check the network, or put it there by hand")
+    raise DataError(
+        f"could not fetch {target.name} ({'; '.join(failures)}); check the network, or put it there by hand"
+    )
 
 
 def _receive(url: str, part: Path, progress: Progress | None, timeout: float) -> None:

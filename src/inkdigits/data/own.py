@@ -5,6 +5,7 @@ Images that are not 28x28 yet, or are 28x28 with dark ink on light paper, are br
 
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +72,7 @@ def _read_classes(folder: Path) -> Arrays:
     return np.stack(images), np.array(labels, np.int64)
 
 
-def _as_mnist(image: NDArray[np.generic]) -> NDArray[np.uint8]:
+def _as_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:
     """Keep what looks like MNIST already; normalise all else."""
     if image.shape == (28, 28) and image.dtype == np.uint8:
         rim = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
@@ -156,7 +157,7 @@ def read_npz(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], Arrays |
     raise DataError(f"{path} holds {', '.join(arrays) or 'nothing'}; it needs the arrays images and labels")
 
 
-def _npz_pair(images: NDArray[np.generic], labels: NDArray[np.generic], path: Path) -> Arrays:
+def _npz_pair(images: NDArray[Any], labels: NDArray[Any], path: Path) -> Arrays:
     if images.ndim == 2 and images.shape[1] == PIXELS:
         images = images.reshape(-1, 28, 28)
     if images.ndim not in (3, 4) or labels.shape != images.shape[:1] or not len(images):

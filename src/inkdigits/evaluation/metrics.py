@@ -43,12 +43,12 @@ class Evaluation:
     @property
     def predicted(self) -> NDArray[np.int64]:
         """The likeliest digit of each image, int64 (N,)."""
-        return self.probabilities.argmax(1)
+        return np.asarray(self.probabilities.argmax(1), np.int64)
 
     @property
     def right(self) -> NDArray[np.bool_]:
         """Whether each image was read rightly, bool (N,)."""
-        return self.predicted == self.labels
+        return np.asarray(self.predicted == self.labels)
 
     @property
     def interval(self) -> tuple[float, float]:

@@ -4,15 +4,18 @@ MNIST's authors scaled each digit to fit 20x20 pixels, keeping its aspect, with 
 mass at the centre of 28x28 (LeCun et al., "Gradient-based learning applied to document recognition", 1998).
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 SIZE = 28  # side of the finished image, pixels
 BOX = 20  # side of the box that the digit fills, pixels
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue (ITU-R BT.601)
 
 
-def to_grey(image: NDArray[np.generic]) -> NDArray[np.uint8]:
+def to_grey(image: NDArray[Any]) -> NDArray[np.uint8]:
     """Return an image (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) as grey uint8 (H, W).
 
     16-bit values are scaled by 1/257, floats and booleans are taken as [0, 1]; transparency is laid on white.
@@ -24,23 +27,19 @@ def to_grey(image: NDArray[np.generic]) -> NDArray[np.uint8]:
     """
     if image.ndim not in (2, 3) or image.size == 0 or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
         raise ValueError(f"an image of shape {image.shape} is neither grey (H, W) nor colour (H, W, 3 or 4)")
+    values: NDArray[np.float32] = image.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError("the image holds NaN or infinite pixels")
     if image.dtype == np.uint16:
-        pixels = (image / 257).round().astype(np.uint8)
-    elif image.dtype == np.uint8:
-        pixels = image
-    else:
-        values = image.astype(np.float64)
-        if not np.isfinite(values).all():
-            raise ValueError("the image holds NaN or infinite pixels")
-        pixels = (values.clip(0, 1) * 255).round().astype(np.uint8)
-    if pixels.ndim == 2:
-        return pixels
-    if pixels.shape[2] == 4:
-        alpha = pixels[..., 3:].astype(np.float32) / 255
-        pixels = (pixels[..., :3] * alpha + 255 * (1 - alpha)).round().astype(np.uint8)
-    if pixels.shape[2] == 1:
-        return pixels[..., 0]
-    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+        values /= 257
+    elif image.dtype != np.uint8:
+        values = np.asarray(values.clip(0, 1) * 255, np.float32)
+    if values.ndim == 3 and values.shape[2] == 4:
+        alpha = values[..., 3:] / 255
+        values = np.asarray(values[..., :3] * alpha + 255 * (1 - alpha), np.float32)
+    if values.ndim == 3:
+        values = np.asarray(values @ LUMA if values.shape[2] == 3 else values[..., 0], np.float32)
+    return values.round().astype(np.uint8)
 
 
 def ink_bright(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -58,7 +57,7 @@ def ink_bright(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return (ink.clip(0) * (255 / strongest)).round().astype(np.uint8)
 
 
-def to_mnist(image: NDArray[np.generic]) -> NDArray[np.uint8]:
+def to_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:
     """Return any image of one digit as uint8 (28, 28) in the form of MNIST; a blank one as zeros.
 
     Raises
@@ -75,8 +74,8 @@ def to_mnist(image: NDArray[np.generic]) -> NDArray[np.uint8]:
     height, width = digit.shape
     scale = BOX / max(height, width)
     new_size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    digit = cv2.resize(digit, new_size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    return centred(np.asarray(digit, np.uint8))
+    resized = cv2.resize(digit, new_size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return centred(np.asarray(resized, np.uint8))
 
 
 def centred(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:

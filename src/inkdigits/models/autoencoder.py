@@ -5,8 +5,8 @@ doi:10.1126/science.1127647. Changed: trained in one go, without layer-wise pre-
 the pixels and, at a small weight, the classifier's own loss.
 """
 
-from torch import Tensor, nn
 import torch.nn.functional as F
+from torch import Tensor, nn
 
 from inkdigits.models.registry import CLASSES, Criterion, Normalize, register_model
 

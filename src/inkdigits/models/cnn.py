@@ -25,7 +25,14 @@ def conv_pool(inputs: int, outputs: int) -> list[nn.Module]:
     paper="LeCun et al. 1998, as in Keras' mnist_convnet",
     recipes={
         "fast": {"epochs": 1, "batch_size": 256, "lr": 1e-2, "ema": 0.97, "options": {"dropout": 0.0}},
-        "standard": {"epochs": 14, "batch_size": 128, "lr": 3e-3, "weight_decay": 0.02, "ema": 0.998, "augment": "geometric"},
+        "standard": {
+            "epochs": 14,
+            "batch_size": 128,
+            "lr": 3e-3,
+            "weight_decay": 0.02,
+            "ema": 0.998,
+            "augment": "geometric",
+        },
     },
 )
 class CNN(nn.Module):

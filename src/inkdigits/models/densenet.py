@@ -41,7 +41,14 @@ class DenseLayer(nn.Module):
     paper="Huang, Liu, van der Maaten & Weinberger 2017",
     recipes={
         "fast": {"epochs": 1},
-        "standard": {"epochs": 14, "batch_size": 128, "lr": 4e-3, "weight_decay": 0.05, "ema": 0.998, "augment": "geometric"},
+        "standard": {
+            "epochs": 14,
+            "batch_size": 128,
+            "lr": 4e-3,
+            "weight_decay": 0.05,
+            "ema": 0.998,
+            "augment": "geometric",
+        },
     },
 )
 class DenseNet(nn.Module):

@@ -19,7 +19,14 @@ POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
     paper="LeCun, Bottou, Bengio & Haffner 1998",
     recipes={
         "fast": {"epochs": 3},
-        "standard": {"epochs": 18, "batch_size": 128, "lr": 4e-3, "weight_decay": 0.01, "ema": 0.998, "augment": "geometric"},
+        "standard": {
+            "epochs": 18,
+            "batch_size": 128,
+            "lr": 4e-3,
+            "weight_decay": 0.01,
+            "ema": 0.998,
+            "augment": "geometric",
+        },
     },
 )
 class LeNet5(nn.Module):

@@ -15,7 +15,14 @@ from inkdigits.models.registry import CLASSES, Normalize, register_model
     paper="Hochreiter & Schmidhuber 1997",
     recipes={
         "fast": {"epochs": 3},
-        "standard": {"epochs": 20, "batch_size": 128, "lr": 6e-3, "weight_decay": 0.01, "ema": 0.998, "augment": "geometric"},
+        "standard": {
+            "epochs": 20,
+            "batch_size": 128,
+            "lr": 6e-3,
+            "weight_decay": 0.01,
+            "ema": 0.998,
+            "augment": "geometric",
+        },
     },
 )
 class LSTM(nn.Module):

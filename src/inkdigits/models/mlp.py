@@ -39,7 +39,12 @@ class MLP(nn.Module):
         nonlinear = ACTIVATIONS[activation]
 
         def layer(inputs: int, outputs: int) -> list[nn.Module]:
-            return [nn.Linear(inputs, outputs, bias=False), nn.BatchNorm1d(outputs), nonlinear(), nn.Dropout(dropout)]
+            return [
+                nn.Linear(inputs, outputs, bias=False),
+                nn.BatchNorm1d(outputs),
+                nonlinear(),
+                nn.Dropout(dropout),
+            ]
 
         self.layers = nn.Sequential(
             Normalize(),

@@ -118,8 +118,8 @@ def create_model(name: str, **options: Any) -> nn.Module:
     try:
         return spec.build(**options)
     except TypeError as error:
-        raise ModelError(f"{name}: {str(error).split('() ')[-1]}; see help(inkdigits.create_model({name!r}))") from error
+        raise ModelError(
+            f"{name}: {str(error).split('() ')[-1]}; see help(inkdigits.create_model({name!r}))"
+        ) from error
     except (ValueError, KeyError) as error:
         raise ModelError(f"{name} cannot be built with {options}: {error}") from error
-
-

@@ -39,7 +39,14 @@ class Block(nn.Module):
     paper="He, Zhang, Ren & Sun 2016",
     recipes={
         "fast": {"epochs": 1},
-        "standard": {"epochs": 16, "batch_size": 128, "lr": 4e-3, "weight_decay": 0.05, "ema": 0.998, "augment": "geometric"},
+        "standard": {
+            "epochs": 16,
+            "batch_size": 128,
+            "lr": 4e-3,
+            "weight_decay": 0.05,
+            "ema": 0.998,
+            "augment": "geometric",
+        },
     },
 )
 class ResNet(nn.Module):

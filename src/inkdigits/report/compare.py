@@ -148,7 +148,7 @@ class Comparison:
         summaries = []
         for label in self.labels:
             rows = [row for row in self.rows if row.model == label]
-            mean = {
+            mean: dict[str, Any] = {
                 f.name: float(np.mean([getattr(row, f.name) for row in rows]))
                 for f in fields(Summary)
                 if f.name not in ("model", "seeds", "test_acc", "test_acc_sd", "acc_low", "acc_high")
@@ -225,12 +225,12 @@ def compare(
     if not len(dataset.test):
         raise UsageError(f"{data} has no test digits to compare on")
     folder = Path(out)
-    grid = []
+    grid: list[tuple[str, dict[str, Any]]] = []
     for seed in range(seeds):
         for entry in entries:
             recipe, _ = recipe_for(entry.model, entry.preset, {"epochs": epochs})
             chosen = min(recipe.epochs, max(1, round(QUICK_DIGITS / len(dataset.train)))) if quick else recipe.epochs
-            settings = {
+            settings: dict[str, Any] = {
                 "model": entry.model,
                 "preset": entry.preset,
                 "seed": seed,
@@ -322,7 +322,11 @@ def gather(folder: str | Path, dataset: Dataset | None = None) -> Comparison:
             per_seed.append(_test_probabilities(run, dataset))
         probabilities[entry.label] = np.stack(per_seed)
         model = runs[entry.label][0].model
-        cost = {"params": count_parameters(model), "macs": count_macs(model), "ms_per_image": milliseconds_per_image(model)}
+        cost = {
+            "params": count_parameters(model),
+            "macs": count_macs(model),
+            "ms_per_image": milliseconds_per_image(model),
+        }
         rows += [_row(entry.label, run, dataset, cost) for run in runs[entry.label]]
     comparison = Comparison(folder, dataset, runs, probabilities, rows, quick)
     _write_tables(comparison, plan)
@@ -343,7 +347,8 @@ def _test_probabilities(run: Run, dataset: Dataset) -> NDArray[np.float32]:
 
 
 def _row(label: str, run: Run, dataset: Dataset, cost: Mapping[str, Any]) -> Row:
-    metrics, n_test = run.metrics, len(dataset.test)
+    n_test = len(dataset.test)
+    metrics: Mapping[str, Any] = run.metrics
     low, high = wilson(round(metrics["test_acc"] * n_test), n_test)
     return Row(
         model=label,

@@ -1,4 +1,4 @@
-"""Every picture; the only file that draws. A plot takes the axes to draw in, or makes its own, and returns its figure."""
+"""Every picture; the only file that draws. A plot takes axes to draw in, or makes its own, and returns its figure."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -22,7 +22,18 @@ from inkdigits.training.checkpoint import EpochRow
 from inkdigits.training.measure import to_input
 
 # Okabe and Ito's colours, told apart by colour-blind readers too
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#7F7F7F", "#8C564B", "#B8A800")
+COLOURS = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#E69F00",
+    "#000000",
+    "#7F7F7F",
+    "#8C564B",
+    "#B8A800",
+)
 TRAIN, TEST = "#999999", "#0072B2"
 LABEL = {"ce": "cross-entropy, nats", "mse": "MSE", "acc": "accuracy, %"}
 
@@ -41,10 +52,10 @@ def _axes(ax: Axes | None, width: float = 6.4, height: float = 4.0) -> tuple[Fig
     return figure, ax
 
 
-def _panels(count: int, columns: int, width: float, height: float, **kwargs: bool | str) -> tuple[Figure, list[Axes]]:
+def _panels(count: int, columns: int, width: float, height: float, sharey: bool = False) -> tuple[Figure, list[Axes]]:
     rows = math.ceil(count / columns)
     figure = new_figure(width * columns, height * rows)
-    grid = figure.subplots(rows, columns, squeeze=False, **kwargs)  # type: ignore[arg-type]
+    grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
     axes = list(grid.flat)
     for spare in axes[count:]:
         spare.remove()
@@ -86,9 +97,16 @@ def samples(digits: DigitSet, per_class: int = 10) -> Figure:
 def class_counts(dataset: Dataset, ax: Axes | None = None) -> Figure:
     """Draw how many digits of each class there are, as shares of the training and the test set."""
     figure, ax = _axes(ax, 6.4, 3.2)
-    for offset, part, name, tint in ((-0.2, dataset.train, "train", TRAIN), (0.2, dataset.test, "test", TEST)):
+    for offset, part, name, tint in (
+        (-0.2, dataset.train, "train", TRAIN),
+        (0.2, dataset.test, "test", TEST),
+    ):
         bars = ax.bar(
-            np.arange(10) + offset, 100 * part.counts / len(part), 0.4, color=tint, label=f"{name} ({len(part):,})"
+            np.arange(10) + offset,
+            100 * part.counts / len(part),
+            0.4,
+            color=tint,
+            label=f"{name} ({len(part):,})",
         )
         ax.bar_label(bars, [f"{count:,}" for count in part.counts], fontsize=6, rotation=90, padding=2)
     ax.set(xticks=range(10), xlabel="digit", ylabel="share, %", ylim=(0, 15))
@@ -210,7 +228,13 @@ def accuracies(comparison: Comparison, ax: Axes | None = None) -> Figure:
     for index, summary in enumerate(comparison.summaries):
         tint = colour(comparison, summary.model)
         mean = 100 * summary.test_acc
-        ax.plot([100 * summary.acc_low, 100 * summary.acc_high], [index, index], color=tint, alpha=0.35, linewidth=9)
+        ax.plot(
+            [100 * summary.acc_low, 100 * summary.acc_high],
+            [index, index],
+            color=tint,
+            alpha=0.35,
+            linewidth=9,
+        )
         seeds = [100 * row.test_acc for row in comparison.rows if row.model == summary.model]
         ax.plot(seeds, [index] * len(seeds), "o", color=tint, markersize=4)
         ax.plot(100 * summary.train_acc, index, "|", color=TRAIN, markersize=12, markeredgewidth=2)
@@ -229,7 +253,15 @@ def _against(comparison: Comparison, cost: str, title: str, ax: Axes | None) -> 
         x, error = getattr(summary, cost), max(100 - 100 * summary.test_acc, 0.01)
         low, high = 100 - 100 * summary.acc_high, 100 - 100 * summary.acc_low
         tint = colour(comparison, summary.model)
-        ax.errorbar(x, error, [[max(error - low, 0)], [max(high - error, 0)]], fmt="o", color=tint, alpha=0.8, capsize=2)
+        ax.errorbar(
+            x,
+            error,
+            [[max(error - low, 0)], [max(high - error, 0)]],
+            fmt="o",
+            color=tint,
+            alpha=0.8,
+            capsize=2,
+        )
         ax.annotate(summary.model, (x, error), (7, 5 if index % 2 else -11), textcoords="offset points", fontsize=8)
     ax.set(xscale="log", yscale="log", xlabel=title, ylabel="test error, % (Wilson 95 %)")
     ax.margins(x=0.2, y=0.12)
@@ -288,7 +320,7 @@ def confusions(comparison: Comparison) -> Figure:
 
 
 def most_misread(comparison: Comparison, count: int = 24) -> Figure:
-    """Draw the test digits that most networks (all seeds) read wrongly, with their label and the commonest misreading."""
+    """Draw the test digits that most networks, over all seeds, read wrongly, each with its commonest misreading."""
     test = comparison.dataset.test
     votes = np.concatenate([p.argmax(2) for p in comparison.probabilities.values()])  # (networks, N)
     wrong = votes != test.labels
@@ -324,7 +356,8 @@ def pairs(comparison: Comparison, ax: Axes | None = None) -> Figure:
     ax.set_xticks(range(len(names)), names, rotation=30, ha="right")
     ax.set_yticks(range(len(names)), names)
     ax.set_title(
-        f"Digits by which the row's network leads the column's;\ngreen or pink: shown at {100 * ALPHA:g} % over all pairs, white: not",
+        "Digits by which the row's network leads the column's;\n"
+        f"green or pink: shown at {100 * ALPHA:g} % over all pairs, white: not",
         fontsize=9,
     )
     ax.tick_params(length=0)
@@ -370,15 +403,27 @@ FIGURES: MappingProxyType[str, tuple[Callable[[Comparison], Figure | None], str]
         "class_counts": (lambda c: class_counts(c.dataset), "How many digits of each class there are."),
         "accuracies": (accuracies, "Accuracy on the test set, with what chance alone could change of it."),
         "losses": (losses, "Cross-entropy and MSE on training and test digits after the last epoch."),
-        "loss_curves": (loss_curves, "Cross-entropy per epoch. A test curve that turns up again is overfitting."),
+        "loss_curves": (
+            loss_curves,
+            "Cross-entropy per epoch. A test curve that turns up again is overfitting.",
+        ),
         "mse_curves": (mse_curves, "MSE per epoch."),
-        "accuracy_curves": (accuracy_curves, "Accuracy per epoch; the lowest early values may lie below the frame."),
-        "convergence": (convergence, "How fast each network's test error falls with the time spent on training."),
+        "accuracy_curves": (
+            accuracy_curves,
+            "Accuracy per epoch; the lowest early values may lie below the frame.",
+        ),
+        "convergence": (
+            convergence,
+            "How fast each network's test error falls with the time spent on training.",
+        ),
         "error_against_parameters": (error_against_parameters, "Is a larger network a better one?"),
         "error_against_time": (error_against_time, "What does longer training buy?"),
         "pairs": (pairs, "Each pair of networks by the exact McNemar test, with Holm's correction."),
         "confusions": (confusions, "Which digits are taken for which; the colour counts errors only."),
         "most_misread": (most_misread, "The test digits that most networks, over all seeds, read wrongly."),
-        "reconstructions": (autoencoder_reconstructions, "Test digits, and below them what the autoencoder kept."),
+        "reconstructions": (
+            autoencoder_reconstructions,
+            "Test digits, and below them what the autoencoder kept.",
+        ),
     }
 )

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from inkdigits.errors import ModelError, RunError
 from inkdigits.files import atomic_path, cannot_write, read_json, write_json, write_text
 from inkdigits.models import create_model
+from inkdigits.training.device import channels_last
 from inkdigits.training.recipe import Recipe
 
 WEIGHTS, CARD, HISTORY, LOG, STATE = (
@@ -259,9 +260,11 @@ def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
         raise ModelError(f"{path} does not fit {name}: it {problem}; it belongs to another model or version")
     for key, tensor in tensors.items():
         if tensor.shape != wanted[key].shape:
-            raise ModelError(f"{path} does not fit {name}: {key} is {tuple(tensor.shape)}, not {tuple(wanted[key].shape)}")
+            raise ModelError(
+                f"{path} does not fit {name}: {key} is {tuple(tensor.shape)}, not {tuple(wanted[key].shape)}"
+            )
     if hashlib.sha256(path.read_bytes()).hexdigest() != weights_sha256:
         raise RunError(f"{path} is not the file that {CARD} describes; restore it, or train the run anew")
     model.load_state_dict(tensors)
-    model.to(device=device, memory_format=torch.channels_last).eval()
+    channels_last(model, device).eval()
     return Run(model, card, read_history(folder), metrics, environment, folder)
