@@ -11,9 +11,9 @@ from inkdigits.models.registry import CLASSES, Normalize, register_model
 
 
 def conv_pool(inputs: int, outputs: int) -> list[nn.Module]:
-    """Return a 3x3 convolution, 2x2 max pooling, batch norm and ReLU: (B, inputs, H, W) to (B, outputs, H/2, W/2)."""
+    """Return a 3x3 convolution, 2x2 max pooling, batch norm and ReLU: (B, inputs, H, W) to (B, outputs, H/2 - 1, W/2 - 1)."""
     return [
-        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+        nn.Conv2d(inputs, outputs, 3, bias=False),
         nn.MaxPool2d(2),
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
@@ -42,11 +42,11 @@ class CNN(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(
             Normalize(),
-            *conv_pool(1, 32),  # (B, 32, 14, 14)
-            *conv_pool(32, 64),  # (B, 64, 7, 7)
-            nn.Flatten(),  # (B, 3136)
+            *conv_pool(1, 32),  # (B, 32, 13, 13)
+            *conv_pool(32, 64),  # (B, 64, 5, 5)
+            nn.Flatten(),  # (B, 1600)
             nn.Dropout(dropout),
-            nn.Linear(64 * 7 * 7, hidden),  # (B, hidden)
+            nn.Linear(64 * 5 * 5, hidden),  # (B, hidden)
             nn.ReLU(inplace=True),
             nn.Dropout(dropout),
             nn.Linear(hidden, CLASSES),  # (B, 10)

@@ -16,7 +16,7 @@ from inkdigits.models.registry import CLASSES, Normalize, register_model
     recipes={
         "fast": {"epochs": 3},
         "standard": {
-            "epochs": 20,
+            "epochs": 16,
             "batch_size": 128,
             "lr": 6e-3,
             "weight_decay": 0.01,

@@ -40,7 +40,7 @@ class Block(nn.Module):
     recipes={
         "fast": {"epochs": 1},
         "standard": {
-            "epochs": 16,
+            "epochs": 15,
             "batch_size": 128,
             "lr": 4e-3,
             "weight_decay": 0.05,

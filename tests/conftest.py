@@ -1,0 +1,63 @@
+"""Real digits in small portions, and the command line in-process."""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inkdigits import cli
+from inkdigits.data import Dataset, load
+
+
+@pytest.fixture(scope="session")
+def mnist_5k() -> Dataset:
+    return load("mnist-5k")
+
+
+@pytest.fixture(scope="session")
+def small(mnist_5k: Dataset) -> Dataset:
+    """600 digits to learn from, 200 to test on."""
+    return Dataset("small", mnist_5k.train.split(600, seed=0)[1], mnist_5k.test.split(200, seed=0)[1])
+
+
+@pytest.fixture(scope="session")
+def small_npz(small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("data") / "small.npz"
+    np.savez(
+        path,
+        x_train=small.train.images,
+        y_train=small.train.labels,
+        x_test=small.test.images,
+        y_test=small.test.labels,
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def mnist_folder() -> Path:
+    """The real MNIST files; without them a test is skipped, but where INKDIGITS_REQUIRE_MNIST is set it fails."""
+    folder = Path(os.environ.get("INKDIGITS_DATA", "")) / "mnist"
+    if not (folder / "train-images-idx3-ubyte.gz").exists():
+        if os.environ.get("INKDIGITS_REQUIRE_MNIST"):
+            pytest.fail(f"real MNIST is required, but is not in {folder}")
+        pytest.skip("needs real MNIST in $INKDIGITS_DATA/mnist")
+    return folder
+
+
+@pytest.fixture
+def run_cli(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run the command in-process; returns exit code, stdout and stderr."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["inkdigits", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(stop.value.code or 0), out, err
+
+    return run

@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inkdigits.data import Dataset, load
+from inkdigits.errors import DataError
+
+HEADER = "label," + ",".join(f"pixel{i}" for i in range(784))
+
+
+def write_csv(path: Path, rows: list[tuple[int, np.ndarray]], header: str = HEADER) -> Path:
+    path.write_text("\n".join([header, *(",".join(map(str, [label, *image.ravel()])) for label, image in rows)]))
+    return path
+
+
+def test_a_kaggle_csv_is_read_as_it_is(small: Dataset, tmp_path: Path) -> None:
+    rows = list(zip(small.train.labels[:50], small.train.images[:50], strict=True))
+    own = load(str(write_csv(tmp_path / "train.csv", rows)))
+    assert len(own.train) + len(own.test) == 50
+    originals = {image.tobytes(): label for label, image in rows}
+    assert all(originals[i.tobytes()] == label for i, label in zip(own.train.images, own.train.labels, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "holds no digits"),
+        (HEADER + "\n", "holds no digits"),
+        (HEADER.replace(",pixel300,", ",") + "\n" + ",".join(["1"] * 784), "no column 'pixel300'"),
+        (HEADER + "\n" + ",".join(["1"] * 784), "rows of 784 values under a header of 785"),
+        (HEADER + "\n" + ",".join(["1"] * 784 + ["300"]), "pixel 300 is not within 0 to 255"),
+        (HEADER + "\n" + ",".join(["11"] + ["0"] * 784), "label 11 is not within 0 to 9"),
+        (HEADER + "\n" + ",".join(["1"] + ["x"] + ["0"] * 783), "line 2: a value is missing or no number"),
+        (HEADER + "\n" + ",".join(["1"] + ["0.5"] + ["0"] * 783), "not whole numbers"),
+        (HEADER + "\n" + ",".join(["1"] * 785) + "\n" + ",".join(["1"] * 785), "the class 1 only"),
+        (HEADER + "\n" + ",".join(["1"] * 785) + "\n" + ",".join(["1"] * 7), "line 3 has 7 values"),
+    ],
+)
+def test_a_bad_csv_is_named_with_its_fault(text: str, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "train.csv"
+    path.write_text(text)
+    with pytest.raises(DataError, match=says) as caught:
+        load(str(path))
+    assert str(path) in str(caught.value)
+
+
+def test_a_folder_of_large_dark_on_light_photos_becomes_mnist_like(small: Dataset, tmp_path: Path) -> None:
+    for index in range(40):
+        label = small.train.labels[index]
+        large = Image.fromarray(255 - small.train.images[index]).resize((280, 280), Image.Resampling.BICUBIC)
+        paper = Image.new("RGB", (400, 500), (250, 245, 235))
+        paper.paste(large.convert("RGB"), (20 + index, 150))
+        folder = tmp_path / str(label)
+        folder.mkdir(exist_ok=True)
+        paper.save(folder / f"{index:03d}.png")
+    own = load(str(tmp_path))
+    joined = {image.tobytes() for image in own.train.images} | {image.tobytes() for image in own.test.images}
+    assert len(joined) == 40
+    first = small.train.images[:40].astype(float)
+    found = np.concatenate([own.train.images, own.test.images]).astype(float)
+    distances = np.sqrt(((first[:, None] - found[None]) ** 2).mean((2, 3)))
+    assert np.median(distances.min(1)) < 30  # of 255: the same digits again
+
+
+def test_train_and_test_sub_folders_are_kept_apart(small: Dataset, tmp_path: Path) -> None:
+    for part, offset in (("train", 0), ("test", 100)):
+        for index in range(offset, offset + 30):
+            folder = tmp_path / part / str(small.train.labels[index])
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(small.train.images[index]).save(folder / f"{index}.png")
+    own = load(str(tmp_path))
+    assert (len(own.train), len(own.test)) == (30, 30)
+    assert own.train.images.sum() == small.train.images[:30].sum()  # 28x28 on black stays as it is
+
+
+def test_a_folder_without_digits_or_with_a_broken_image_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="sub-folders named 0 to 9"):
+        load(str(tmp_path))
+    (tmp_path / "3").mkdir()
+    (tmp_path / "3" / "text.png").write_text("no image")
+    with pytest.raises(DataError, match="text.png"):
+        load(str(tmp_path))
+
+
+def test_an_npz_brings_its_own_test_set(small: Dataset, small_npz: Path) -> None:
+    own = load(str(small_npz))
+    assert (own.train.images == small.train.images).all()
+    assert (own.test.labels == small.test.labels).all()
+
+
+def test_an_npz_with_objects_or_other_names_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "pickled.npz", images=np.array([{}], object), labels=np.array([1]))
+    with pytest.raises(DataError, match="plain arrays"):
+        load(str(tmp_path / "pickled.npz"))
+    np.savez(tmp_path / "other.npz", a=np.zeros(3))
+    with pytest.raises(DataError, match="needs the arrays images and labels"):
+        load(str(tmp_path / "other.npz"))
+    (tmp_path / "text.npz").write_text("no archive")
+    with pytest.raises(DataError, match="text.npz"):
+        load(str(tmp_path / "text.npz"))
+    np.savez(tmp_path / "nan.npz", images=np.full((2, 8, 8), np.nan), labels=np.array([1, 2]))
+    with pytest.raises(DataError, match="NaN"):
+        load(str(tmp_path / "nan.npz"))
