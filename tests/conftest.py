@@ -20,7 +20,9 @@ def mnist_5k() -> Dataset:
 @pytest.fixture(scope="session")
 def small(mnist_5k: Dataset) -> Dataset:
     """600 digits to learn from, 200 to test on."""
-    return Dataset("small", mnist_5k.train.split(600, seed=0)[1], mnist_5k.test.split(200, seed=0)[1])
+    parts = (mnist_5k.train.split(600, seed=0)[1], mnist_5k.test.split(200, seed=0)[1])
+    train, test = (part[np.random.default_rng(0).permutation(len(part))] for part in parts)
+    return Dataset("small", train, test)
 
 
 @pytest.fixture(scope="session")
@@ -48,9 +50,7 @@ def mnist_folder() -> Path:
 
 
 @pytest.fixture
-def run_cli(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
+def run_cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run the command in-process; returns exit code, stdout and stderr."""
 
     def run(*arguments: object) -> tuple[int, str, str]:

@@ -21,9 +21,7 @@ def test_mnist_has_its_counts(mnist_folder: Path) -> None:
     assert not mnist.notes
 
 
-def test_mnist_is_read_unzipped_too(
-    mnist_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_mnist_is_read_unzipped_too(mnist_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mnist").mkdir()
     for name in FILES:
         (tmp_path / "mnist" / name).write_bytes(gzip.decompress((mnist_folder / f"{name}.gz").read_bytes()))

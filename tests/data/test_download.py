@@ -23,7 +23,7 @@ class Mirror(BaseHTTPRequestHandler):
 
     sent: list[tuple[str, int]] = []
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         kind = self.path.split("/")[1]
         if kind == "missing":
             self.send_error(404)

@@ -119,9 +119,13 @@ def count_macs(model: nn.Module) -> int:
     model.eval()
     counter = FlopCounterMode(display=False)
     # oneDNN's LSTM is one operation that the counter does not know; without it, it is a row of matrix products
-    with counter, torch.no_grad(), torch.backends.mkldnn.flags(enabled=False):
-        model(torch.zeros(1, 1, 28, 28, device=device))
-    model.train(was_training)
+    was_enabled = torch.backends.mkldnn.set_flags(_enabled=False)[0]
+    try:
+        with counter, torch.no_grad():
+            model(torch.zeros(1, 1, 28, 28, device=device))
+    finally:
+        torch.backends.mkldnn.set_flags(_enabled=was_enabled)
+        model.train(was_training)
     return counter.get_total_flops() // 2
 
 

@@ -49,7 +49,7 @@ def ink_bright(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     rim = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     paper = float(np.median(rim))
-    low, high = np.percentile(grey, [0.5, 99.5])
+    low, high = float(grey.min()), float(grey.max())
     ink = grey.astype(np.float32) - paper if high - paper >= paper - low else paper - grey.astype(np.float32)
     strongest = float(ink.max())
     if strongest <= 0:

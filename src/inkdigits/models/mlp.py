@@ -32,9 +32,7 @@ ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid}
 class MLP(nn.Module):
     """Two hidden layers of ``hidden`` units; ``activation`` is ``relu`` or ``sigmoid``."""
 
-    def __init__(
-        self, hidden: int = 512, activation: str = "relu", dropout: float = 0.3, input_dropout: float = 0.0
-    ) -> None:
+    def __init__(self, hidden: int = 512, activation: str = "relu", dropout: float = 0.3) -> None:
         super().__init__()
         if activation not in ACTIVATIONS:
             raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}")
@@ -51,7 +49,6 @@ class MLP(nn.Module):
         self.layers = nn.Sequential(
             Normalize(),
             nn.Flatten(),  # (B, 784)
-            nn.Dropout(input_dropout),
             *layer(28 * 28, hidden),  # (B, hidden)
             *layer(hidden, hidden),  # (B, hidden)
             nn.Linear(hidden, CLASSES),  # (B, 10)

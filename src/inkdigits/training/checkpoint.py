@@ -106,7 +106,8 @@ def is_finished(folder: Path) -> bool:
 
 def log(folder: Path, event: str, **facts: Any) -> None:
     """Append one line to the run's log."""
-    line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), "event": event, **facts})
+    known = {key: None if value != value else value for key, value in facts.items()}  # JSON has no NaN
+    line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="seconds"), "event": event, **known})
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / LOG).open("a") as file:

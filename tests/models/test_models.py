@@ -1,0 +1,155 @@
+"""One body for every registered network."""
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from inkdigits.data import Dataset
+from inkdigits.errors import ModelError, UsageError
+from inkdigits.evaluation.metrics import count_macs, count_parameters
+from inkdigits.models import create_model, list_models, model_spec, register_model
+from inkdigits.training.measure import to_input
+from inkdigits.training.recipe import recipe_for
+
+ALL = list_models()
+
+
+@pytest.fixture
+def batch(small: Dataset) -> tuple[Tensor, Tensor]:
+    return to_input(torch.tensor(small.train.images[:32])), torch.tensor(small.train.labels[:32])
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+def test_the_networks_of_the_comparison_are_there() -> None:
+    assert ALL == ["mlp", "cnn", "lenet5", "resnet", "densenet", "lstm", "autoencoder"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_images_become_logits_with_a_finite_loss(name: str, batch: tuple[Tensor, Tensor]) -> None:
+    images, labels = batch
+    model, spec = create_model(name), model_spec(name)
+    loss, logits = spec.objective(model, images, labels, F.cross_entropy)
+    assert logits.shape == (32, 10)
+    assert logits.dtype == torch.float32
+    assert loss.isfinite()
+    assert not torch.allclose(logits.sum(1), torch.ones(32), atol=1e-3)  # logits, not softmax
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_gradients_reach_every_parameter(name: str, batch: tuple[Tensor, Tensor]) -> None:
+    model = create_model(name)
+    loss, _ = model_spec(name).objective(model, *batch, F.cross_entropy)
+    loss.backward()
+    for key, parameter in model.named_parameters():
+        assert parameter.grad is not None, key
+        assert parameter.grad.abs().sum() > 0, key
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_saved_weights_give_the_same_logits(name: str, batch: tuple[Tensor, Tensor], tmp_path: Path) -> None:
+    model, other = create_model(name).eval(), create_model(name).eval()
+    save_file({k: v.contiguous() for k, v in model.state_dict().items()}, tmp_path / "w.safetensors")
+    assert not torch.equal(model(batch[0]), other(batch[0]))
+    other.load_state_dict(load_file(tmp_path / "w.safetensors"))
+    assert torch.equal(model(batch[0]), other(batch[0]))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("name", ALL)
+def test_onnx_runtime_gives_the_same_logits(name: str, batch: tuple[Tensor, Tensor], tmp_path: Path) -> None:
+    model, path = create_model(name).eval(), tmp_path / "m.onnx"
+    shapes = ({0: torch.export.Dim("batch")},)
+    torch.onnx.export(
+        model, (batch[0],), path, input_names=["images"], dynamic_shapes=shapes, dynamo=True, verbose=False
+    )
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for images in (batch[0][:1], batch[0][:7], batch[0]):
+        with torch.inference_mode():
+            expected = model(images).numpy()
+        (logits,) = session.run(None, {"images": images.numpy()})
+        np.testing.assert_allclose(logits, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_can_learn_32_digits_by_heart(name: str, batch: tuple[Tensor, Tensor]) -> None:
+    images, labels = batch
+    model = create_model(name)
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    for _ in range(120):
+        loss, logits = model_spec(name).objective(model, images, labels, F.cross_entropy)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if (model.eval()(images).argmax(1) == labels).all():
+            break
+        model.train()
+    assert (model.eval()(images).argmax(1) == labels).all()
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_it_names_its_paper_and_its_recipes_are_valid(name: str) -> None:
+    spec = model_spec(name)
+    assert any(year in spec.paper for year in map(str, range(1980, 2027)))
+    assert {"fast", "standard"} <= set(spec.recipes)
+    for preset in spec.recipes:
+        _, options = recipe_for(name, preset)
+        create_model(name, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("mlp", {"activation": "sigmoid"}),
+        ("lenet5", {"pooling": "average", "activation": "tanh"}),
+        ("resnet", {"blocks": 2, "width": 8, "stem_stride": 1}),
+        ("densenet", {"growth_rate": 4, "layers": [2, 2, 2]}),
+        ("lstm", {"hidden": 16, "layers": 2, "bidirectional": True}),
+    ],
+)
+def test_options_build_working_variants(name: str, options: dict[str, object]) -> None:
+    assert create_model(name, **options)(torch.rand(3, 1, 28, 28)).shape == (3, 10)
+
+
+def test_parameters_and_macs_are_those_counted_by_hand() -> None:
+    lenet5 = create_model("lenet5")
+    assert count_parameters(lenet5) == 156 + 2416 + 48_120 + 10_164 + 850
+    assert count_macs(lenet5) == 28 * 28 * 6 * 25 + 10 * 10 * 16 * 150 + 400 * 120 + 120 * 84 + 84 * 10
+    lstm = create_model("lstm")
+    assert count_macs(lstm) == 28 * 4 * 128 * (28 + 128) + 128 * 10
+    resnet = create_model("resnet", blocks=1, width=4, stem_stride=1)
+    convolutions = [m for m in resnet.modules() if isinstance(m, nn.Conv2d)]
+    assert len([c for c in convolutions if c.kernel_size == (3, 3)]) + 1 == 8  # 6n + 2 layers, n = 1
+
+
+def test_dense_layers_pass_all_earlier_maps_on() -> None:
+    densenet = create_model("densenet")
+    layer = next(m for m in densenet.modules() if type(m).__name__ == "DenseLayer").eval()
+    x = torch.rand(2, 24, 14, 14)
+    assert torch.equal(layer(x)[:, :24], x)
+    assert layer(x).shape == (2, 24 + 12, 14, 14)
+
+
+def test_projection_shortcuts_are_trained() -> None:
+    names = [name for name, _ in create_model("resnet").named_parameters() if "shortcut" in name]
+    assert len(names) == 2 * 3  # a convolution's weight, a norm's weight and bias, at both changes of shape
+
+
+def test_mistakes_are_named() -> None:
+    with pytest.raises(UsageError, match="did you mean 'resnet'"):
+        create_model("restnet")
+    with pytest.raises(ModelError, match="unexpected keyword argument 'depth'"):
+        create_model("mlp", depth=3)
+    with pytest.raises(ModelError, match="relu, sigmoid"):
+        create_model("mlp", activation="swish")
+    with pytest.raises(ModelError, match="two networks are called 'mlp'"):
+        register_model("mlp", paper="", recipes={})(nn.Identity)
