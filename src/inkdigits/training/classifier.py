@@ -103,7 +103,7 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float32]:  # noqa: N803
         """Return the probability of each of ``classes_`` for each image, float32 (n, len(classes_)), rows sum to 1."""
-        check_is_fitted(self)
+        check_is_fitted(self, "run_")
         features = validate_data(self, _flat(X), dtype="numeric", reset=False)
         model = self.run_.model
         images = torch.tensor(self._images(features), device=next(model.parameters()).device)

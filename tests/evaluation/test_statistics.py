@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from inkdigits.evaluation.statistics import compare_pairs, holm, mcnemar_exact, mean_sd, wilson
+
+
+def test_wilson_gives_the_published_intervals() -> None:
+    # R. Newcombe, Statistics in Medicine 17, 1998, table I
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
+    assert wilson(0, 20) == pytest.approx((0, 0.1611), abs=5e-5)
+    assert wilson(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
+
+
+def test_wilson_covers_the_truth_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    inside = 0
+    for count in rng.binomial(1000, 0.99, size=2000):
+        low, high = wilson(int(count), 1000)
+        inside += low <= 0.99 <= high
+    assert 0.93 < inside / 2000 < 0.97
+
+
+def test_mcnemar_counts_the_digits_that_one_alone_reads() -> None:
+    a = np.array([1, 1, 1, 1, 1, 1, 0, 0], bool)
+    b = np.array([1, 0, 0, 0, 0, 0, 0, 1], bool)
+    only_a, only_b, p = mcnemar_exact(a, b)
+    assert (only_a, only_b) == (5, 1)
+    assert p == pytest.approx(2 * (1 + 6) / 2**6)
+
+
+def test_models_that_never_differ_are_no_evidence() -> None:
+    right = np.array([True, False, True])
+    assert mcnemar_exact(right, right) == (0, 0, 1.0)
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_holm_rarely_raises_a_false_alarm_among_equal_models() -> None:
+    rng = np.random.default_rng(1)
+    alarms = 0
+    for _ in range(300):
+        right = {str(i): rng.random(2000) < 0.97 for i in range(5)}
+        alarms += any(pair.verdict != "none" for pair in compare_pairs(right))
+    assert alarms / 300 < 0.05
+
+
+def test_sentences_say_who_and_whether() -> None:
+    strong = np.ones(1000, bool)
+    weak = strong.copy()
+    weak[:40] = False
+    near = strong.copy()
+    near[:2] = False
+    said = [pair.sentence(1000) for pair in compare_pairs({"weak": weak, "strong": strong, "near": near})]
+    assert said[0].startswith("strong beats weak on these 1,000 digits (0 against 40")
+    assert said[1].startswith("near beats weak")
+    assert said[2].startswith("No evidence that strong beats near on these 1,000 digits (2 against 0")
+
+
+def test_the_spread_is_that_of_a_sample() -> None:
+    assert mean_sd([1, 2, 3]) == pytest.approx((2, 1))
+    assert np.isnan(mean_sd([4])[1])
