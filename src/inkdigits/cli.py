@@ -179,7 +179,8 @@ def train_command(
     batch_size: Annotated[int | None, typer.Option(help="Digits per step.")] = None,
     lr: Annotated[float | None, typer.Option(help="The highest learning rate.")] = None,
     optimizer: Annotated[str | None, typer.Option(help="adamw, adam or sgd.")] = None,
-    momentum: Annotated[float | None, typer.Option(help="Of sgd.")] = None,
+    momentum: Annotated[float | None, typer.Option(help="Of sgd; beta1 of adam and adamw.")] = None,
+    beta2: Annotated[float | None, typer.Option(help="Of adam and adamw.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="On weights, not on biases.")] = None,
     schedule: Annotated[str | None, typer.Option(help="one-cycle, cosine or constant.")] = None,
     warmup: Annotated[float | None, typer.Option(help="Share of a one-cycle in which the rate rises.")] = None,
@@ -203,12 +204,13 @@ def train_command(
     from inkdigits.training import recipe_for, train
     from inkdigits.training.loop import VALIDATION
 
-    overrides = {
+    overrides: dict[str, Any] = {
         "epochs": epochs,
         "batch_size": batch_size,
         "lr": lr,
         "optimizer": optimizer,
         "momentum": momentum,
+        "beta2": beta2,
         "weight_decay": weight_decay,
         "schedule": schedule,
         "warmup": warmup,
@@ -292,8 +294,9 @@ def evaluate_command(
         return
     typer.echo(
         f"{trained.name} on {dataset.name} ({part}, {len(digits):,} digits): "
-        f"accuracy {100 * result.scores.accuracy:.2f} % (Wilson 95 %: {100 * low:.2f} to {100 * high:.2f}), cross-entropy {result.scores.cross_entropy:.4f}, "
-        f"MSE {result.scores.mse:.5f}" + (f", reconstruction MSE {copied:.4f}" if copied is not None else "")
+        f"accuracy {100 * result.scores.accuracy:.2f} % (Wilson 95 %: {100 * low:.2f} to {100 * high:.2f}), "
+        f"cross-entropy {result.scores.cross_entropy:.4f}, MSE {result.scores.mse:.5f}"
+        + (f", reconstruction MSE {copied:.4f}" if copied is not None else "")
     )
 
 

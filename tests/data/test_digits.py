@@ -65,7 +65,8 @@ def test_without_files_and_network_mnist_becomes_mnist_5k_and_says_so(
 
 
 def test_mnist_5k_is_part_of_the_mnist_training_set(mnist_5k: Dataset, mnist_folder: Path) -> None:
-    known = {image.tobytes(): label for image, label in zip(load("mnist").train.images, load("mnist").train.labels)}
+    mnist = load("mnist").train
+    known = {image.tobytes(): label for image, label in zip(mnist.images, mnist.labels, strict=True)}
     for part in (mnist_5k.train, mnist_5k.test):
         assert all(known[image.tobytes()] == label for image, label in zip(part.images, part.labels, strict=True))
     assert mnist_5k.test.counts.tolist() == [100] * 10
@@ -95,7 +96,7 @@ def test_a_split_keeps_the_classes_in_proportion_and_is_seeded(mnist_5k: Dataset
 
 @pytest.mark.parametrize("n", [0, 600, -1])
 def test_a_split_leaves_digits_on_both_sides(small: Dataset, n: int) -> None:
-    with pytest.raises(UsageError, match="set .* aside"):
+    with pytest.raises(UsageError, match=r"set .* aside"):
         small.train.split(n, seed=0)
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -21,7 +22,7 @@ SHA256 = hashlib.sha256(PLAIN).hexdigest()
 class Mirror(BaseHTTPRequestHandler):
     """Answers by the first folder of the path; counts the bytes it sends."""
 
-    sent: list[tuple[str, int]] = []
+    sent: ClassVar[list[tuple[str, int]]] = []
 
     def do_GET(self) -> None:
         kind = self.path.split("/")[1]
@@ -80,7 +81,7 @@ def test_a_dead_mirror_is_passed_over(mirror: str, tmp_path: Path) -> None:
 
 def test_no_good_mirror_is_said_with_every_answer_and_leaves_no_file(mirror: str, tmp_path: Path) -> None:
     urls = [f"{mirror}/{kind}/digits.gz" for kind in ("missing", "wrong", "cut")]
-    with pytest.raises(DataError, match="could not fetch digits.gz") as caught:
+    with pytest.raises(DataError, match=r"could not fetch digits.gz") as caught:
         fetch(urls, tmp_path / "digits.gz", SHA256)
     for answer in ("HTTP 404", "another sha256", "cut off after"):
         assert answer in str(caught.value)

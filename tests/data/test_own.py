@@ -80,7 +80,7 @@ def test_a_folder_without_digits_or_with_a_broken_image_is_named(tmp_path: Path)
         load(str(tmp_path))
     (tmp_path / "3").mkdir()
     (tmp_path / "3" / "text.png").write_text("no image")
-    with pytest.raises(DataError, match="text.png"):
+    with pytest.raises(DataError, match=r"text.png"):
         load(str(tmp_path))
 
 
@@ -98,7 +98,7 @@ def test_an_npz_with_objects_or_other_names_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="needs the arrays images and labels"):
         load(str(tmp_path / "other.npz"))
     (tmp_path / "text.npz").write_text("no archive")
-    with pytest.raises(DataError, match="text.npz"):
+    with pytest.raises(DataError, match=r"text.npz"):
         load(str(tmp_path / "text.npz"))
     np.savez(tmp_path / "nan.npz", images=np.full((2, 8, 8), np.nan), labels=np.array([1, 2]))
     with pytest.raises(DataError, match="NaN"):

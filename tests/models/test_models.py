@@ -86,7 +86,7 @@ def test_it_can_learn_32_digits_by_heart(name: str, batch: tuple[Tensor, Tensor]
     model = create_model(name)
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
     for _ in range(120):
-        loss, logits = model_spec(name).objective(model, images, labels, F.cross_entropy)
+        loss, _ = model_spec(name).objective(model, images, labels, F.cross_entropy)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -138,7 +138,9 @@ def nobody() -> Iterator[None]:
 
 
 def test_a_read_only_folder_is_said_in_one_line(tmp_path: Path, nobody: None) -> None:
-    with pytest.raises(RunError, match="cannot write .*: Permission denied; free space there or choose another folder"):
+    with pytest.raises(
+        RunError, match=r"cannot write .*: Permission denied; free space there or choose another folder"
+    ):
         write_json(Path("/usr/inkdigits-run/model.json"), {})
 
 

@@ -11,7 +11,7 @@ from inkdigits.models.registry import CLASSES, Normalize, register_model
 
 
 def conv_pool(inputs: int, outputs: int) -> list[nn.Module]:
-    """Return 3x3 convolution, 2x2 max pooling, batch norm, ReLU: (B, inputs, H, W) to (B, outputs, H/2 - 1, W/2 - 1)."""
+    """Return convolution, pooling, batch norm, ReLU: (B, inputs, H, W) to (B, outputs, H/2 - 1, W/2 - 1)."""
     return [
         nn.Conv2d(inputs, outputs, 3, bias=False),
         nn.MaxPool2d(2),
@@ -24,7 +24,16 @@ def conv_pool(inputs: int, outputs: int) -> list[nn.Module]:
     "cnn",
     paper="LeCun et al. 1998, as in Keras' mnist_convnet",
     recipes={
-        "fast": {"epochs": 1, "batch_size": 256, "lr": 1e-2, "ema": 0.97, "options": {"dropout": 0.0}},
+        "fast": {
+            "epochs": 1,
+            "batch_size": 256,
+            "optimizer": "adam",
+            "lr": 1e-2,
+            "momentum": 0.7,
+            "beta2": 0.9,
+            "ema": 0.97,
+            "options": {"dropout": 0.0},
+        },
         "standard": {
             "epochs": 16,
             "batch_size": 128,

@@ -26,7 +26,13 @@ from numpy.typing import NDArray
 
 from inkdigits.data import CATALOG, Dataset, load
 from inkdigits.errors import RunError, UsageError
-from inkdigits.evaluation.metrics import count_macs, count_parameters, evaluate, milliseconds_per_image
+from inkdigits.evaluation.metrics import (
+    count_macs,
+    count_parameters,
+    evaluate,
+    milliseconds_per_image,
+    reconstruction_mse,
+)
 from inkdigits.evaluation.statistics import Pair, compare_pairs, mean_sd, wilson
 from inkdigits.files import atomic_path, read_json, write_json, write_text
 from inkdigits.models import list_models, model_spec
@@ -165,6 +171,17 @@ class Comparison:
         return np.asarray(self.probabilities[label][0].argmax(1) == self.dataset.test.labels)
 
     @cached_property
+    def reconstruction(self) -> dict[str, list[float]]:
+        """For each autoencoder the mean squared error of its pixels in [0, 1] on the test digits, per seed."""
+        errors = {
+            label: [reconstruction_mse(run.model, self.dataset.test) for run in runs]
+            for label, runs in self.runs.items()
+        }
+        return {
+            label: [e for e in values if e is not None] for label, values in errors.items() if values[0] is not None
+        }
+
+    @cached_property
     def pairs(self) -> list[Pair]:
         """Every pair of the first seed's networks; the first seed is fixed in advance, not chosen by its result."""
         return compare_pairs({label: self.right(label) for label in self.labels})
@@ -239,6 +256,7 @@ def compare(
                 "device": device,
                 "out": str(folder / RUNS / f"{entry.label.replace(':', '-')}-s{seed}"),
                 "resume": True,
+                "measure_all": True,
             }
             grid.append((f"{entry.label} seed {seed}", settings))
     say = notify or (lambda line: None)
@@ -390,6 +408,7 @@ def _write_tables(comparison: Comparison, plan: dict[str, Any]) -> None:
             {key: None if value != value else value for key, value in asdict(summary).items()}
             for summary in comparison.summaries
         ],
+        "reconstruction_mse": comparison.reconstruction,
         "pairs": [{**asdict(pair), "says": pair.sentence(n_test)} for pair in comparison.pairs],
     }
     write_json(comparison.folder / SUMMARY, summary)

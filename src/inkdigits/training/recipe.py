@@ -22,7 +22,8 @@ class Recipe:
     batch_size: int = 128  # digits per step; what is left over at the end of an epoch is left out of it
     optimizer: str = "adamw"
     lr: float = 3e-3  # the highest rate of the schedule
-    momentum: float = 0.9  # of sgd, with Nesterov's look-ahead
+    momentum: float = 0.9  # of sgd, with Nesterov's look-ahead; of adam and adamw the first decay rate, beta1
+    beta2: float = 0.999  # the second decay rate of adam and adamw
     weight_decay: float = 0.0  # on weights, never on biases and norms
     schedule: str = "one-cycle"
     warmup: float = 0.25  # share of a one-cycle's steps in which the rate rises
@@ -46,6 +47,7 @@ class Recipe:
             ("batch_size", 2, 1_000_000, "at least 2"),
             ("lr", 1e-12, 100.0, "above 0 and at most 100"),
             ("momentum", 0.0, 0.9999, "from 0 to below 1"),
+            ("beta2", 0.0, 0.999999, "from 0 to below 1"),
             ("weight_decay", 0.0, 100.0, "from 0 to 100"),
             ("warmup", 0.0, 1.0, "from 0 to 1"),
             ("label_smoothing", 0.0, 0.9999, "from 0 to below 1"),

@@ -1,0 +1,182 @@
+"""What the lab costs: ``make bench`` measures it anew and writes lab.json beside this file; minutes on two cores.
+
+Every ratio comes from one run on one machine. The reference is the network and the loop of PyTorch's own MNIST example
+(two unpadded 3x3 convolutions of 32 and 64 channels, pooling, 128 units, dropout; batches of 64, Adadelta, one digit at
+a time from the data set through per-image transforms), written anew here. It is timed over some hundred steps; it
+takes more than three epochs to 99 % of the test digits, so four epochs are the least that it needs.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from inkdigits.data import Dataset, load
+from inkdigits.models.registry import MEAN, STD
+from inkdigits.training.device import hardware, keep_freed_memory, versions
+from inkdigits.training.loop import Silent, Trainer
+from inkdigits.training.recipe import recipe_for
+
+REFERENCE_EPOCHS = 4
+STEPS = 150
+
+
+class OneByOne(TorchDataset[tuple[Tensor, int]]):
+    """Digits converted and normalised one at a time, as an image data set with transforms does."""
+
+    def __init__(self, data: Dataset) -> None:
+        self.digits = data.train
+
+    def __len__(self) -> int:
+        return len(self.digits)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image = torch.from_numpy(self.digits.images[index].copy()).unsqueeze(0).float().div(255)
+        return (image - MEAN) / STD, int(self.digits.labels[index])
+
+
+class Reference(nn.Module):
+    """The example's network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(1, 32, 3), nn.Conv2d(32, 64, 3)
+        self.fc1, self.fc2 = nn.Linear(9216, 128), nn.Linear(128, 10)
+        self.dropout1, self.dropout2 = nn.Dropout(0.25), nn.Dropout(0.5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return log-probabilities (B, 10)."""
+        x = F.max_pool2d(F.relu(self.conv2(F.relu(self.conv1(images)))), 2)  # (B, 64, 12, 12)
+        x = F.relu(self.fc1(self.dropout1(x).flatten(1)))  # (B, 128)
+        return F.log_softmax(self.fc2(self.dropout2(x)), dim=1)
+
+
+def reference_epoch_seconds(data: Dataset) -> float:
+    """Return the seconds of one epoch of the reference, from its first steps."""
+    model = Reference()
+    optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0)
+    batches = iter(DataLoader(OneByOne(data), batch_size=64, shuffle=True))
+    for step in range(STEPS + 5):
+        if step == 5:
+            start = time.perf_counter()
+        images, labels = next(batches)
+        optimizer.zero_grad()
+        F.nll_loss(model(images), labels).backward()
+        optimizer.step()
+    return (time.perf_counter() - start) / STEPS * len(data.train) / 64
+
+
+def fast_preset(seeds: int) -> dict[str, float]:
+    """Run `inkdigits train cnn --preset fast` in fresh processes; the clock runs from start to exit."""
+    seconds, accuracies = [], []
+    for seed in range(seeds):
+        with tempfile.TemporaryDirectory() as folder:
+            command = ["train", "cnn", "--preset", "fast", "--validation", "0", "--seed", str(seed), "--json"]
+            start = time.perf_counter()
+            done = subprocess.run(
+                [sys.executable, "-m", "inkdigits.cli", *command, "--out", f"{folder}/run"],
+                capture_output=True,
+                check=True,
+            )
+            seconds.append(time.perf_counter() - start)
+            accuracies.append(json.loads(done.stdout)["metrics"]["test_acc"])
+    return {
+        "seeds": seeds,
+        "mean_accuracy": statistics.mean(accuracies),
+        "lowest_accuracy": min(accuracies),
+        "median_s": statistics.median(seconds),
+        "fastest_s": min(seconds),
+    }
+
+
+def loop_overhead(data: Dataset) -> float:
+    """Return the share of a training epoch of `cnn` spent outside forward, backward and optimizer, batch 128."""
+    recipe, options = recipe_for("cnn", "standard", {"augment": "none", "ema": 0.0, "batch_size": 128})
+    part = data.train.split(128 * STEPS, seed=0)[1]
+    trainer = Trainer({"model": "cnn", "options": options, "seed": 0}, recipe, part, torch.device("cpu"))
+    images, labels = torch.rand(128, 1, 28, 28), torch.randint(0, 10, (128,))
+    shares = []
+    for epoch in range(1, 8):
+        start = time.perf_counter()
+        trainer.train_epoch(epoch, Silent())
+        whole = time.perf_counter() - start
+        start = time.perf_counter()
+        for _ in range(STEPS):
+            loss = F.cross_entropy(trainer.model(images), labels)
+            trainer.optimizer.zero_grad()
+            loss.backward()
+            trainer.optimizer.step()
+        shares.append(1 - (time.perf_counter() - start) / whole)
+    return statistics.median(shares[1:])
+
+
+def peak_memory_mb() -> float:
+    """Return the most memory that training `cnn` on the whole of MNIST takes, in MB."""
+    code = (
+        "import resource, inkdigits; inkdigits.train('cnn', epochs=1, augment='geometric');"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+
+
+def quick_comparison_seconds() -> float:
+    """Return the seconds that `inkdigits compare --quick` takes for every network on mnist-5k."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        command = ["compare", "--quick", "--data", "mnist-5k", "--out", f"{folder}/compare"]
+        subprocess.run([sys.executable, "-m", "inkdigits.cli", *command], capture_output=True, check=True)
+        return time.perf_counter() - start
+
+
+def main() -> None:
+    """Measure, print, and write lab.json."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=10, help="of the fast preset")
+    arguments = parser.parse_args()
+    data = load("mnist")
+    if data.name != "mnist":
+        sys.exit("the benchmarks need the whole of MNIST: inkdigits data fetch mnist")
+    keep_freed_memory()
+    fast = fast_preset(arguments.seeds)
+    print(
+        f"cnn --preset fast: {100 * fast['mean_accuracy']:.2f} % (mean of {fast['seeds']}, lowest "
+        f"{100 * fast['lowest_accuracy']:.2f}), start to exit {fast['median_s']:.1f} s (fastest {fast['fastest_s']:.1f})"
+    )
+    epoch = reference_epoch_seconds(data)
+    ratio = REFERENCE_EPOCHS * epoch / fast["median_s"]
+    print(
+        f"the reference: {epoch:.0f} s an epoch, so at least {REFERENCE_EPOCHS * epoch:.0f} s to 99 %: {ratio:.0f} times as long"
+    )
+    overhead = loop_overhead(data)
+    print(f"training loop outside forward, backward and optimizer: {100 * overhead:.1f} %")
+    memory = peak_memory_mb()
+    print(f"peak memory of training cnn: {memory:.0f} MB")
+    comparison = quick_comparison_seconds()
+    print(f"compare --quick on mnist-5k, every network: {comparison:.0f} s")
+    results = {
+        "fast_preset": fast,
+        "reference_epoch_s": epoch,
+        "reference_over_fast": ratio,
+        "loop_overhead": overhead,
+        "peak_memory_mb": memory,
+        "quick_comparison_s": comparison,
+        "hardware": hardware(torch.device("cpu")),
+        "versions": versions(),
+    }
+    path = Path(__file__).with_suffix(".json")
+    path.write_text(json.dumps(results, indent=2) + "\n")
+    print(path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+import csv
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import typer
+
+from inkdigits import cli
+from inkdigits.data import Dataset
+
+Cli = Callable[..., tuple[int, str, str]]
+README = (Path(__file__).parents[1] / "README.md").read_text()
+COMMAND_LINE = (Path(__file__).parents[1] / "docs" / "command-line.md").read_text()
+
+
+def leaves(command: object, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], object]]:
+    """Every command of the command line with its path."""
+    children = getattr(command, "commands", None)
+    if not children:
+        return [(path, command)]
+    return [leaf for name, child in children.items() for leaf in leaves(child, (*path, name))]
+
+
+COMMANDS = leaves(typer.main.get_command(cli.app))
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[" ".join(path) for path, _ in COMMANDS])
+def test_every_command_and_option_is_documented(path: tuple[str, ...], command: object) -> None:
+    section = re.split(r"^## ", COMMAND_LINE, flags=re.M)
+    mine = next((text for text in section if text.startswith(f"inkdigits {' '.join(path)}\n")), None)
+    assert mine is not None, f"docs/command-line.md has no section on inkdigits {' '.join(path)}"
+    for parameter in command.params:  # type: ignore[attr-defined]
+        for option in parameter.opts:
+            if option.startswith("--"):
+                assert f"`{option}" in mine, f"{option} is not documented"
+
+
+def test_the_readmes_commands_exist() -> None:
+    known = {path for path, _ in COMMANDS}
+    by_path = dict(COMMANDS)
+    used = re.findall(r"^(?:\.venv/bin/)?inkdigits ([^#\n|]*)", README, flags=re.M)
+    assert len(used) >= 5
+    for line in used:
+        words = line.split()
+        path = tuple(words[:2]) if tuple(words[:2]) in known else tuple(words[:1])
+        assert path in known, line
+        options = {option for parameter in by_path[path].params for option in parameter.opts}  # type: ignore[attr-defined]
+        for word in words:
+            if word.startswith("--"):
+                assert word.split("=")[0] in options | {"--help", "--debug"}, line
+
+
+def test_the_readmes_make_targets_exist() -> None:
+    makefile = (Path(__file__).parents[1] / "Makefile").read_text()
+    for target in set(re.findall(r"make ([a-z]+)", README)):
+        assert re.search(rf"^{target}:", makefile, flags=re.M), target
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["train", "cn"], 2, "did you mean 'cnn'"),
+        (["train", "mlp", "--loss", "mae"], 2, "did you mean 'mse'"),
+        (["train", "mlp", "--data", "mnits"], 2, "did you mean 'mnist'"),
+        (["train", "mlp", "--epochs", "0"], 2, "epochs must be at least 1"),
+        (["train", "mlp", "--lr", "-1"], 2, "lr must be above 0"),
+        (["train", "mlp", "--epochs", "many"], 2, "'--epochs'"),
+        (["train", "mlp", "--seed", "-1"], 2, "'--seed'"),
+        (["train", "mlp", "--optimiser", "sgd"], 2, "--optimi"),
+        (["train", "mlp", "--preset", "bets"], 2, "did you mean 'best'"),
+        (["train", "mlp", "-O", "hidden"], 2, "key=value"),
+        (["train"], 2, "MODEL"),
+        (["compare", "--models", "mlp,mpl"], 2, "did you mean 'mlp'"),
+        (["compare", "--models", ""], 2, "at least one"),
+        (["evaluate", "nowhere"], 1, "does not exist"),
+        (["figures", "nowhere"], 1, "does not exist"),
+        (["data", "info", "no.csv"], 2, "no file or folder no.csv"),
+        (["data", "fetch", "minst"], 2, "did you mean 'mnist'"),
+        (["tran"], 2, "tran"),
+    ],
+)
+def test_a_mistake_is_one_line_with_help(
+    arguments: list[str], code: int, says: str, run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given, out, err = run_cli(*arguments)
+    assert given == code
+    assert out == ""
+    last = err.strip().splitlines()[-1]
+    assert last.startswith("inkdigits: ")
+    assert says in last
+    assert "Traceback" not in err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_debug_shows_the_traceback(run_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["inkdigits", "evaluate", "nowhere", "--debug"])
+    with pytest.raises(Exception, match="does not exist"):
+        cli.main()
+
+
+def test_train_then_evaluate_on_own_digits(run_cli: Cli, small_npz: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    settings = ["--data", small_npz, "--epochs", 3, "--batch-size", 32, "-O", "activation=sigmoid", "-O", "hidden=64"]
+    code, text, err = run_cli("train", "mlp", *settings, "--out", out, "--device", "cpu")
+    assert code == 0
+    assert re.fullmatch(r"test accuracy \d+\.\d\d % \(Wilson .*\n", text)
+    assert "540 digits" not in text
+    assert err.count("epoch ") == 3
+    code, text, _ = run_cli("evaluate", out, "--data", small_npz, "--json")
+    result = json.loads(text)
+    assert code == 0
+    assert result["n"] == 200
+    card = json.loads((out / "model.json").read_text())
+    assert card["options"] == {"activation": "sigmoid", "hidden": 64}
+    assert result["accuracy"] == pytest.approx(card["metrics"]["test_acc"])
+    code, text, _ = run_cli("evaluate", out, "--data", "uci-digits", "--part", "all", "--json")
+    assert json.loads(text)["n"] == 1797
+    code, _, err = run_cli("evaluate", out, "--part", "half")
+    assert (code, "test, train or all" in err) == (2, True)
+
+
+def test_the_same_folder_is_not_taken_twice(
+    run_cli: Cli, small_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert (
+            run_cli("train", "mlp", "--data", small_npz, "--epochs", 1, "--batch-size", 64, "--device", "cpu")[0] == 0
+        )
+    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["mlp-small.npz-s0", "mlp-small.npz-s0-2"]
+
+
+def test_compare_and_figures(run_cli: Cli, small_npz: Path, tmp_path: Path) -> None:
+    out = tmp_path / "cmp"
+    command = ["compare", "--models", "mlp,lenet5", "--data", small_npz, "--epochs", 1, "--device", "cpu", "--out", out]
+    code, table, err = run_cli(*command)
+    assert code == 0
+    assert err.strip().splitlines()[-1] == f"report: {out / 'report.html'}"
+    lines = [line.split("\t") for line in table.splitlines()]
+    assert [line[0] for line in lines] == ["network", "mlp", "lenet5"]
+    with (out / "results.csv").open() as file:
+        assert [row["model"] for row in csv.DictReader(file)] == ["mlp", "lenet5"]
+    code, paths, _ = run_cli("figures", out, "--only", "pairs", "--out", tmp_path / "alone")
+    assert (code, paths.split()) == (0, ["pairs"])
+    assert [p.name for p in (tmp_path / "alone").iterdir()] == ["pairs.png"]
+
+
+def test_data_commands(run_cli: Cli, small: Dataset, small_npz: Path, tmp_path: Path) -> None:
+    code, text, _ = run_cli("data", "list", "--json")
+    assert [entry["name"] for entry in json.loads(text)] == ["mnist", "mnist-5k", "uci-digits"]
+    code, text, _ = run_cli("data", "info", small_npz, "--json")
+    info = json.loads(text)
+    assert info["train_counts"] == small.train.counts.tolist()
+    code, text, err = run_cli("data", "fetch", "uci-digits")
+    assert (code, text) == (0, "")
+    assert "nothing to fetch" in err
+
+
+def test_fetch_checks_the_files_that_are_there(run_cli: Cli, mnist_folder: Path) -> None:
+    code, text, _ = run_cli("data", "fetch", "mnist")
+    assert code == 0
+    assert len(text.split()) == 4
+
+
+def test_models_and_doctor(run_cli: Cli) -> None:
+    code, text, _ = run_cli("models", "--json")
+    sizes = {entry["name"]: entry["parameters"] for entry in json.loads(text)}
+    assert sizes["lenet5"] == 61_706
+    code, text, _ = run_cli("doctor")
+    assert code == 0
+    assert re.search(r"^torch\t\d", text, flags=re.M)
+
+
+def test_without_network_and_files_the_first_line_says_what_it_runs_on(
+    run_cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INKDIGITS_DATA", str(tmp_path))
+    monkeypatch.setenv("INKDIGITS_OFFLINE", "1")
+    code, _, err = run_cli("train", "mlp", "--epochs", 1, "--device", "cpu", "--out", tmp_path / "run")
+    assert code == 0
+    assert err.splitlines()[0].startswith("mnist-5k: 4,000 digits")
+    assert "not the 70,000 of MNIST" in err
+
+
+def test_a_terminal_shows_a_bar_with_speed_and_time_left(small_npz: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "inkdigits.cli", "train", "cnn", "--data", small_npz, "--epochs", "8"]
+    ours, theirs = pty.openpty()
+    env = os.environ | {"TERM": "xterm-256color", "COLUMNS": "150", "INKDIGITS_OFFLINE": "1"}
+    with subprocess.Popen(
+        [*map(str, command), "--out", str(tmp_path / "run")], stderr=theirs, stdout=subprocess.PIPE, env=env
+    ) as process:
+        os.close(theirs)
+        seen = b""
+        while chunk := _read(ours):
+            seen += chunk
+    os.close(ours)
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
+    assert process.returncode == 0
+    assert re.search(r"epoch \d/8 .*loss \d\.\d+  acc +\d+\.\d+%  [\d,]+ images/s", text)
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # the other side is closed
+        return b""
+
+
+def test_ctrl_c_says_how_to_go_on(small_npz: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "inkdigits.cli", "train", "cnn", "--data", small_npz, "--epochs", "500"]
+    with subprocess.Popen([*map(str, command), "--out", str(out)], stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not (out / "history.csv").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.strip().splitlines()[-1] == (
+        f"stopped; the same command with --resume --out {out} goes on after the last whole epoch"
+    )
+    assert "Traceback" not in err

@@ -1,0 +1,77 @@
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import inkdigits
+
+ROOT = Path(__file__).parents[1]
+SOURCES = sorted((ROOT / "src" / "inkdigits").rglob("*.py"))
+
+
+def test_all_is_sorted_and_everything_in_it_is_there() -> None:
+    assert inkdigits.__all__ == sorted(inkdigits.__all__)
+    assert set(inkdigits.__all__) == set(inkdigits._HOMES)
+    for name in inkdigits.__all__:
+        assert callable(getattr(inkdigits, name))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        inkdigits.nothing  # noqa: B018
+
+
+def test_importing_the_package_and_the_command_brings_no_torch() -> None:
+    code = "import sys, inkdigits.cli, inkdigits.data; print({'torch', 'scipy', 'matplotlib'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+def test_without_the_lab_the_command_says_how_to_install_it(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
+    done = subprocess.run(
+        [sys.executable, "-m", "inkdigits.cli", "train", "mlp"],
+        env={"PYTHONPATH": str(tmp_path), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["inkdigits: this needs torch: pip install 'inkdigits[lab]'"]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=[str(path.relative_to(ROOT)) for path in SOURCES])
+def test_every_file_is_in_the_readmes_map(path: Path) -> None:
+    if path.name != "__init__.py":
+        assert re.search(rf"\b{re.escape(path.name)}\b", (ROOT / "README.md").read_text())
+
+
+def test_files_and_functions_stay_readable() -> None:
+    for path in SOURCES:
+        text = path.read_text()
+        assert text.count("\n") <= 520, path
+        if path.parent.name == "models":
+            assert text.count("\n") <= 130, path
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno is not None
+                assert node.end_lineno - node.lineno < 130, f"{path}: {node.name}"
+
+
+def test_contributing_is_short_and_the_licence_is_there() -> None:
+    assert (ROOT / "CONTRIBUTING.md").read_text().count("\n") <= 45
+    assert "Apache License" in (ROOT / "LICENSE").read_text()
+
+
+def test_the_project_speaks_of_itself_alone() -> None:
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in tracked.split("\0"):
+        path = ROOT / name
+        if (
+            name
+            and path.suffix in {".py", ".md", ".toml", ".ipynb", ".html", ".json", ".csv"}
+            and path != Path(__file__)
+        ):
+            text = path.read_text()
+            assert "/work/" not in text, name
+            assert "../shared" not in text, name
