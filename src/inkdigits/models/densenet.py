@@ -42,7 +42,7 @@ class DenseLayer(nn.Module):
     recipes={
         "fast": {"epochs": 1},
         "standard": {
-            "epochs": 10,
+            "epochs": 16,
             "batch_size": 128,
             "lr": 4e-3,
             "weight_decay": 0.05,
