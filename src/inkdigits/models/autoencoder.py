@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from inkdigits.models.registry import CLASSES, Criterion, Normalize, register_model
 
-CLASSIFIER_WEIGHT = 0.05  # of the classifier's loss beside the reconstruction's, which is about a hundredth of it
+CLASSIFIER_WEIGHT = 0.02  # of the classifier's loss beside the reconstruction's, which is about a hundredth of it
 
 
 def reconstruct_and_classify(

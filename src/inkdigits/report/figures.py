@@ -208,7 +208,7 @@ def _bars(comparison: Comparison, ax: Axes, quantity: str, title: str) -> None:
     ax.set_yticks(position, comparison.labels)
     ax.set_xlabel(title)
     ax.invert_yaxis()
-    ax.margins(x=0.15)
+    ax.margins(x=0.2)
 
 
 def losses(comparison: Comparison) -> Figure:
@@ -218,7 +218,8 @@ def losses(comparison: Comparison) -> Figure:
         ax.spines[["top", "right"]].set_visible(False)
         _bars(comparison, ax, quantity, LABEL[quantity])
     axes[0].invert_yaxis()  # the axis is shared: it was turned twice
-    axes[1].legend(frameon=False, loc="lower right")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, ncols=2, loc="outside upper center")
     return figure
 
 
@@ -241,7 +242,7 @@ def accuracies(comparison: Comparison, ax: Axes | None = None) -> Figure:
         ax.annotate(f"{mean:.2f}", (mean, index - 0.3), ha="center", va="bottom", fontsize=8)
     ax.set_yticks(range(len(comparison.labels)), comparison.labels)
     ax.set(ylim=(len(comparison.labels) - 0.5, -0.8))
-    ax.set_xlabel("accuracy, % (dot: a seed on test; band: Wilson 95 % interval of their mean; grey bar: train)")
+    ax.set_xlabel("accuracy, %\ndot: a seed on test · band: Wilson 95 % interval of their mean · grey bar: train")
     ax.grid(axis="x", alpha=0.25)
     return figure
 
@@ -249,8 +250,9 @@ def accuracies(comparison: Comparison, ax: Axes | None = None) -> Figure:
 def _against(comparison: Comparison, cost: str, title: str, ax: Axes | None) -> Figure:
     figure, ax = _axes(ax, 6.4, 4.2)
     points = sorted(comparison.summaries, key=lambda summary: summary.test_acc)
-    for index, summary in enumerate(points):
-        x, error = getattr(summary, cost), max(100 - 100 * summary.test_acc, 0.01)
+    places = {s.model: (getattr(s, cost), max(100 - 100 * s.test_acc, 0.01)) for s in points}
+    for summary in points:
+        x, error = places[summary.model]
         low, high = 100 - 100 * summary.acc_high, 100 - 100 * summary.acc_low
         tint = colour(comparison, summary.model)
         ax.errorbar(
@@ -262,7 +264,10 @@ def _against(comparison: Comparison, cost: str, title: str, ax: Axes | None) -> 
             alpha=0.8,
             capsize=2,
         )
-        ax.annotate(summary.model, (x, error), (7, 5 if index % 2 else -11), textcoords="offset points", fontsize=8)
+        # of two points close by, the left one is named to its left
+        crowded = any(x < other_x < 1.6 * x and 0.7 < other / error < 1.4 for other_x, other in places.values())
+        side = {"xytext": (-7, 3), "ha": "right"} if crowded else {"xytext": (7, 3), "ha": "left"}
+        ax.annotate(summary.model, (x, error), textcoords="offset points", fontsize=8, **side)  # type: ignore[arg-type]
     ax.set(xscale="log", yscale="log", xlabel=title, ylabel="test error, % (Wilson 95 %)")
     ax.margins(x=0.2, y=0.12)
     _plain_numbers(ax)
@@ -419,8 +424,14 @@ FIGURES: MappingProxyType[str, tuple[Callable[[Comparison], Figure | None], str]
         "error_against_parameters": (error_against_parameters, "Is a larger network a better one?"),
         "error_against_time": (error_against_time, "What does longer training buy?"),
         "pairs": (pairs, "Each pair of networks by the exact McNemar test, with Holm's correction."),
-        "confusions": (confusions, "Which digits are taken for which; the colour counts errors only."),
-        "most_misread": (most_misread, "The test digits that most networks, over all seeds, read wrongly."),
+        "confusions": (
+            confusions,
+            "Which digits are taken for which, first seed; the colour counts errors only, in each network on its own scale.",
+        ),
+        "most_misread": (
+            most_misread,
+            "The test digits that most of the trained networks, all seeds counted, read wrongly.",
+        ),
         "reconstructions": (
             autoencoder_reconstructions,
             "Test digits, and below them what the autoencoder kept.",
