@@ -56,7 +56,7 @@ def test_sentences_say_who_and_whether() -> None:
     near = strong.copy()
     near[:2] = False
     said = [pair.sentence(1000) for pair in compare_pairs({"weak": weak, "strong": strong, "near": near})]
-    assert said[0].startswith("strong beats weak on these 1,000 digits (0 against 40")
+    assert said[0].startswith("strong beats weak on these 1,000 digits (40 against 0")
     assert said[1].startswith("near beats weak")
     assert said[2].startswith("No evidence that strong beats near on these 1,000 digits (2 against 0")
 

@@ -81,14 +81,13 @@ class Pair:
 
     def sentence(self, n: int) -> str:
         """Say in plain words what these ``n`` digits show."""
-        detail = f"{self.only_first} against {self.only_second} digits read by one alone, p = {self.p_holm:.2g}"
-        if self.verdict == "none":
-            ahead, behind = self.first, self.second
-            if self.only_second > self.only_first:
-                ahead, behind = behind, ahead
-            return f"No evidence that {ahead} beats {behind} on these {n:,} digits ({detail})."
-        better, worse = (self.first, self.second) if self.verdict == "first" else (self.second, self.first)
-        return f"{better} beats {worse} on these {n:,} digits ({detail})."
+        sides = [(self.only_first, self.first), (self.only_second, self.second)]
+        (behind_alone, behind), (ahead_alone, ahead) = sorted(sides, key=lambda side: side[0])
+        says = f"No evidence that {ahead} beats" if self.verdict == "none" else f"{ahead} beats"
+        return (
+            f"{says} {behind} on these {n:,} digits "
+            f"({ahead_alone} against {behind_alone} read rightly by one alone, p = {self.p_holm:.2g})."
+        )
 
 
 def compare_pairs(right: Mapping[str, NDArray[np.bool_]]) -> list[Pair]:
