@@ -77,7 +77,7 @@ def test_the_readmes_make_targets_exist() -> None:
         (["train", "mlp", "--optimiser", "sgd"], 2, "--optimi"),
         (["train", "mlp", "--preset", "bets"], 2, "did you mean 'best'"),
         (["train", "mlp", "-O", "hidden"], 2, "key=value"),
-        (["train"], 2, "MODEL"),
+        (["train"], 2, "Missing argument"),
         (["compare", "--models", "mlp,mpl"], 2, "did you mean 'mlp'"),
         (["compare", "--models", ""], 2, "at least one"),
         (["evaluate", "nowhere"], 1, "does not exist"),
