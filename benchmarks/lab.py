@@ -150,12 +150,14 @@ def main() -> None:
     fast = fast_preset(arguments.seeds)
     print(
         f"cnn --preset fast: {100 * fast['mean_accuracy']:.2f} % (mean of {fast['seeds']}, lowest "
-        f"{100 * fast['lowest_accuracy']:.2f}), start to exit {fast['median_s']:.1f} s (fastest {fast['fastest_s']:.1f})"
+        f"{100 * fast['lowest_accuracy']:.2f}), start to exit {fast['median_s']:.1f} s "
+        f"(fastest {fast['fastest_s']:.1f})"
     )
     epoch = reference_epoch_seconds(data)
     ratio = REFERENCE_EPOCHS * epoch / fast["median_s"]
     print(
-        f"the reference: {epoch:.0f} s an epoch, so at least {REFERENCE_EPOCHS * epoch:.0f} s to 99 %: {ratio:.0f} times as long"
+        f"the reference: {epoch:.0f} s an epoch, so at least {REFERENCE_EPOCHS * epoch:.0f} s to 99 %: "
+        f"{ratio:.0f} times as long"
     )
     overhead = loop_overhead(data)
     print(f"training loop outside forward, backward and optimizer: {100 * overhead:.1f} %")

@@ -214,7 +214,7 @@ def _load_mnist(progress: download.Progress | None) -> Dataset:
             where = data_folder() / MNIST.name
             note = (
                 f"These are the 5,000 digits of mnist-5k, not the 70,000 of MNIST: {missing[0]} is not in {where} "
-                "and could not be fetched."
+                f"and could not be fetched: {error}."
             )
             small = _load_mnist_5k(progress, because=error)
             return Dataset(small.name, small.train, small.test, (note, *small.notes))

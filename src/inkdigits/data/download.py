@@ -63,45 +63,54 @@ def fetch(
     failures = []
     for url in urls:
         part = target.with_name(f".{target.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part")
+        failure: Exception | None = None
         for _ in range(ATTEMPTS):
+            before = _size(part)
             try:
                 _receive(url, part, progress, timeout)
                 content = part.read_bytes()
                 if hashlib.sha256(decompressed(content)).hexdigest() != sha256:
                     raise DataError("its bytes have another sha256")
-            except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
-                failure = str(getattr(error, "reason", None) or error)
-                if isinstance(error, urllib.error.HTTPError):
-                    failure = f"HTTP {error.code}"
-                    break  # the same question has the same answer
-            except DataError as error:
-                failure = str(error)
-                part.unlink(missing_ok=True)
-                break
-            else:
                 write_bytes(target, content)
-                part.unlink(missing_ok=True)
+                part.unlink()
                 return url
-        failures.append(f"{url}: {failure}")
+            except DataError as error:
+                failure = error
+                part.unlink(missing_ok=True)
+                worth_another = before > 0  # the old part may have been the broken one
+            except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
+                failure = error
+                worth_another = _size(part) > before
+            except OSError as error:
+                raise DataError(
+                    f"cannot write {part.parent}: {error.strerror}; name another folder with INKDIGITS_DATA"
+                ) from error
+            if not worth_another:
+                break
+        failures.append(f"{url}: {getattr(failure, 'reason', None) or failure}")
     raise DataError(
         f"could not fetch {target.name} ({'; '.join(failures)}); check the network, or put it there by hand"
     )
 
 
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.exists() else 0
+
+
 def _receive(url: str, part: Path, progress: Progress | None, timeout: float) -> None:
     """Append to ``part`` what of ``url`` is missing there."""
     part.parent.mkdir(parents=True, exist_ok=True)
-    done = part.stat().st_size if part.exists() else 0
+    done = _size(part)
     headers = {"User-Agent": "inkdigits"}
     if done:
         headers["Range"] = f"bytes={done}-"
     try:
         response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 416 and done:  # nothing is missing: the part was whole already
-            error.close()
             return
-        raise
+        raise ConnectionError(f"HTTP {error.code}") from error
     with response:
         if response.status != 206:
             done = 0  # the mirror does not resume: begin again

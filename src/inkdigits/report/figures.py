@@ -131,6 +131,7 @@ def curve(histories: Sequence[Sequence[EpochRow]], quantity: str = "acc", ax: Ax
     quantity
         ``ce``, ``mse`` or ``acc``.
     """
+    alone = ax is None
     figure, ax = _axes(ax)
     for part, tint, style in (("train", TRAIN, "--"), ("test", TEST, "-")):
         values = _series(histories, f"{part}_{quantity}")
@@ -141,6 +142,9 @@ def curve(histories: Sequence[Sequence[EpochRow]], quantity: str = "acc", ax: Ax
     ax.set(xlabel="epoch", ylabel=LABEL[quantity])
     if quantity != "acc":
         ax.set_yscale("log")
+        _plain_numbers(ax)
+    if alone:
+        ax.legend(frameon=False)
     return figure
 
 
@@ -190,10 +194,15 @@ def convergence(comparison: Comparison, ax: Axes | None = None) -> Figure:
 
 
 def _plain_numbers(ax: Axes) -> None:
-    plain = FuncFormatter(lambda value, _: f"{value:g}")
-    for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(plain)
-    ax.yaxis.set_minor_formatter(FuncFormatter(lambda v, _: f"{v:g}" if f"{v:e}"[0] in "25" else ""))
+    """Write 0.5 and 20 on logarithmic axes; between powers of ten all of them where there is room, else 2 and 5."""
+    for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+        if axis.get_scale() != "log":
+            continue
+        shown = "23456789" if high / low < 8 else "25"
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(
+            FuncFormatter(lambda value, _, shown=shown: f"{value:g}" if f"{value:e}"[0] in shown else "")
+        )
 
 
 # ── the comparison ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -208,6 +217,7 @@ def _bars(comparison: Comparison, ax: Axes, quantity: str, title: str) -> None:
     ax.set_yticks(position, comparison.labels)
     ax.set_xlabel(title)
     ax.invert_yaxis()
+    ax.xaxis.set_major_locator(MaxNLocator(4))
     ax.margins(x=0.2)
 
 
@@ -272,6 +282,7 @@ def _against(comparison: Comparison, cost: str, title: str, ax: Axes | None) -> 
     ax.margins(x=0.2, y=0.12)
     _plain_numbers(ax)
     if cost == "params":
+        ax.xaxis.set_minor_formatter("")
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     ax.grid(alpha=0.25, which="both")
     return figure
@@ -426,7 +437,7 @@ FIGURES: MappingProxyType[str, tuple[Callable[[Comparison], Figure | None], str]
         "pairs": (pairs, "Each pair of networks by the exact McNemar test, with Holm's correction."),
         "confusions": (
             confusions,
-            "Which digits are taken for which, first seed; the colour counts errors only, in each network on its own scale.",
+            "Which digits are taken for which, first seed; colour counts errors only, on each network's own scale.",
         ),
         "most_misread": (
             most_misread,
