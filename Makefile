@@ -8,7 +8,7 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 .PHONY: compare test check format reproduce bench notebooks clean
 
 compare: $(INSTALLED)
-	$(BIN)/inkdigits compare --quick --out runs/compare
+	$(BIN)/inkdigits compare --quick
 
 test: $(INSTALLED)
 	$(BIN)/pytest

@@ -113,14 +113,13 @@ def test_train_then_evaluate_on_own_digits(run_cli: Cli, small_npz: Path, tmp_pa
     code, text, err = run_cli("train", "mlp", *settings, "--out", out, "--device", "cpu")
     assert code == 0
     assert re.fullmatch(r"test accuracy \d+\.\d\d % \(Wilson .*\n", text)
-    assert "540 digits" not in text
     assert err.count("epoch ") == 3
     code, text, _ = run_cli("evaluate", out, "--data", small_npz, "--json")
     result = json.loads(text)
     assert code == 0
     assert result["n"] == 200
     card = json.loads((out / "model.json").read_text())
-    assert card["options"] == {"activation": "sigmoid", "hidden": 64}
+    assert card["options"] == {"activation": "sigmoid", "hidden": 64, "dropout": 0.3}
     assert result["accuracy"] == pytest.approx(card["metrics"]["test_acc"])
     code, text, _ = run_cli("evaluate", out, "--data", "uci-digits", "--part", "all", "--json")
     assert json.loads(text)["n"] == 1797

@@ -62,7 +62,8 @@ def _table(columns: list[str], rows: list[list[Any]]) -> None:
 def _load(name: str) -> "Dataset":
     from inkdigits.data import load
 
-    dataset = load(name, progress=DownloadBar())
+    with DownloadBar() as bar:
+        dataset = load(name, progress=bar)
     say(f"{dataset.name}: {len(dataset.train):,} digits to learn from, {len(dataset.test):,} to test on")
     for note in dataset.notes:
         say(note)
@@ -97,7 +98,7 @@ def data_info(name: Annotated[str, typer.Argument(help="A data set's name or pat
     from inkdigits.data import CATALOG
 
     dataset = _load(name)
-    facts = CATALOG.get(dataset.name)
+    facts = CATALOG.get(dataset.source)
     info = {
         "name": dataset.name,
         "title": facts.title if facts else "own data",
@@ -121,7 +122,8 @@ def data_fetch(name: Annotated[str, typer.Argument(help="A data set's name.")]) 
     """Download the files of a data set, or check those that are there."""
     from inkdigits.data import fetch
 
-    paths = fetch(name, DownloadBar())
+    with DownloadBar() as bar:
+        paths = fetch(name, bar)
     for path in paths:
         typer.echo(path)
     if not paths:
@@ -202,7 +204,8 @@ def train_command(
     """Train one network and keep it as a run folder."""
     from inkdigits.evaluation.statistics import wilson
     from inkdigits.training import recipe_for, train
-    from inkdigits.training.loop import VALIDATION
+    from inkdigits.training.checkpoint import is_finished
+    from inkdigits.training.loop import default_validation
 
     overrides: dict[str, Any] = {
         "epochs": epochs,
@@ -224,7 +227,9 @@ def train_command(
     dataset = _load(data)
     default = Path("runs") / f"{model}-{dataset.name}-s{seed}"
     folder = out or (default if resume else _free_folder(model, dataset.name, seed))
-    aside = min(VALIDATION, len(dataset.train) // 10) if validation is None else validation
+    aside = default_validation(len(dataset.train)) if validation is None else validation
+    if resume and is_finished(folder):
+        say(f"{folder} is finished already")
     with closing(TrainingBar(model, recipe.epochs, len(dataset.train) - aside)) as bar:
         try:
             run = train(
@@ -258,7 +263,7 @@ def train_command(
 @app.command("evaluate")
 def evaluate_command(
     run: Annotated[Path, typer.Argument(help="The folder of a run.")],
-    data: DataOption = "mnist",
+    data: Annotated[str | None, typer.Option(help="A data set's name or path; the run's own by default.")] = None,
     part: Annotated[str, typer.Option(help="Which digits: test, train or all.")] = "test",
     device: Device = "auto",
     as_json: Json = False,
@@ -273,7 +278,7 @@ def evaluate_command(
     if part not in ("test", "train", "all"):
         raise UsageError(f"--part is test, train or all, not {part!r}")
     trained = load_run(run, select_device(device))
-    dataset = _load(data)
+    dataset = _load(data or trained.environment.get("data_source") or "mnist")
     digits = {"test": dataset.test, "train": dataset.train}.get(part) or DigitSet.joined(dataset.train, dataset.test)
     result = evaluate(trained, digits)
     low, high = result.interval
@@ -312,17 +317,20 @@ def compare_command(
     jobs: Annotated[int, typer.Option(help="Runs side by side; the cores are shared among them.")] = 1,
     validation: Validation = None,
     device: Device = "auto",
-    out: Annotated[Path, typer.Option(help="Folder of the comparison; finished runs in it are kept.")] = Path(
-        "runs/compare"
-    ),
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the comparison; runs/compare-DATA, with -quick, by default.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train the networks side by side and write a report on what they can do."""
-    from inkdigits.report.compare import compare
+    from inkdigits.report.compare import Entry, compare
     from inkdigits.report.html import write_report
 
-    dataset = _load(data)
     names = None if models is None else [name for name in models.split(",") if name.strip()]
+    for name in names or []:
+        Entry.parse(name)  # a wrong name is said before data is fetched
+    dataset = _load(data)
+    folder = out or Path("runs") / f"compare-{dataset.name}{'-quick' if quick else ''}"
     with ExitStack() as bars:
 
         def progress_for(title: str, entry_epochs: int, images: int) -> TrainingBar:
@@ -331,15 +339,14 @@ def compare_command(
         try:
             comparison = compare(
                 names,
-                data,
-                dataset=dataset,
+                dataset,
                 seeds=seeds,
                 epochs=epochs,
                 quick=quick,
                 jobs=jobs,
                 validation=validation,
                 device=device,
-                out=out,
+                out=folder,
                 progress_for=progress_for,
                 notify=say,
             )
@@ -348,7 +355,7 @@ def compare_command(
             raise
     report = write_report(comparison)
     if as_json:
-        _emit(json.loads((out / "summary.json").read_text()))
+        _emit(json.loads((folder / "summary.json").read_text()))
     else:
         rows = [
             [
@@ -430,6 +437,8 @@ def main() -> NoReturn:
             raise
         _fail(f"this needs {error.name}: pip install 'inkdigits[lab]'", 1, debug)
     except typer.TyperException as error:
+        if not error.format_message():  # the help has been shown
+            sys.exit(2)
         _fail(f"{error.format_message().rstrip('.')}; see inkdigits --help", 2, debug)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

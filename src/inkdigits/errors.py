@@ -4,6 +4,7 @@
 
     InkdigitsError            exit code 1
     ├── DataError             a data set is missing, broken or of another form
+    │   └── FetchError        a file is not here and could not be fetched
     ├── ModelError            a network or its weights do not fit
     ├── RunError              a run or comparison folder cannot be read, written or resumed
     └── UsageError            a setting that cannot be meant; exit code 2
@@ -21,6 +22,10 @@ class InkdigitsError(Exception):
 
 class DataError(InkdigitsError):
     """A data set is missing, broken or of another form than announced."""
+
+
+class FetchError(DataError):
+    """A file is not on this machine and could not be fetched."""
 
 
 class ModelError(InkdigitsError):

@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -32,6 +32,14 @@ class DownloadBar:
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
 
     def __call__(self, done: int, total: int) -> None:
         """Take the bytes received so far, and all that are expected (0 if unknown)."""
@@ -84,6 +92,8 @@ class TrainingBar:
             return
         self._bar.start()
         now, done = time.perf_counter(), (epoch - 1) * self._images + images
+        if self._last[1] < (epoch - 1) * self._images:  # a resumed run begins here
+            self._last = (self._last[0], (epoch - 1) * self._images)
         rate = (done - self._last[1]) / max(now - self._last[0], 1e-9)
         if images < self._images:
             self._last = (now, done)

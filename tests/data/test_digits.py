@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from inkdigits.data import CATALOG, Dataset, DigitSet, load
-from inkdigits.data import digits as digits_module
 from inkdigits.data.idx import write_idx
 from inkdigits.errors import DataError, UsageError
 
@@ -124,6 +123,6 @@ def test_a_broken_file_is_reported_and_not_replaced_by_mnist_5k(
         path = tmp_path / "mnist" / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(write_idx(np.zeros(3, np.uint8)))
-    monkeypatch.setattr(digits_module, "data_folder", lambda: tmp_path)
+    monkeypatch.setenv("INKDIGITS_DATA", str(tmp_path))
     with pytest.raises(DataError, match="is not MNIST's"):
         load("mnist")

@@ -113,3 +113,17 @@ def test_offline_nothing_is_asked_for(mirror: str, tmp_path: Path, monkeypatch: 
     with pytest.raises(DataError, match="INKDIGITS_OFFLINE"):
         fetch([f"{mirror}/good/digits.gz"], tmp_path / "digits.gz", SHA256)
     assert Mirror.sent == []
+
+
+def test_a_part_that_is_broken_is_thrown_away_and_fetched_anew(mirror: str, tmp_path: Path) -> None:
+    url = f"{mirror}/good/digits.gz"
+    part = tmp_path / f".d.gz.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part"
+    part.write_bytes(b"\x1f\x8bnot the beginning of this file")
+    fetch([url], tmp_path / "d.gz", SHA256)
+    assert gzip.decompress((tmp_path / "d.gz").read_bytes()) == PLAIN
+
+
+def test_a_folder_that_cannot_be_made_is_said(mirror: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="name another folder with INKDIGITS_DATA"):
+        fetch([f"{mirror}/good/digits.gz"], tmp_path / "file" / "mnist" / "d.gz", SHA256)

@@ -103,3 +103,38 @@ def test_an_npz_with_objects_or_other_names_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "nan.npz", images=np.full((2, 8, 8), np.nan), labels=np.array([1, 2]))
     with pytest.raises(DataError, match="NaN"):
         load(str(tmp_path / "nan.npz"))
+
+
+@pytest.mark.parametrize("form", ["uint8", "int64", "float64", "unit"])
+def test_an_npz_means_the_same_whatever_its_numbers_are(form: str, small: Dataset, tmp_path: Path) -> None:
+    images = small.train.images[:50]
+    given = images / 255 if form == "unit" else images.astype(form)
+    np.savez(tmp_path / "own.npz", images=given, labels=small.train.labels[:50])
+    own = load(str(tmp_path / "own.npz"))
+    assert sorted(i.tobytes() for i in np.concatenate([own.train.images, own.test.images])) == sorted(
+        i.tobytes() for i in images
+    )
+
+
+def test_broken_archives_and_headers_are_named(small: Dataset, tmp_path: Path) -> None:
+    flipped = tmp_path / "flipped.npz"
+    np.savez_compressed(flipped, images=small.train.images[:50], labels=small.train.labels[:50])
+    content = bytearray(flipped.read_bytes())
+    content[2000] ^= 0xFF
+    flipped.write_bytes(content)
+    with pytest.raises(DataError, match=r"flipped\.npz"):
+        load(str(flipped))
+    np.save(tmp_path / "single.npy", small.train.images[:5])
+    (tmp_path / "single.npy").rename(tmp_path / "single.npz")
+    with pytest.raises(DataError, match="a single array"):
+        load(str(tmp_path / "single.npz"))
+    np.savez(tmp_path / "large.npz", images=np.full((2, 28, 28), 4000.0), labels=np.array([1, 2]))
+    with pytest.raises(DataError, match="pixels from 4000 to 4000"):
+        load(str(tmp_path / "large.npz"))
+
+
+def test_a_csv_that_excel_wrote_is_read(small: Dataset, tmp_path: Path) -> None:
+    rows = list(zip(small.train.labels[:30], small.train.images[:30], strict=True))
+    path = write_csv(tmp_path / "train.csv", rows)
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert len(load(str(path)).train) == 24

@@ -147,7 +147,7 @@ def test_projection_shortcuts_are_trained() -> None:
 def test_mistakes_are_named() -> None:
     with pytest.raises(UsageError, match="did you mean 'resnet'"):
         create_model("restnet")
-    with pytest.raises(ModelError, match="unexpected keyword argument 'depth'"):
+    with pytest.raises(ModelError, match="unexpected keyword argument 'depth'; its options are: hidden"):
         create_model("mlp", depth=3)
     with pytest.raises(ModelError, match="relu, sigmoid"):
         create_model("mlp", activation="swish")

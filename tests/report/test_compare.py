@@ -67,9 +67,9 @@ def test_runs_side_by_side_are_the_runs_one_by_one(comparison: Comparison, small
 
 def test_a_comparison_is_read_back_from_its_folder(comparison: Comparison) -> None:
     again = gather(comparison.folder)
-    assert [dataclasses.replace(row, ms_per_image=0) for row in again.rows] == [
-        dataclasses.replace(row, ms_per_image=0) for row in comparison.rows
-    ]
+    assert [(row.model, row.seed) for row in again.rows] == [(row.model, row.seed) for row in comparison.rows]
+    for mine, theirs in zip(again.rows, comparison.rows, strict=True):
+        assert dataclasses.astuple(mine) == pytest.approx(dataclasses.astuple(theirs), rel=1e-5)
 
 
 def test_changed_data_and_missing_runs_are_noticed(comparison: Comparison, tmp_path: Path, small_npz: Path) -> None:
@@ -90,9 +90,9 @@ def test_changed_data_and_missing_runs_are_noticed(comparison: Comparison, tmp_p
 
 
 def test_quick_cuts_the_epochs_and_says_so(small_npz: Path, tmp_path: Path) -> None:
-    assert QUICK_DIGITS / 600 > 3
-    quick = compare(["mlp"], str(small_npz), quick=True, epochs=2, device="cpu", out=tmp_path)
-    assert quick.rows[0].epochs == 2
+    cut = round(QUICK_DIGITS / 600)
+    quick = compare(["mlp"], str(small_npz), quick=True, epochs=cut + 7, device="cpu", out=tmp_path)
+    assert quick.rows[0].epochs == cut
     assert json.loads((tmp_path / "summary.json").read_text())["quick"] is True
 
 

@@ -48,7 +48,7 @@ def test_a_run_comes_back_with_the_same_answers(small: Dataset, tmp_path: Path) 
 def test_model_json_says_what_a_person_asks(finished: Path, small: Dataset) -> None:
     card = json.loads((finished / "model.json").read_text())
     assert card["model"] == "mlp"
-    assert card["options"] == {"hidden": 32}
+    assert card["options"] == {"hidden": 32, "activation": "relu", "dropout": 0.3}
     assert card["data"]["sha256"] == small.sha256
     assert card["recipe"]["epochs"] == 1
     assert card["environment"]["versions"]["torch"] == str(torch.__version__)

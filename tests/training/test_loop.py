@@ -66,6 +66,7 @@ def test_training_leaves_the_callers_randomness_alone(small: Dataset) -> None:
     [
         ("resnet", {"augment": "geometric", "ema": 0.9}),
         ("mlp", {"optimizer": "sgd", "lr": 0.05, "ema": 0.0}),
+        ("lenet5", {"optimizer": "sgd", "lr": 0.05, "momentum": 0.0}),
         ("densenet", {"optimizer": "adam", "schedule": "cosine"}),
     ],
 )

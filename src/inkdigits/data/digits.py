@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from inkdigits.data import download, own
 from inkdigits.data.catalog import CATALOG, MNIST, MNIST_5K, UCI_DIGITS, DatasetFacts, FileFacts
 from inkdigits.data.idx import read_idx
-from inkdigits.errors import DataError, UsageError, unknown
+from inkdigits.errors import DataError, FetchError, UsageError, unknown
 from inkdigits.imaging.normalize import to_mnist
 
 CLASSES = 10
@@ -95,6 +95,7 @@ class Dataset:
     train: DigitSet
     test: DigitSet
     notes: tuple[str, ...] = field(default=())  # what a reader of results has to know, a sentence each
+    source: str = ""  # what load() takes to get it again; empty where it was made by hand
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r}, train={len(self.train)}, test={len(self.test)})"
@@ -150,9 +151,11 @@ def load(name: str = "mnist", *, progress: download.Progress | None = None) -> D
     images, labels, test = own.read(path)
     digits = DigitSet(images, labels)
     if test is not None:
-        return Dataset(path.name, digits, DigitSet(*test), (f"Own data from {path.name}, with its own test set.",))
+        note = f"Own data from {path.name}, with its own test set."
+        return Dataset(path.name, digits, DigitSet(*test), (note,), str(path.resolve()))
     train, held_out = digits.split(max(1, len(digits) // 5), SPLIT_SEED)
-    return Dataset(path.name, train, held_out, (f"Own data from {path.name}; a stratified fifth is the test set.",))
+    note = f"Own data from {path.name}; a stratified fifth is the test set."
+    return Dataset(path.name, train, held_out, (note,), str(path.resolve()))
 
 
 def fetch(name: str, progress: download.Progress | None = None) -> list[Path]:
@@ -173,6 +176,13 @@ def fetch(name: str, progress: download.Progress | None = None) -> list[Path]:
         path, _ = _checked_file(facts, file, progress)
         paths.append(path)
     return paths
+
+
+def _as_in_catalog(dataset: Dataset, facts: DatasetFacts) -> Dataset:
+    """Return ``dataset`` if it has the counts that the catalogue states."""
+    if (len(dataset.train), len(dataset.test)) != (facts.n_train, facts.n_test):
+        raise DataError(f"{facts.name} has {len(dataset.train)} + {len(dataset.test)} digits, not as many as it should")
+    return dataset
 
 
 def _checked_file(facts: DatasetFacts, file: FileFacts, progress: download.Progress | None) -> tuple[Path, bytes]:
@@ -198,36 +208,20 @@ def _checked_file(facts: DatasetFacts, file: FileFacts, progress: download.Progr
     return path, content
 
 
-def _missing(facts: DatasetFacts) -> list[str]:
-    folder = data_folder() / facts.name
-    return [f.name for f in facts.files if not (folder / f.name).exists() and not (folder / f"{f.name}.gz").exists()]
-
-
 def _load_mnist(progress: download.Progress | None) -> Dataset:
-    """Load the whole of MNIST; fall back on mnist-5k only where files are missing and cannot be fetched."""
-    if missing := _missing(MNIST):
-        try:
-            fetch(MNIST.name, progress)
-        except DataError as error:
-            if not _missing(MNIST):
-                raise  # all files are there, so one of them is broken: say so
-            where = data_folder() / MNIST.name
-            note = (
-                f"These are the 5,000 digits of mnist-5k, not the 70,000 of MNIST: {missing[0]} is not in {where} "
-                f"and could not be fetched: {error}."
-            )
-            small = _load_mnist_5k(progress, because=error)
-            return Dataset(small.name, small.train, small.test, (note, *small.notes))
-    contents = [_checked_file(MNIST, file, progress)[1] for file in MNIST.files]
+    """Load the whole of MNIST, or mnist-5k where a file is missing and cannot be fetched; never for a broken one."""
+    try:
+        contents = [_checked_file(MNIST, file, progress)[1] for file in MNIST.files]
+    except FetchError as error:
+        note = f"These are the 5,000 digits of mnist-5k, not the 70,000 of MNIST: {error}."
+        small = _load_mnist_5k(progress, because=error)
+        return replace(small, notes=(note, *small.notes))
     arrays = [
         read_idx(content, file.name, 3 if "images" in file.name else 1)
         for content, file in zip(contents, MNIST.files, strict=True)
     ]
-    return Dataset(
-        MNIST.name,
-        DigitSet(arrays[0], arrays[1].astype(np.int64)),
-        DigitSet(arrays[2], arrays[3].astype(np.int64)),
-    )
+    train, test = (DigitSet(arrays[i], arrays[i + 1].astype(np.int64)) for i in (0, 2))
+    return _as_in_catalog(Dataset(MNIST.name, train, test, source=MNIST.name), MNIST)
 
 
 def _load_mnist_5k(progress: download.Progress | None, because: DataError | None = None) -> Dataset:
@@ -243,7 +237,7 @@ def _load_mnist_5k(progress: download.Progress | None, because: DataError | None
     digits = DigitSet(rows[:, :-1].astype(np.uint8).reshape(-1, 28, 28), rows[:, -1].astype(np.int64))
     train, test = digits.split(MNIST_5K.n_test, SPLIT_SEED)
     note = "mnist-5k comes from MNIST's training set only; a stratified fifth of it is the test set."
-    return Dataset(MNIST_5K.name, train, test, (note,))
+    return _as_in_catalog(Dataset(MNIST_5K.name, train, test, (note,), MNIST_5K.name), MNIST_5K)
 
 
 def _load_uci_digits(progress: download.Progress | None) -> Dataset:
@@ -252,7 +246,8 @@ def _load_uci_digits(progress: download.Progress | None) -> Dataset:
     bunch = load_digits()
     images = np.stack([to_mnist(np.pad(image / 16, 1)) for image in bunch.images])
     train, test = DigitSet(images, bunch.target.astype(np.int64)).split(UCI_DIGITS.n_test, SPLIT_SEED)
-    return Dataset(UCI_DIGITS.name, train, test, ("8x8 pixels in the original, enlarged to MNIST's 28x28.",))
+    note = "8x8 pixels in the original, enlarged to MNIST's 28x28."
+    return _as_in_catalog(Dataset(UCI_DIGITS.name, train, test, (note,), UCI_DIGITS.name), UCI_DIGITS)
 
 
 _LOADERS: dict[str, Callable[[download.Progress | None], Dataset]] = {

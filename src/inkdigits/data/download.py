@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from http.client import HTTPException
 from pathlib import Path
 
-from inkdigits.errors import DataError
+from inkdigits.errors import DataError, FetchError, RunError
 from inkdigits.files import write_bytes
 
 CHUNK = 1 << 16  # bytes per read
@@ -55,11 +55,12 @@ def fetch(
 
     Raises
     ------
-    DataError
-        When the network is forbidden or no mirror served the file; names what each of them answered.
+    FetchError
+        When the network is forbidden, the folder cannot be written, or no mirror served the file; names what each
+        of them answered.
     """
     if offline():
-        raise DataError(f"{target.name} is not on this machine and INKDIGITS_OFFLINE forbids to fetch it; unset it")
+        raise FetchError(f"{target} is not there, and INKDIGITS_OFFLINE forbids to fetch it")
     failures = []
     for url in urls:
         part = target.with_name(f".{target.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part")
@@ -81,14 +82,15 @@ def fetch(
             except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
                 failure = error
                 worth_another = _size(part) > before
-            except OSError as error:
-                raise DataError(
-                    f"cannot write {part.parent}: {error.strerror}; name another folder with INKDIGITS_DATA"
+            except (OSError, RunError) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise FetchError(
+                    f"cannot write {part.parent}: {reason}; name another folder with INKDIGITS_DATA"
                 ) from error
             if not worth_another:
                 break
         failures.append(f"{url}: {getattr(failure, 'reason', None) or failure}")
-    raise DataError(
+    raise FetchError(
         f"could not fetch {target.name} ({'; '.join(failures)}); check the network, or put it there by hand"
     )
 

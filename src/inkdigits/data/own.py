@@ -1,9 +1,10 @@
 """A person's own digits: a folder of class sub-folders, a Kaggle CSV, or an .npz; any image size.
 
-Images that are not 28x28 yet, or are 28x28 with dark ink on light paper, are brought to the form of MNIST.
+Images that are not 28x28 with ink bright on black already are brought to the form of MNIST.
 """
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def _read_classes(folder: Path) -> Arrays:
                     upright = ImageOps.exif_transpose(opened)
                     image = np.asarray(upright if upright.mode in ("L", "I;16") else upright.convert("RGBA"))
                 images.append(_as_mnist(image))
-            except (OSError, UnidentifiedImageError, Image.DecompressionBombError, ValueError) as error:
+            except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
                 raise DataError(f"cannot read the image {path} ({error}); repair or remove it") from error
             labels.append(digit)
     if not images:
@@ -84,7 +85,7 @@ def _as_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:
 def read_csv(path: Path) -> Arrays:
     """Read Kaggle's form: a header ``label,pixel0,…,pixel783``, then a row of integers 0 to 255 for each digit."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8-sig")  # Excel puts a mark before the first name
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {error}") from error
     header, _, body = text.partition("\n")
@@ -104,7 +105,8 @@ def read_csv(path: Path) -> Arrays:
     labels, pixels = rows[:, 0], rows[:, 1:]
     _check_range(labels, 9, "label", path)
     _check_range(pixels, 255, "pixel", path)
-    return pixels.astype(np.uint8).reshape(-1, 28, 28), labels.astype(np.int64)
+    images = pixels.astype(np.uint8).reshape(-1, 28, 28)
+    return np.stack([_as_mnist(image) for image in images]), labels.astype(np.int64)
 
 
 def parse_csv_rows(text: str, source: str, first_line: int = 1) -> NDArray[np.int64]:
@@ -144,9 +146,12 @@ def _check_range(values: NDArray[np.int64], highest: int, what: str, path: Path)
 def read_npz(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], Arrays | None]:
     """Read arrays named as in Keras' mnist.npz (x_train, y_train, x_test, y_test), or images and labels."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise DataError(f"{path} holds a single array; it needs two, named images and labels")
+        with archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+    except (OSError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"cannot read {path} as an .npz of plain arrays ({error})") from error
     for images, labels, test_images, test_labels in NPZ_NAMES:
         if images in arrays and labels in arrays:
@@ -167,6 +172,19 @@ def _npz_pair(images: NDArray[Any], labels: NDArray[Any], path: Path) -> Arrays:
     whole = labels.astype(np.int64)
     _check_range(whole, 9, "label", path)
     try:
-        return np.stack([_as_mnist(image) for image in images]), whole
+        return np.stack([_as_mnist(image) for image in _as_bytes(images, path)]), whole
     except ValueError as error:
         raise DataError(f"{path}: {error}") from error
+
+
+def _as_bytes(images: NDArray[Any], path: Path) -> NDArray[Any]:
+    """Return pixels as uint8 or uint16, one scale for all images: [0, 1] for floats that fit, else 0 to 255."""
+    if images.dtype in (np.uint8, np.uint16):
+        return images
+    if not np.isfinite(images).all():
+        raise DataError(f"{path} has NaN or infinite pixels")
+    low, high = float(images.min()), float(images.max())
+    if low < 0 or high > 255:
+        raise DataError(f"{path} has pixels from {low:g} to {high:g}; [0, 1] or 0 to 255 are needed")
+    unit = images.dtype.kind in "fb" and high <= 1
+    return np.asarray((images * (255 if unit else 1)).round(), np.uint8)

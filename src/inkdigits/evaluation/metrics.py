@@ -15,10 +15,10 @@ from inkdigits.data import DigitSet
 from inkdigits.errors import UsageError
 from inkdigits.evaluation.statistics import wilson
 from inkdigits.models.autoencoder import Autoencoder
+from inkdigits.models.registry import CLASSES
 from inkdigits.training import Run, load_run
 from inkdigits.training.measure import BATCH, Scores, predict_logits, score, to_input
 
-CLASSES = 10
 TIMING_BATCH, TIMING_REPEATS = 256, 5
 
 

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from inkdigits.models.registry import CLASSES, Criterion, Normalize, register_model
 
-CLASSIFIER_WEIGHT = 0.02  # of the classifier's loss beside the reconstruction's, which is about a hundredth of it
-
 
 def reconstruct_and_classify(
     model: "Autoencoder", images: Tensor, labels: Tensor, criterion: Criterion
@@ -19,7 +17,7 @@ def reconstruct_and_classify(
     """Return MSE(reconstruction, images) + weight * criterion(logits, labels), and the logits (B, 10)."""
     code = model.encode(images)
     logits = model.classifier(code)
-    return F.mse_loss(model.decode(code), images) + CLASSIFIER_WEIGHT * criterion(logits, labels), logits
+    return F.mse_loss(model.decode(code), images) + model.classifier_weight * criterion(logits, labels), logits
 
 
 @register_model(
@@ -34,8 +32,11 @@ def reconstruct_and_classify(
 class Autoencoder(nn.Module):
     """A layer of ``hidden`` units down to ``code`` numbers, another up again; a classifier of 128 units on the code."""
 
-    def __init__(self, code: int = 96, hidden: int = 768, dropout: float = 0.3) -> None:
+    def __init__(
+        self, code: int = 96, hidden: int = 768, dropout: float = 0.3, classifier_weight: float = 0.02
+    ) -> None:
         super().__init__()
+        self.classifier_weight = classifier_weight  # beside the reconstruction's loss, which is a hundredth of it
         self.encoder = nn.Sequential(
             Normalize(),
             nn.Flatten(),  # (B, 784)

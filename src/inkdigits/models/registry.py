@@ -4,6 +4,7 @@ Every network takes float32 (B, 1, 28, 28) in [0, 1], ink bright on black, and r
 and standard deviation are buffers of its first layer, so no caller normalises.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from inkdigits.data.digits import CLASSES as CLASSES
 from inkdigits.errors import ModelError, unknown
 
-CLASSES = 10
 MEAN, STD = 0.1307, 0.3081  # of MNIST's training pixels in [0, 1]
 
 Criterion = Callable[[Tensor, Tensor], Tensor]  # logits (B, 10), labels (B,) -> loss ()
@@ -97,6 +98,26 @@ def model_spec(name: str) -> ModelSpec:
     return _REGISTRY[name]
 
 
+def resolve_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every option of a network by name: those given, and the defaults of the others.
+
+    Raises
+    ------
+    UsageError
+        When there is no such network.
+    ModelError
+        When it has no such option.
+    """
+    signature = inspect.signature(model_spec(name).build)
+    try:
+        bound = signature.bind(**options)
+    except TypeError as error:
+        known = ", ".join(signature.parameters) or "none"
+        raise ModelError(f"{name}: {error}; its options are: {known}") from error
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
 def create_model(name: str, **options: Any) -> nn.Module:
     """Build a network with fresh random weights.
 
@@ -114,12 +135,8 @@ def create_model(name: str, **options: Any) -> nn.Module:
     ModelError
         When it has no such option, or not that value of it.
     """
-    spec = model_spec(name)
+    resolved = resolve_options(name, options)
     try:
-        return spec.build(**options)
-    except TypeError as error:
-        raise ModelError(
-            f"{name}: {str(error).split('() ')[-1]}; see help(inkdigits.create_model({name!r}))"
-        ) from error
-    except (ValueError, KeyError) as error:
+        return model_spec(name).build(**resolved)
+    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
         raise ModelError(f"{name} cannot be built with {options}: {error}") from error

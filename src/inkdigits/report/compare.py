@@ -13,9 +13,11 @@ import csv
 import io
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field, fields
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from inkdigits.data import CATALOG, Dataset, load
+from inkdigits.data import Dataset, load
 from inkdigits.errors import RunError, UsageError
 from inkdigits.evaluation.metrics import (
     count_macs,
@@ -37,10 +39,10 @@ from inkdigits.evaluation.statistics import Pair, compare_pairs, mean_sd, wilson
 from inkdigits.files import atomic_path, read_json, write_json, write_text
 from inkdigits.models import list_models, model_spec
 from inkdigits.training import Progress, Run, load_run, train
+from inkdigits.training.loop import default_validation
 from inkdigits.training.recipe import recipe_for
 
 RESULTS, SUMMARY, REPORT, FIGURES, RUNS = "results.csv", "summary.json", "report.html", "figures", "runs"
-PROBABILITIES = "test_probabilities.npy"
 QUICK_DIGITS = 36_000  # digits that a quick run sees in all: ten passes over mnist-5k, one over MNIST
 
 Notify = Callable[[str], None]
@@ -71,6 +73,10 @@ class Entry:
     def label(self) -> str:
         """How tables and figures call it."""
         return self.model if self.preset == "standard" else f"{self.model}:{self.preset}"
+
+    def run_folder(self, seed: int) -> Path:
+        """Where its run with that seed lies in a comparison's folder."""
+        return Path(RUNS) / f"{self.label.replace(':', '-')}-s{seed}"
 
 
 @dataclass(frozen=True)
@@ -189,9 +195,8 @@ class Comparison:
 
 def compare(
     models: Sequence[str] | None = None,
-    data: str = "mnist",
+    data: str | Dataset = "mnist",
     *,
-    dataset: Dataset | None = None,
     seeds: int = 1,
     epochs: int | None = None,
     quick: bool = False,
@@ -208,8 +213,8 @@ def compare(
     ----------
     models
         Names, or ``name:preset``; None for every network.
-    data, dataset
-        Name or path of the data set; ``dataset`` is the same already loaded.
+    data
+        A data set, or what :func:`inkdigits.load` takes.
     seeds
         How many; they are 0, 1, … in this order.
     epochs
@@ -237,10 +242,10 @@ def compare(
         raise UsageError("name each model once, and at least one")
     if seeds < 1 or jobs < 1:
         raise UsageError(f"seeds and jobs must be at least 1, not {seeds} and {jobs}")
-    if dataset is None:
-        dataset = load(data)
+    dataset = load(data) if isinstance(data, str) else data
     if not len(dataset.test):
-        raise UsageError(f"{data} has no test digits to compare on")
+        raise UsageError(f"{dataset.name} has no test digits to compare on")
+    learn = len(dataset.train) - (default_validation(len(dataset.train)) if validation is None else validation)
     folder = Path(out)
     grid: list[tuple[str, dict[str, Any]]] = []
     for seed in range(seeds):
@@ -252,9 +257,10 @@ def compare(
                 "preset": entry.preset,
                 "seed": seed,
                 "epochs": chosen,
+                "batch_size": min(recipe.batch_size, max(2, learn // 8)),  # small data sets of one's own
                 "validation": validation,
                 "device": device,
-                "out": str(folder / RUNS / f"{entry.label.replace(':', '-')}-s{seed}"),
+                "out": str(folder / entry.run_folder(seed)),
                 "resume": True,
                 "measure_all": True,
             }
@@ -262,29 +268,16 @@ def compare(
     say = notify or (lambda line: None)
     if jobs == 1:
         for title, settings in grid:
-            bar = progress_for(title, settings["epochs"], len(dataset.train)) if progress_for else None
+            bar = progress_for(title, settings["epochs"], learn) if progress_for else None
             run = train(data=dataset, progress=bar, **settings)
             say(_finished(title, run.metrics))
     else:
-        # a fallback has been found once: the workers shall not look for the network again
-        source = dataset.name if dataset.name in CATALOG else data
-        _train_side_by_side(grid, source, jobs, say)
-    write_json(
-        folder / SUMMARY,
-        {
-            "data": source_of(data, dataset),
-            "notes": list(dataset.notes),
-            "models": [entry.label for entry in entries],
-            "seeds": seeds,
-            "quick": quick,
-        },
-    )
-    return gather(folder, dataset)
-
-
-def source_of(data: str, dataset: Dataset) -> str:
-    """Return what to load this data set by again: its name, or the path of a person's own."""
-    return dataset.name if dataset.name in CATALOG else str(Path(data).resolve())
+        if not dataset.source:
+            raise UsageError("runs side by side load the data anew; give its name or path, or jobs=1")
+        _train_side_by_side(grid, dataset.source, jobs, say)
+    comparison = _collect(folder, entries, seeds, quick, dataset)
+    _write_tables(comparison)
+    return comparison
 
 
 def _finished(title: str, metrics: Mapping[str, float]) -> str:
@@ -294,22 +287,31 @@ def _finished(title: str, metrics: Mapping[str, float]) -> str:
 def _train_side_by_side(grid: Sequence[tuple[str, dict[str, Any]]], data: str, jobs: int, say: Notify) -> None:
     threads = max(1, (os.cpu_count() or 1) // jobs)
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, context, initializer=torch.set_num_threads, initargs=(threads,)) as pool:
+    with ProcessPoolExecutor(jobs, context, initializer=_start_worker, initargs=(threads,)) as pool:
         waiting = {pool.submit(_train_one, data, settings): title for title, settings in grid}
         try:
             for done in as_completed(waiting):
                 say(_finished(waiting[done], done.result()))
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.terminate()  # an epoch at most is lost: state is written whole or not at all
+            if isinstance(error, BrokenProcessPool):
+                raise RunError("a run was killed, perhaps for want of memory; go on with fewer --jobs") from error
             raise
+
+
+def _start_worker(threads: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
+    torch.set_num_threads(threads)
 
 
 def _train_one(data: str, settings: dict[str, Any]) -> dict[str, float]:
     return train(data=data, **settings).metrics
 
 
-def gather(folder: str | Path, dataset: Dataset | None = None) -> Comparison:
-    """Read the finished runs of a comparison's folder and write its results.csv and summary.json.
+def gather(folder: str | Path) -> Comparison:
+    """Read a finished comparison back from its folder; nothing is written and nothing timed again.
 
     Raises
     ------
@@ -320,48 +322,56 @@ def gather(folder: str | Path, dataset: Dataset | None = None) -> Comparison:
     plan = read_json(folder / SUMMARY)
     try:
         entries = [Entry.parse(label) for label in plan["models"]]
-        seeds, quick, data = int(plan["seeds"]), bool(plan["quick"]), str(plan["data"])
+        seeds, quick, data, notes = int(plan["seeds"]), bool(plan["quick"]), str(plan["data"]), tuple(plan["notes"])
     except KeyError as error:
         raise RunError(f"{folder / SUMMARY} lacks {error}; it was not written by `inkdigits compare`") from error
-    if dataset is None:
-        found = load(data)
-        dataset = Dataset(found.name, found.train, found.test, tuple(plan["notes"]))
+    return _collect(folder, entries, seeds, quick, replace(load(data), notes=notes), _read_rows(folder / RESULTS))
+
+
+def _collect(
+    folder: Path, entries: Sequence[Entry], seeds: int, quick: bool, dataset: Dataset, rows: list[Row] | None = None
+) -> Comparison:
+    """Load the runs of a comparison; measure what its rows need, unless they are given."""
     runs: dict[str, list[Run]] = {}
     probabilities: dict[str, NDArray[np.float32]] = {}
-    rows = []
+    measured = []
     for entry in entries:
-        runs[entry.label] = [
-            load_run(folder / RUNS / f"{entry.label.replace(':', '-')}-s{seed}") for seed in range(seeds)
-        ]
-        per_seed = []
+        runs[entry.label] = [load_run(folder / entry.run_folder(seed)) for seed in range(seeds)]
         for run in runs[entry.label]:
             if run.settings["data"]["sha256"] != dataset.sha256:
                 raise RunError(f"{run.folder} was trained on other data than {dataset.name} as it is now; train anew")
-            per_seed.append(_test_probabilities(run, dataset))
-        probabilities[entry.label] = np.stack(per_seed)
-        model = runs[entry.label][0].model
-        cost = {
-            "params": count_parameters(model),
-            "macs": count_macs(model),
-            "ms_per_image": milliseconds_per_image(model),
-        }
-        rows += [_row(entry.label, run, dataset, cost) for run in runs[entry.label]]
-    comparison = Comparison(folder, dataset, runs, probabilities, rows, quick)
-    _write_tables(comparison, plan)
-    return comparison
+        probabilities[entry.label] = np.stack([_test_probabilities(run, dataset) for run in runs[entry.label]])
+        if rows is None:
+            model = runs[entry.label][0].model
+            cost = {
+                "params": count_parameters(model),
+                "macs": count_macs(model),
+                "ms_per_image": milliseconds_per_image(model),
+            }
+            measured += [_row(entry.label, run, dataset, cost) for run in runs[entry.label]]
+    return Comparison(folder, dataset, runs, probabilities, measured if rows is None else rows, quick)
+
+
+def _read_rows(path: Path) -> list[Row]:
+    kinds = {f.name: {"int": int, "float": float}.get(str(f.type), str) for f in fields(Row)}
+    try:
+        with path.open() as file:
+            return [Row(**{key: kinds[key](value) for key, value in row.items()}) for row in csv.DictReader(file)]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise RunError(f"cannot read {path}: {error}; run `inkdigits compare` again") from error
 
 
 def _test_probabilities(run: Run, dataset: Dataset) -> NDArray[np.float32]:
     """Return float32 (n_test, 10), computed once and kept in the run's folder."""
     assert run.folder is not None
-    path = run.folder / PROBABILITIES
-    if path.exists():
+    path = run.folder / f"test_probabilities-{run.weights_sha256[:12]}.npy"  # of these weights and no others
+    try:
         kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
-        return kept
-    computed = evaluate(run, dataset.test).probabilities
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.save(file, computed)
-    return computed
+    except (OSError, ValueError, EOFError):
+        kept = evaluate(run, dataset.test).probabilities
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            np.save(file, kept)
+    return kept
 
 
 def _row(label: str, run: Run, dataset: Dataset, cost: Mapping[str, Any]) -> Row:
@@ -387,7 +397,7 @@ def _row(label: str, run: Run, dataset: Dataset, cost: Mapping[str, Any]) -> Row
     )
 
 
-def _write_tables(comparison: Comparison, plan: dict[str, Any]) -> None:
+def _write_tables(comparison: Comparison) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([f.name for f in fields(Row)])
@@ -397,7 +407,11 @@ def _write_tables(comparison: Comparison, plan: dict[str, Any]) -> None:
     first = next(iter(comparison.runs.values()))[0]
     n_test = len(comparison.dataset.test)
     summary = {
-        **plan,
+        "data": comparison.dataset.source,
+        "notes": list(comparison.dataset.notes),
+        "models": comparison.labels,
+        "seeds": len(next(iter(comparison.runs.values()))),
+        "quick": comparison.quick,
         "n_test": n_test,
         "data_sha256": comparison.dataset.sha256,
         **{key: first.environment[key] for key in ("versions", "hardware")},

@@ -109,7 +109,8 @@ def class_counts(dataset: Dataset, ax: Axes | None = None) -> Figure:
             label=f"{name} ({len(part):,})",
         )
         ax.bar_label(bars, [f"{count:,}" for count in part.counts], fontsize=6, rotation=90, padding=2)
-    ax.set(xticks=range(10), xlabel="digit", ylabel="share, %", ylim=(0, 15))
+    highest = 100 * max((part.counts / len(part)).max() for part in (dataset.train, dataset.test))
+    ax.set(xticks=range(10), xlabel="digit", ylabel="share, %", ylim=(0, 1.3 * highest))
     ax.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
 
@@ -157,8 +158,8 @@ def _curves(comparison: Comparison, quantity: str) -> Figure:
         if ax.get_subplotspec() is not None and not ax.get_subplotspec().is_first_col():  # type: ignore[union-attr]
             ax.set_ylabel("")
     if quantity == "acc":
-        worst = min(s.test_acc for s in comparison.summaries)
-        axes[0].set_ylim(max(0, 100 - 3 * (100 - 100 * worst)), 100 + 0.05 * (100 - 100 * worst))
+        error = max(100 - 100 * min(s.test_acc for s in comparison.summaries), 0.1)
+        axes[0].set_ylim(max(0, 100 - 3 * error), 100 + 0.05 * error)
     axes[0].legend(frameon=False)
     return figure
 
@@ -393,13 +394,14 @@ def reconstructions(run: Run, digits: DigitSet, count: int = 10) -> Figure:
         raise UsageError(f"{run.name} draws no digits; give a run of the autoencoder")
     first = [int(np.flatnonzero(digits.labels == digit)[0]) for digit in range(10) if (digits.labels == digit).any()]
     chosen = digits.images[first[:count]]
-    images = to_input(torch.tensor(chosen))
+    device = next(run.model.parameters()).device
+    images = to_input(torch.tensor(chosen, device=device))
     with torch.inference_mode():
         drawn = run.model.decode(run.model.encode(images))  # (count, 1, 28, 28)
         errors = (drawn - images).square().mean((1, 2, 3))
     figure = new_figure(0.85 * len(chosen), 2.1)
     axes = figure.subplots(2, len(chosen), squeeze=False)
-    for column, (image, copy, error) in enumerate(zip(chosen, drawn, errors, strict=True)):
+    for column, (image, copy, error) in enumerate(zip(chosen, drawn.cpu(), errors, strict=True)):
         show_digit(axes[0, column], image)
         show_digit(axes[1, column], copy[0].numpy(), f"MSE {error:.4f}")
     return figure

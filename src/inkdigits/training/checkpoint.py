@@ -82,6 +82,7 @@ class Run:
     metrics: dict[str, float]
     environment: dict[str, Any] = field(repr=False, default_factory=dict)
     folder: Path | None = None
+    weights_sha256: str = field(repr=False, default="")  # of model.safetensors, once it is written
 
     @property
     def name(self) -> str:
@@ -95,13 +96,19 @@ class State:
 
     model: dict[str, Tensor]
     average: dict[str, Tensor]
-    optimizer: list[dict[str, Tensor]]  # per parameter, in the optimizer's order
+    optimizer: dict[int, dict[str, Tensor]]  # by a parameter's place in the optimizer's order
     history: list[EpochRow]
 
 
 def is_finished(folder: Path) -> bool:
     """Whether ``folder`` holds a run that was trained to its end."""
     return (folder / CARD).exists()
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed process left half-written."""
+    for leftover in folder.glob(".*.tmp"):
+        leftover.unlink(missing_ok=True)
 
 
 def log(folder: Path, event: str, **facts: Any) -> None:
@@ -166,7 +173,7 @@ def save_state(folder: Path, state: State, settings: dict[str, Any]) -> None:
     """Write all that ``--resume`` needs, in one file that is replaced whole; then history.csv for people."""
     tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
     tensors |= {f"average.{name}": tensor for name, tensor in state.average.items()}
-    for index, values in enumerate(state.optimizer):
+    for index, values in state.optimizer.items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in values.items()}
     history = [asdict(row) for row in state.history]
     _save_tensors(folder / STATE, tensors, {"settings": json.dumps(settings), "history": json.dumps(history)})
@@ -202,7 +209,7 @@ def load_state(folder: Path, settings: dict[str, Any]) -> State | None:
             optimizer.setdefault(int(index), {})[key] = tensor
         else:
             parts[kind][rest] = tensor
-    return State(parts["model"], parts["average"], [optimizer[i] for i in sorted(optimizer)], history)
+    return State(parts["model"], parts["average"], optimizer, history)
 
 
 def require_same_settings(folder: Path, begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
@@ -225,8 +232,9 @@ def save_run(folder: Path, run: Run) -> None:
     """Write a finished run; model.json comes last, so that a folder that has it is whole."""
     _save_tensors(folder / WEIGHTS, run.model.state_dict(), {"model": run.name})
     write_history(folder, run.history)
-    weights = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
-    card = {**run.settings, "metrics": run.metrics, "environment": run.environment, "weights_sha256": weights}
+    run.weights_sha256 = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    card = {**run.settings, "metrics": run.metrics, "environment": run.environment}
+    card["weights_sha256"] = run.weights_sha256
     write_json(folder / CARD, card)
     (folder / STATE).unlink(missing_ok=True)
 
@@ -268,4 +276,4 @@ def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
         raise RunError(f"{path} is not the file that {CARD} describes; restore it, or train the run anew")
     model.load_state_dict(tensors)
     channels_last(model, device).eval()
-    return Run(model, card, read_history(folder), metrics, environment, folder)
+    return Run(model, card, read_history(folder), metrics, environment, folder, weights_sha256)

@@ -119,6 +119,10 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Return rows of pixels as uint8 images (n, 28, 28)."""
         if features.shape[1] != SIZE * SIZE:
             raise ValueError(f"X has {features.shape[1]} features, but images of 28x28 = 784 pixels are needed")
+        if _pixel_max(features) != self.pixel_max_ and features.max() > 0:
+            raise ValueError(
+                f"the images seen in fit had pixels up to {self.pixel_max_:g}, these up to {features.max():g}"
+            )
         scale = 255 / self.pixel_max_
         return np.asarray((features * scale).round().clip(0, 255), np.uint8).reshape(-1, SIZE, SIZE)
 

@@ -14,7 +14,6 @@ from torch import nn
 
 from inkdigits.errors import UsageError
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
 KEEP_BYTES, MMAP_BYTES = 1 << 30, 32 << 20
 

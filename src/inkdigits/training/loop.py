@@ -19,7 +19,7 @@ from inkdigits.data import Dataset, DigitSet, load
 from inkdigits.data.augment import augmentation
 from inkdigits.errors import RunError, UsageError
 from inkdigits.models import create_model, model_spec
-from inkdigits.models.registry import Criterion
+from inkdigits.models.registry import Criterion, resolve_options
 from inkdigits.training import checkpoint
 from inkdigits.training.checkpoint import EpochRow, Run, State
 from inkdigits.training.device import channels_last, hardware, keep_freed_memory, select_device, versions
@@ -179,7 +179,7 @@ class Trainer:
     def state(self, history: list[EpochRow]) -> State:
         """Return what is needed to go on from here."""
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        optimizer = [dict(self.optimizer.state[parameter]) for parameter in parameters]
+        optimizer = {i: dict(self.optimizer.state[p]) for i, p in enumerate(parameters)}
         return State(self.model.state_dict(), self.average.state_dict(), optimizer, history)
 
     def restore(self, state: State) -> None:
@@ -187,13 +187,18 @@ class Trainer:
         self.model.load_state_dict(state.model)
         self.average.load_state_dict(state.average)
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        for parameter, values in zip(parameters, state.optimizer, strict=True):
+        for index, parameter in enumerate(parameters):
             self.optimizer.state[parameter] = {
                 name: torch.empty_like(parameter).copy_(value)
                 if value.shape == parameter.shape
                 else value.to(self.device)
-                for name, value in values.items()
+                for name, value in state.optimizer.get(index, {}).items()
             }
+
+
+def default_validation(n: int) -> int:
+    """Return how many of ``n`` training digits are set aside when nothing is said."""
+    return min(VALIDATION, n // 10)
 
 
 def train(
@@ -253,13 +258,13 @@ def train(
     recipe, preset_options = recipe_for(model, preset, overrides)
     dataset = load(data) if isinstance(data, str) else data
     target = select_device(device)
-    aside = min(VALIDATION, len(dataset.train) // 10) if validation is None else validation
+    aside = default_validation(len(dataset.train)) if validation is None else validation
     learn, held_out = dataset.train.split(aside, seed) if aside else (dataset.train, dataset.train[:0])
     if recipe.batch_size > len(learn):
         raise UsageError(f"batch-size {recipe.batch_size} is larger than the {len(learn)} digits to train on")
     settings: dict[str, Any] = {
         "model": model,
-        "options": preset_options | dict(options or {}),
+        "options": resolve_options(model, preset_options | dict(options or {})),
         "recipe": recipe.to_dict(),
         "seed": seed,
         "data": {
@@ -281,9 +286,9 @@ def train(
         if (folder / checkpoint.STATE).exists() and not resume:
             raise RunError(f"{folder} holds an unfinished run; --resume goes on with it, or remove the folder")
         state = checkpoint.load_state(folder, settings)
-        checkpoint.log(folder, "resume" if state else "start", **json.loads(json.dumps(settings)))
+        checkpoint.sweep(folder)
     keep_freed_memory()
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[target] if target.type == "cuda" else []):
         return _train(
             settings, recipe, dataset, learn, held_out, target, folder, state, progress or Silent(), measure_all
         )
@@ -302,6 +307,8 @@ def _train(
     measure_all: bool,
 ) -> Run:
     trainer = Trainer(settings, recipe, learn, device)
+    if folder:
+        checkpoint.log(folder, "resume" if state else "start", **json.loads(json.dumps(settings)))
     history: list[EpochRow] = []
     if state:
         trainer.restore(state)
@@ -327,6 +334,10 @@ def _train(
             seconds=round(seconds, 3),
             cpu_seconds=round(cpu_seconds, 3),
         )
+        if not all(math.isfinite(loss) for loss in (row.train_ce, row.test_ce) if len(dataset.test)):
+            raise RunError(
+                f"the weights are no longer finite after epoch {epoch}; choose a lower --lr than {recipe.lr}"
+            )
         history.append(row)
         progress.epoch(row)
         if folder:
@@ -341,7 +352,12 @@ def _train(
         "train_s": round(sum(row.seconds for row in history), 2),
         "cpu_s": round(sum(row.cpu_seconds for row in history), 2),
     }
-    environment = {"versions": versions(), "hardware": hardware(device), "notes": list(dataset.notes)}
+    environment = {
+        "versions": versions(),
+        "hardware": hardware(device),
+        "data_source": dataset.source,
+        "notes": list(dataset.notes),
+    }
     run = Run(trainer.average.module.eval(), settings, history, metrics, environment, folder)
     if folder:
         checkpoint.save_run(folder, run)

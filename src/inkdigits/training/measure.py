@@ -44,5 +44,5 @@ def score(logits: Tensor, labels: Tensor) -> Scores:
     return Scores(
         F.cross_entropy(logits, labels).item(),
         softmax_mse(logits, labels).item(),
-        (logits.argmax(1) == labels).double().mean().item(),
+        (logits.argmax(1) == labels).sum().item() / len(labels),
     )

@@ -11,7 +11,6 @@ from inkdigits.models import model_spec
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("one-cycle", "cosine", "constant")
 LOSSES = ("cross-entropy", "mse")
-PRESETS = ("standard", "fast", "best")
 
 
 @dataclass(frozen=True)
