@@ -20,7 +20,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import torch
@@ -353,7 +353,7 @@ def _collect(
 
 
 def _read_rows(path: Path) -> list[Row]:
-    kinds = {f.name: {"int": int, "float": float}.get(str(f.type), str) for f in fields(Row)}
+    kinds = get_type_hints(Row)
     try:
         with path.open() as file:
             return [Row(**{key: kinds[key](value) for key, value in row.items()}) for row in csv.DictReader(file)]
