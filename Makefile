@@ -23,8 +23,8 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The README's results from scratch: hours. Interrupted, it goes on where it was. Settings were chosen on a validation
-# split; with nothing left to choose, the networks learn from all 60,000 digits.
+# The README's results from scratch: hours. Interrupted, it goes on where it was. The recipes are fixed; with nothing
+# left to choose, the networks learn from all 60,000 digits.
 reproduce: $(INSTALLED)
 	$(BIN)/inkdigits compare --models mlp,mlp:best,cnn,lenet5,resnet,densenet,lstm,autoencoder --seeds 3 \
 	  --validation 0 --jobs $(JOBS) --out runs/reproduce

@@ -10,7 +10,8 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from inkdigits import DigitClassifier
 from inkdigits.data import Dataset
-from inkdigits.training import classifier
+from inkdigits.errors import RunError
+from inkdigits.training import classifier, train
 
 
 class VectorClassifier(DigitClassifier):
@@ -81,3 +82,10 @@ def test_what_is_no_digit_is_refused(small: Dataset) -> None:
         DigitClassifier(model="cn").fit(small.train.images, small.train.labels)
     with pytest.raises(NotFittedError):
         model.predict(small.test.images)
+
+
+def test_weights_that_are_no_longer_finite_are_refused_without_a_test_set_too(small: Dataset) -> None:
+    empty = Dataset("fit", small.train, small.train[:0])
+    settings = {"optimizer": "sgd", "schedule": "constant", "lr": 100.0, "epochs": 3, "batch_size": 600, "ema": 0.0}
+    with pytest.raises(RunError, match="weights are no longer finite after epoch 3"):
+        train("lenet5", empty, validation=0, device="cpu", **settings)

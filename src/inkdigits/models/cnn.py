@@ -1,8 +1,8 @@
 """CNN: two convolutions, pooling, one hidden layer, dropout: the network of the common MNIST notebook.
 
 After Y. LeCun et al., 1998, in the form of Keras' mnist_convnet example (F. Chollet, 2015). Changed: batch norm
-(S. Ioffe, C. Szegedy, 2015, arXiv:1502.03167), and pooling before the ReLU, which gives the same values from a quarter
-of the work.
+(S. Ioffe, C. Szegedy, 2015, arXiv:1502.03167), and pooling before norm and ReLU, which leaves them a quarter of the
+work.
 """
 
 from torch import Tensor, nn

@@ -2,7 +2,7 @@
 
 D. Rumelhart, G. Hinton, R. Williams, "Learning representations by back-propagating errors", Nature 1986,
 doi:10.1038/323533a0; dropout after N. Srivastava et al., JMLR 15, 2014. Changed: batch norm before the activation
-(S. Ioffe, C. Szegedy, 2015, arXiv:1502.03167), which lets it train in a minute.
+(S. Ioffe, C. Szegedy, 2015, arXiv:1502.03167), which lets it train in a few epochs.
 """
 
 from torch import Tensor, nn

@@ -43,7 +43,7 @@ from inkdigits.training.loop import default_validation
 from inkdigits.training.recipe import recipe_for
 
 RESULTS, SUMMARY, REPORT, FIGURES, RUNS = "results.csv", "summary.json", "report.html", "figures", "runs"
-QUICK_DIGITS = 36_000  # digits that a quick run sees in all: ten passes over mnist-5k, one over MNIST
+QUICK_DIGITS = 36_000  # digits that a quick run sees in all: nine passes over mnist-5k, one over MNIST
 
 Notify = Callable[[str], None]
 

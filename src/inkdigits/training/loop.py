@@ -334,7 +334,7 @@ def _train(
             seconds=round(seconds, 3),
             cpu_seconds=round(cpu_seconds, 3),
         )
-        if not all(math.isfinite(loss) for loss in (row.train_ce, row.test_ce) if len(dataset.test)):
+        if not math.isfinite(row.train_ce) or (len(dataset.test) and not math.isfinite(row.test_ce)):
             raise RunError(
                 f"the weights are no longer finite after epoch {epoch}; choose a lower --lr than {recipe.lr}"
             )
