@@ -134,9 +134,9 @@ def test_parameters_and_macs_are_those_counted_by_hand() -> None:
 def test_dense_layers_pass_all_earlier_maps_on() -> None:
     densenet = create_model("densenet")
     layer = next(m for m in densenet.modules() if type(m).__name__ == "DenseLayer").eval()
-    x = torch.rand(2, 24, 14, 14)
-    assert torch.equal(layer(x)[:, :24], x)
-    assert layer(x).shape == (2, 24 + 12, 14, 14)
+    x = torch.rand(2, 32, 14, 14)
+    assert torch.equal(layer(x)[:, :32], x)
+    assert layer(x).shape == (2, 32 + 16, 14, 14)
 
 
 def test_projection_shortcuts_are_trained() -> None:

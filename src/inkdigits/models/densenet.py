@@ -42,7 +42,7 @@ class DenseLayer(nn.Module):
     recipes={
         "fast": {"epochs": 1},
         "standard": {
-            "epochs": 16,
+            "epochs": 24,
             "batch_size": 128,
             "lr": 4e-3,
             "weight_decay": 0.05,
@@ -54,7 +54,7 @@ class DenseLayer(nn.Module):
 class DenseNet(nn.Module):
     """Dense blocks of ``layers[i]`` layers, each adding ``growth_rate`` maps."""
 
-    def __init__(self, growth_rate: int = 12, layers: Sequence[int] = (2, 6)) -> None:
+    def __init__(self, growth_rate: int = 16, layers: Sequence[int] = (2, 6)) -> None:
         super().__init__()
         if growth_rate < 1 or not layers or min(layers) < 1:
             raise ValueError("growth_rate and every entry of layers must be at least 1")

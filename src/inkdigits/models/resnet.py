@@ -40,7 +40,7 @@ class Block(nn.Module):
     recipes={
         "fast": {"epochs": 1},
         "standard": {
-            "epochs": 15,
+            "epochs": 20,
             "batch_size": 128,
             "lr": 4e-3,
             "weight_decay": 0.05,
@@ -52,7 +52,7 @@ class Block(nn.Module):
 class ResNet(nn.Module):
     """``blocks`` blocks in each of three stages of ``width``, 2 ``width`` and 4 ``width`` channels."""
 
-    def __init__(self, blocks: int = 1, width: int = 24, stem_stride: int = 2) -> None:
+    def __init__(self, blocks: int = 1, width: int = 32, stem_stride: int = 2) -> None:
         super().__init__()
         if min(blocks, width, stem_stride) < 1:
             raise ValueError("blocks, width and stem_stride must be at least 1")
