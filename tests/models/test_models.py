@@ -110,6 +110,7 @@ def test_it_names_its_paper_and_its_recipes_are_valid(name: str) -> None:
     ("name", "options"),
     [
         ("mlp", {"activation": "sigmoid"}),
+        ("cnn", {"channels": [8, 16], "stem": "strided"}),
         ("lenet5", {"pooling": "average", "activation": "tanh"}),
         ("resnet", {"blocks": 2, "width": 8, "stem_stride": 1}),
         ("densenet", {"growth_rate": 4, "layers": [2, 2, 2]}),

@@ -5,9 +5,13 @@ After Y. LeCun et al., 1998, in the form of Keras' mnist_convnet example (F. Cho
 work.
 """
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from inkdigits.models.registry import CLASSES, Normalize, register_model
+
+STEMS = ("pooled", "strided")
 
 
 def conv_pool(inputs: int, outputs: int) -> list[nn.Module]:
@@ -18,6 +22,11 @@ def conv_pool(inputs: int, outputs: int) -> list[nn.Module]:
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
     ]
+
+
+def conv_stride(outputs: int) -> list[nn.Module]:
+    """Return a 5x5 convolution of stride 2, batch norm, ReLU: (B, 1, 28, 28) to (B, outputs, 12, 12)."""
+    return [nn.Conv2d(1, outputs, 5, stride=2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
 
 
 @register_model(
@@ -32,7 +41,8 @@ def conv_pool(inputs: int, outputs: int) -> list[nn.Module]:
             "momentum": 0.7,
             "beta2": 0.9,
             "ema": 0.97,
-            "options": {"dropout": 0.0},
+            "label_smoothing": 0.1,
+            "options": {"channels": [16, 32], "stem": "strided", "dropout": 0.0},
         },
         "standard": {
             "epochs": 16,
@@ -45,17 +55,26 @@ def conv_pool(inputs: int, outputs: int) -> list[nn.Module]:
     },
 )
 class CNN(nn.Module):
-    """Convolutions of 32 and 64 channels, a hidden layer of 128 units."""
+    """Convolutions of ``channels``, a hidden layer of ``hidden`` units.
 
-    def __init__(self, hidden: int = 128, dropout: float = 0.25) -> None:
+    ``stem`` is the first convolution: ``pooled`` (3x3, then pooling), or ``strided`` (5x5 of stride 2), which spares
+    the large map that pooling would shrink.
+    """
+
+    def __init__(
+        self, hidden: int = 128, dropout: float = 0.25, channels: Sequence[int] = (32, 64), stem: str = "pooled"
+    ) -> None:
         super().__init__()
+        if stem not in STEMS:
+            raise ValueError(f"stem must be one of {', '.join(STEMS)}")
+        first, second = channels
         self.layers = nn.Sequential(
             Normalize(),
-            *conv_pool(1, 32),  # (B, 32, 13, 13)
-            *conv_pool(32, 64),  # (B, 64, 5, 5)
-            nn.Flatten(),  # (B, 1600)
+            *(conv_pool(1, first) if stem == "pooled" else conv_stride(first)),  # (B, first, 13, 13), or 12, 12
+            *conv_pool(first, second),  # (B, second, 5, 5)
+            nn.Flatten(),
             nn.Dropout(dropout),
-            nn.Linear(64 * 5 * 5, hidden),  # (B, hidden)
+            nn.Linear(second * 5 * 5, hidden),  # (B, hidden)
             nn.ReLU(inplace=True),
             nn.Dropout(dropout),
             nn.Linear(hidden, CLASSES),  # (B, 10)
