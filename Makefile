@@ -23,7 +23,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The README's results from scratch: hours. Interrupted, it goes on where it was. The recipes are fixed; with nothing
+# The README's results from scratch: over an hour. Interrupted, it goes on where it was. The recipes are fixed; with nothing
 # left to choose, the networks learn from all 60,000 digits.
 reproduce: $(INSTALLED)
 	$(BIN)/inkdigits compare --models mlp,mlp:best,cnn,lenet5,resnet,densenet,lstm,autoencoder --seeds 3 \

@@ -72,8 +72,8 @@ def reference_to_target(data: Dataset) -> dict[str, Any]:
     model = Reference()
     optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0)
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, step_size=1, gamma=0.7)
-    test = to_input(torch.from_numpy(data.test.images)).sub(MEAN).div(STD)
-    truth = torch.from_numpy(data.test.labels)
+    test = to_input(torch.tensor(data.test.images)).sub(MEAN).div(STD)
+    truth = torch.tensor(data.test.labels)
     seconds, accuracies = 0.0, []
     for _ in range(REFERENCE_EPOCHS):
         start = time.perf_counter()
@@ -125,7 +125,7 @@ def loop_overhead(data: Dataset) -> float:
     recipe, options = recipe_for("cnn", "standard", {"augment": "none", "ema": 0.0, "batch_size": 128})
     part = data.train.split(128 * STEPS, seed=0)[1]
     trainer = Trainer({"model": "cnn", "options": options, "seed": 0}, recipe, part, torch.device("cpu"))
-    images, labels = torch.rand(128, 1, 28, 28), torch.randint(0, 10, (128,))
+    images, labels = to_input(trainer.images[:128]), trainer.labels[:128]
     shares = []
     for epoch in range(1, 8):
         start = time.perf_counter()

@@ -3,6 +3,8 @@
 Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.
 """
 
+import atexit
+import gc
 import json
 import os
 import sys
@@ -425,6 +427,9 @@ def doctor() -> None:
 
 def main() -> NoReturn:
     """Run the command; turn what went wrong into one line and an exit code."""
+    # PyTorch brings objects by the hundred thousand that stay; to search them for garbage, at exit too, takes a second
+    gc.set_threshold(50_000, 20, 20)
+    atexit.register(gc.freeze)
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     command = typer.main.get_command(app)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from inkdigits.evaluation.statistics import compare_pairs, holm, mcnemar_exact, mean_sd, wilson
 
@@ -10,6 +11,12 @@ def test_wilson_gives_the_published_intervals() -> None:
     assert wilson(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
     assert wilson(0, 20) == pytest.approx((0, 0.1611), abs=5e-5)
     assert wilson(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
+
+
+@pytest.mark.parametrize(("correct", "n"), [(0, 5), (5, 5), (9967, 10_000), (1, 1)])
+def test_wilson_agrees_with_scipy(correct: int, n: int) -> None:
+    interval = binomtest(correct, n).proportion_ci(0.95, method="wilson")
+    assert wilson(correct, n) == pytest.approx((interval.low, interval.high), abs=1e-12)
 
 
 def test_wilson_covers_the_truth_as_often_as_it_says() -> None:

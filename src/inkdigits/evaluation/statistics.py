@@ -3,11 +3,11 @@
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binomtest
 
 ALPHA = 0.05  # chance of a false alarm that is accepted, over all pairs together
 
@@ -20,8 +20,10 @@ def wilson(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float
     correct, n
         Successes among ``n`` independent trials, n at least 1.
     """
-    interval = binomtest(correct, n).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
+    z, p = NormalDist().inv_cdf((1 + confidence) / 2), correct / n
+    centre, scale = p + z * z / (2 * n), 1 + z * z / n
+    half = z * (p * (1 - p) / n + (z / (2 * n)) ** 2) ** 0.5
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
 def mean_sd(values: Sequence[float]) -> tuple[float, float]:
@@ -43,6 +45,8 @@ def mcnemar_exact(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> tup
     only_a, only_b, p
         Digits that only one of them read rightly, and the two-sided p-value; 1.0 where they never differ.
     """
+    from scipy.stats import binomtest  # takes longer to import than many a run to train
+
     only_a = int((right_a & ~right_b).sum())
     only_b = int((right_b & ~right_a).sum())
     p = binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
