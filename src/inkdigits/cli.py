@@ -34,7 +34,7 @@ app = typer.Typer(
 data_app = typer.Typer(help="Data sets: what there is, where it lies, what it holds.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-LAB = {"torch", "scipy", "sklearn", "matplotlib", "safetensors", "mlxtend", "jinja2"}
+LAB = {"torch", "scipy", "sklearn", "matplotlib", "safetensors", "mlxtend", "jinja2", "torch_geometric"}
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 DataOption = Annotated[str, typer.Option("--data", help="A data set's name, or a folder, .csv or .npz of your own.")]

@@ -31,7 +31,7 @@ def seeded() -> None:
 
 
 def test_the_networks_of_the_comparison_are_there() -> None:
-    assert ALL == ["mlp", "cnn", "lenet5", "resnet", "densenet", "lstm", "autoencoder"]
+    assert ALL == ["mlp", "cnn", "lenet5", "resnet", "densenet", "lstm", "autoencoder", "gnn", "gnn-attention"]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -73,7 +73,8 @@ def test_onnx_runtime_gives_the_same_logits(name: str, batch: tuple[Tensor, Tens
         model, (batch[0],), path, input_names=["images"], dynamic_shapes=shapes, dynamo=True, verbose=False
     )
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    for images in (batch[0][:1], batch[0][:7], batch[0]):
+    blank = torch.zeros(1, 1, 28, 28)
+    for images in (batch[0][:1], batch[0][:7], batch[0], blank, torch.cat([batch[0], blank])):
         with torch.inference_mode():
             expected = model(images).numpy()
         (logits,) = session.run(None, {"images": images.numpy()})
@@ -114,6 +115,7 @@ def test_it_names_its_paper_and_its_recipes_are_valid(name: str) -> None:
         ("lenet5", {"pooling": "average", "activation": "tanh"}),
         ("resnet", {"blocks": 2, "width": 8, "stem_stride": 1}),
         ("densenet", {"growth_rate": 4, "layers": [2, 2, 2]}),
+        ("gnn", {"widths": [4, 8], "ink": 0.5}),
         ("lstm", {"hidden": 16, "layers": 2, "bidirectional": True}),
     ],
 )

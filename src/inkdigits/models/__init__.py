@@ -4,7 +4,7 @@ from inkdigits.models.registry import ModelSpec, create_model, list_models, mode
 
 # isort: off
 # the order in which the comparison lists them
-from inkdigits.models import mlp, cnn, lenet5, resnet, densenet, lstm, autoencoder
+from inkdigits.models import mlp, cnn, lenet5, resnet, densenet, lstm, autoencoder, gnn
 # isort: on
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "cnn",
     "create_model",
     "densenet",
+    "gnn",
     "lenet5",
     "list_models",
     "lstm",

@@ -345,8 +345,8 @@ def _collect(
             model = runs[entry.label][0].model
             cost = {
                 "params": count_parameters(model),
-                "macs": count_macs(model),
-                "ms_per_image": milliseconds_per_image(model),
+                "macs": count_macs(model, dataset.test),
+                "ms_per_image": milliseconds_per_image(model, dataset.test),
             }
             measured += [_row(entry.label, run, dataset, cost) for run in runs[entry.label]]
     return Comparison(folder, dataset, runs, probabilities, measured if rows is None else rows, quick)

@@ -1,0 +1,235 @@
+"""A digit as a graph: ink pixels are the nodes, an edge joins each to the ink among its eight neighbours.
+
+The graph of a whole batch is one set of tensors, built without a loop over images; no edge joins two images. A node's
+neighbours stand in a table of nine slots, one per direction, so that message passing is one gather and one product.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from inkdigits.errors import DataError
+
+INK = 0.1  # a pixel brighter than this is ink
+SELF = 4  # the slot of the node itself, among the nine of a 3x3 window read row by row
+OFFSETS = torch.tensor([(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)])  # (9, 2) of each slot
+DIRECTIONS = ("NW", "N", "NE", "W", "self", "E", "SW", "S", "SE")  # where the neighbour of each slot lies
+
+
+def _coarse_slots() -> Tensor:
+    """Return the slot (4, 9) between 2x2 cells that a neighbour falls in, by place in the cell and by slot."""
+    place = torch.tensor([(0, 0), (0, 1), (1, 0), (1, 1)])
+    offset = (place[:, None] + OFFSETS).div(2, rounding_mode="floor")  # (4, 9, 2) in -1, 0, 1
+    return (offset[..., 0] + 1) * 3 + offset[..., 1] + 1
+
+
+COARSE_SLOTS = _coarse_slots()
+
+
+@dataclass(frozen=True, eq=False)
+class PixelGraph:
+    """The pixels of a batch of images that hold ink, and how they touch.
+
+    Attributes
+    ----------
+    x
+        Features of the nodes, float32 (N, C); of a fresh graph the intensity, (N, 1) in (0, 1].
+    cell
+        int64 (N,), ascending: image * height * width + row * width + column of each node.
+    neighbours
+        int64 (N, 9): the node in each slot of the 3x3 window, N where there is none; slot 4 is the node itself.
+    size
+        (images, height, width).
+    weight
+        float32 (N, 9), what a message through each slot is multiplied by; None is 1 throughout.
+    symmetric
+        Whether every edge is sure to have one the other way, as in a graph of pixels from which none was taken.
+    """
+
+    x: Tensor
+    cell: Tensor
+    neighbours: Tensor
+    size: tuple[int, int, int]
+    weight: Tensor | None = None
+    symmetric: bool = True
+
+    @property
+    def batch(self) -> Tensor:
+        """The image of each node, int64 (N,)."""
+        return self.cell // (self.size[1] * self.size[2])
+
+    @property
+    def pos(self) -> Tensor:
+        """Column and row of each node, rows counted downwards: float32 (N, 2)."""
+        _, height, width = self.size
+        return torch.stack([self.cell % width, self.cell // width % height], dim=1).float()
+
+    @cached_property
+    def _edges(self) -> tuple[Tensor, Tensor]:
+        present = self.neighbours < len(self.cell)
+        present[:, SELF] = False
+        target, slot = present.nonzero(as_tuple=True)
+        return target, slot
+
+    @property
+    def edge_index(self) -> Tensor:
+        """Source and target of each edge, int64 (2, E); each pair of neighbours has an edge either way."""
+        target, slot = self._edges
+        return torch.stack([self.neighbours[target, slot], target])
+
+    @property
+    def edge_attr(self) -> Tensor:
+        """Slot in which the target sees the source, int64 (E,), 0 to 8 but never 4; :data:`DIRECTIONS` names them."""
+        return self._edges[1]
+
+    def with_edge_weight(self, edge_weight: Tensor) -> "PixelGraph":
+        """Return the graph whose messages are multiplied by ``edge_weight`` (E,), in the order of ``edge_index``."""
+        weight = torch.ones(self.neighbours.shape, dtype=edge_weight.dtype, device=edge_weight.device)
+        return replace(self, weight=weight.index_put(self._edges, edge_weight))
+
+    def with_x(self, x: Tensor) -> "PixelGraph":
+        """Return the graph with other features of its nodes."""
+        return replace(self, x=x)
+
+    def to_data(self) -> Any:
+        """Return PyTorch Geometric's ``Data``: x, edge_index, edge_attr, pos, batch, and image_size.
+
+        Raises
+        ------
+        ModuleNotFoundError
+            Without torch_geometric.
+        """
+        from torch_geometric.data import Data
+
+        return Data(
+            x=self.x,
+            edge_index=self.edge_index,
+            edge_attr=self.edge_attr,
+            pos=self.pos,
+            batch=self.batch,
+            image_size=self.size,
+        )
+
+    @classmethod
+    def from_data(cls, data: Any) -> "PixelGraph":
+        """Return the graph of a ``Data`` like :meth:`to_data`'s; edges may be missing from it."""
+        return cls.from_edges(data.x, data.pos, data.batch, data.edge_index, data.edge_attr, data.image_size)
+
+    @classmethod
+    def from_edges(
+        cls, x: Tensor, pos: Tensor, batch: Tensor, edge_index: Tensor, edge_attr: Tensor, size: tuple[int, int, int]
+    ) -> "PixelGraph":
+        """Return the graph that has these edges, each an entry of the table of neighbours."""
+        nodes, (_, height, width) = len(x), size
+        column, row = pos.long().unbind(1)
+        neighbours = torch.full((nodes, 9), nodes, device=x.device)
+        neighbours[:, SELF] = torch.arange(nodes, device=x.device)
+        neighbours[edge_index[1], edge_attr] = edge_index[0]
+        return cls(x, (batch * height + row) * width + column, neighbours, size, symmetric=False)
+
+    def coarsened(self) -> "tuple[PixelGraph, Tensor]":
+        """Return the graph of 2x2 cells that hold a node, with no features, and the cell of each node, int64 (N,).
+
+        Two cells are neighbours when an edge crosses from one to the other; that edge weighs as much as the heaviest
+        that crosses.
+        """
+        images, height, width = self.size
+        rows, columns = (height + 1) // 2, (width + 1) // 2
+        row, column = self.cell // width % height, self.cell % width
+        coarse_cell = (self.batch * rows + row // 2) * columns + column // 2  # (N,)
+        cell, number = _numbered(coarse_cell, images * rows * columns)
+        parent = number[coarse_cell]  # (N,)
+        nodes = cell.shape[0]
+        slot = COARSE_SLOTS.to(row.device)[row % 2 * 2 + column % 2]  # (N, 9)
+        source = torch.cat([parent, parent.new_full((1,), nodes)])[self.neighbours]  # (N, 9), M where there is none
+        target = torch.where(source < nodes, parent[:, None], nodes)
+        at = (target * 9 + slot).flatten()  # entries of the table; those of no edge fall in a row of their own
+        table = parent.new_full(((nodes + 1) * 9,), nodes).scatter(0, at, source.flatten())
+        weight = None
+        if self.weight is not None:
+            zeros = self.weight.new_zeros((nodes + 1) * 9)
+            weight = zeros.scatter_reduce(0, at, self.weight.flatten(), "amax")[: nodes * 9].view(-1, 9)
+        empty = self.x.new_zeros((nodes, 0))
+        table = table[: nodes * 9].view(-1, 9)
+        return PixelGraph(empty, cell, table, (images, rows, columns), weight, self.symmetric), parent
+
+
+def _numbered(places: Tensor, total: int) -> tuple[Tensor, Tensor]:
+    """Return the places that occur, ascending, int64 (M,), and of each of ``total`` places its number among them."""
+    occurs = torch.zeros(total, dtype=torch.bool, device=places.device).index_fill(0, places, True)
+    return occurs.nonzero().squeeze(1), occurs.cumsum(0) - 1
+
+
+def as_batch(images: Any) -> Tensor:
+    """Return float32 (B, H, W) in [0, 1] of one image or a batch, uint8 or float, array or tensor.
+
+    Raises
+    ------
+    DataError
+        When it is no grey image, holds NaN or infinity, or floats outside [0, 1].
+    """
+    tensor = images if isinstance(images, Tensor) else torch.tensor(np.asarray(images))
+    colour = tensor.ndim == 3 and tensor.shape[2] in (3, 4)
+    if tensor.ndim == 4 and tensor.shape[1] == 1:
+        tensor = tensor.squeeze(1)
+    elif tensor.ndim == 2:
+        tensor = tensor.unsqueeze(0)
+    if tensor.ndim != 3 or colour:
+        raise DataError(
+            f"grey images (H, W), (B, H, W) or (B, 1, H, W) are needed, not {tuple(tensor.shape)}; "
+            "inkdigits.imaging.normalize makes colour pictures grey"
+        )
+    if tensor.dtype == torch.uint8:
+        return tensor.float() / 255
+    if not tensor.is_floating_point():
+        raise DataError(f"images must be uint8 or float in [0, 1], not {tensor.dtype}")
+    if not tensor.isfinite().all():
+        raise DataError("the images hold NaN or infinity; clean them first")
+    if tensor.numel() and (tensor.min() < 0 or tensor.max() > 1):
+        low, high = tensor.min().item(), tensor.max().item()
+        raise DataError(f"float images must lie in [0, 1], not {low:.3g} to {high:.3g}; divide them by 255")
+    return tensor.float()
+
+
+def pixel_graph(images: Any, ink: float = INK, coarse: bool = False) -> PixelGraph:
+    """Return the graph of the ink pixels of images.
+
+    Parameters
+    ----------
+    images
+        One image (H, W) or a batch (B, H, W) or (B, 1, H, W), ink bright on black, uint8 or float in [0, 1].
+    ink
+        Pixels brighter than this, in [0, 1], are nodes. A blank image has none.
+    coarse
+        First take the brightest of each 2x2 pixels: the 14x14 grid, plainer in drawings.
+
+    Raises
+    ------
+    DataError
+        When the images are not grey images of finite numbers.
+    """
+    batch = as_batch(images)
+    if coarse:
+        batch = torch.nn.functional.max_pool2d(batch.unsqueeze(1), 2, ceil_mode=True).squeeze(1)
+    return ink_graph(batch, ink)
+
+
+def ink_graph(images: Tensor, ink: float = INK) -> PixelGraph:
+    """Return the graph of float images (B, H, W), unchecked; NaN is no ink."""
+    count, height, width = images.shape
+    flat = images.flatten()
+    is_ink = flat > ink
+    cell = is_ink.nonzero().squeeze(1)  # (N,)
+    nodes = cell.shape[0]
+    number = torch.where(is_ink, is_ink.cumsum(0) - 1, nodes).view(count, height, width)
+    padded = torch.nn.functional.pad(number, (1, 1, 1, 1), value=0)
+    padded = torch.where(torch.nn.functional.pad(is_ink.view(count, height, width), (1, 1, 1, 1)), padded, nodes)
+    image, row, column = cell // (height * width), cell // width % height, cell % width
+    home = (image * (height + 2) + row + 1) * (width + 2) + column + 1  # in the padded images
+    steps = (OFFSETS[:, 0] * (width + 2) + OFFSETS[:, 1]).to(flat.device)  # (9,)
+    neighbours = padded.flatten()[home[:, None] + steps]  # (N, 9)
+    return PixelGraph(flat[cell].unsqueeze(1), cell, neighbours, (count, height, width))
