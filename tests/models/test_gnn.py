@@ -11,6 +11,7 @@ from inkdigits.evaluation.metrics import count_macs
 from inkdigits.models import create_model
 from inkdigits.models.message_passing import AttentiveMessages, DirectedMessages, gather, pool
 from inkdigits.training.measure import to_input
+from inkdigits.training.recipe import recipe_for
 
 
 @pytest.fixture(autouse=True)
@@ -111,8 +112,6 @@ def test_odd_images_have_an_answer_and_leave_their_neighbours_alone(name: str, s
 
 
 def test_small_variants_stay_under_100_000_parameters() -> None:
-    from inkdigits.training.recipe import recipe_for
-
     _, options = recipe_for("gnn", "small")
     model: nn.Module = create_model("gnn", **options)
     assert sum(parameter.numel() for parameter in model.parameters()) <= 100_000

@@ -91,10 +91,6 @@ class PixelGraph:
         weight = torch.ones(self.neighbours.shape, dtype=edge_weight.dtype, device=edge_weight.device)
         return replace(self, weight=weight.index_put(self._edges, edge_weight))
 
-    def with_x(self, x: Tensor) -> "PixelGraph":
-        """Return the graph with other features of its nodes."""
-        return replace(self, x=x)
-
     def to_data(self) -> Any:
         """Return PyTorch Geometric's ``Data``: x, edge_index, edge_attr, pos, batch, and image_size.
 
@@ -116,20 +112,13 @@ class PixelGraph:
 
     @classmethod
     def from_data(cls, data: Any) -> "PixelGraph":
-        """Return the graph of a ``Data`` like :meth:`to_data`'s; edges may be missing from it."""
-        return cls.from_edges(data.x, data.pos, data.batch, data.edge_index, data.edge_attr, data.image_size)
-
-    @classmethod
-    def from_edges(
-        cls, x: Tensor, pos: Tensor, batch: Tensor, edge_index: Tensor, edge_attr: Tensor, size: tuple[int, int, int]
-    ) -> "PixelGraph":
-        """Return the graph that has these edges, each an entry of the table of neighbours."""
-        nodes, (_, height, width) = len(x), size
-        column, row = pos.long().unbind(1)
-        neighbours = torch.full((nodes, 9), nodes, device=x.device)
-        neighbours[:, SELF] = torch.arange(nodes, device=x.device)
-        neighbours[edge_index[1], edge_attr] = edge_index[0]
-        return cls(x, (batch * height + row) * width + column, neighbours, size, symmetric=False)
+        """Return the graph of a ``Data`` like :meth:`to_data`'s, from which edges may have been taken."""
+        nodes, (_, height, width) = len(data.x), data.image_size
+        column, row = data.pos.long().unbind(1)
+        neighbours = torch.full((nodes, 9), nodes, device=data.x.device)
+        neighbours[:, SELF] = torch.arange(nodes, device=data.x.device)
+        neighbours[data.edge_index[1], data.edge_attr] = data.edge_index[0]
+        return cls(data.x, (data.batch * height + row) * width + column, neighbours, data.image_size, symmetric=False)
 
     def coarsened(self) -> "tuple[PixelGraph, Tensor]":
         """Return the graph of 2x2 cells that hold a node, with no features, and the cell of each node, int64 (N,).

@@ -47,8 +47,8 @@ def readout(x: Tensor, graph: PixelGraph) -> Tensor:
     images, height, width = graph.size
     grid = x.new_zeros(images * height * width, x.shape[1]).index_copy(0, graph.cell, x)
     grid = grid.view(images, height * width, -1)  # (B, cells, C), zero where there is no node
-    nodes = (graph.batch[:, None] == torch.arange(images, device=x.device)).sum(0)
-    return torch.cat([grid.sum(1) / nodes.clamp(min=1).unsqueeze(1), grid.amax(1)], dim=1)
+    held = x.new_zeros(images * height * width).index_fill(0, graph.cell, 1).view(images, -1)  # 1 where there is one
+    return torch.cat([grid.sum(1) / held.sum(1, keepdim=True).clamp(min=1), grid.amax(1)], dim=1)
 
 
 @register_model(
