@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from inkdigits.data import load
     from inkdigits.errors import InkdigitsError
     from inkdigits.evaluation import evaluate
+    from inkdigits.evaluation.connectivity import connectivity
     from inkdigits.models import create_model, list_models
     from inkdigits.report import compare
     from inkdigits.training import load_run, train
@@ -19,6 +20,7 @@ _HOMES = {
     "DigitClassifier": "inkdigits.training.classifier",
     "InkdigitsError": "inkdigits.errors",
     "compare": "inkdigits.report",
+    "connectivity": "inkdigits.evaluation.connectivity",
     "create_model": "inkdigits.models",
     "evaluate": "inkdigits.evaluation",
     "list_models": "inkdigits.models",
@@ -31,6 +33,7 @@ __all__ = [
     "DigitClassifier",
     "InkdigitsError",
     "compare",
+    "connectivity",
     "create_model",
     "evaluate",
     "list_models",

@@ -34,7 +34,7 @@ app = typer.Typer(
 data_app = typer.Typer(help="Data sets: what there is, where it lies, what it holds.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-LAB = {"torch", "scipy", "sklearn", "matplotlib", "safetensors", "mlxtend", "jinja2", "torch_geometric"}
+LAB = {"torch", "scipy", "skimage", "sklearn", "matplotlib", "safetensors", "mlxtend", "jinja2", "torch_geometric"}
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 DataOption = Annotated[str, typer.Option("--data", help="A data set's name, or a folder, .csv or .npz of your own.")]
@@ -307,6 +307,65 @@ def evaluate_command(
     )
 
 
+@app.command("explain")
+def explain_command(
+    run: Annotated[Path, typer.Argument(help="The folder of a run of gnn or gnn-attention.")],
+    index: Annotated[int | None, typer.Option(help="Which test digit, from 0.", min=0)] = None,
+    image: Annotated[Path | None, typer.Option(help="The picture of one digit.")] = None,
+    data: Annotated[str | None, typer.Option(help="Whose test digits; the run's own data by default.")] = None,
+    digit: Annotated[
+        int | None, typer.Option(help="Explain this digit, not the one that is read: why not a 9?", min=0, max=9)
+    ] = None,
+    against: Annotated[
+        int | None, typer.Option(help="The rival that it is told from; all others by default.", min=0, max=9)
+    ] = None,
+    method: Annotated[
+        list[str] | None,
+        typer.Option(help="integrated-gradients, occlusion, gnn-explainer or attention; may be repeated."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the pictures and arrays; RUN/explain/NAME by default.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show how the pixels of a digit connect, and what of it the network's answer rests on."""
+    from inkdigits.data.own import read_image
+    from inkdigits.evaluation.connectivity import DEFAULT_METHODS, connectivity, graph_network
+    from inkdigits.evaluation.topology import Topology
+    from inkdigits.report.explain import write_explanation
+    from inkdigits.training import load_run
+
+    if (index is None) == (image is None):
+        raise UsageError("name one digit: --index 7 of the test digits, or --image FILE")
+    trained = load_run(run)
+    graph_network(trained)  # another network is said before data is fetched
+    if image is not None:
+        pixels, name, label = read_image(image), image.stem, None
+    else:
+        digits = _load(data or trained.environment.get("data_source") or "mnist").test
+        assert index is not None
+        if index >= len(digits):
+            raise UsageError(f"--index is at most {len(digits) - 1}, not {index}")
+        pixels, name, label = digits.images[index], f"index-{index}", int(digits.labels[index])
+    found = connectivity(trained, pixels, digit, against, method or DEFAULT_METHODS)
+    asked = "" if digit is None else f"-why-{digit}"
+    folder = out or run / "explain" / f"{name}{asked}"
+    paths = write_explanation(found, folder)
+    if as_json:
+        _emit({"label": label, "out": str(folder), **found.to_dict()})
+        return
+    cut, truth = found.cut, "" if label is None else f" (labelled {label})"
+    typer.echo(f"read as {found.digit}{truth} with probability {found.probabilities[found.digit]:.4f}")
+    typer.echo(Topology.say(found.shape))
+    typer.echo(
+        f"read as {cut.digit} without {len(cut.pairs)} of {len(found.pairs)} pairs of touching pixels"
+        if cut.digit is not None
+        else f"read as {found.digit} even without any edge"
+    )
+    for path in paths:
+        typer.echo(path)
+
+
 @app.command("compare")
 def compare_command(
     models: Annotated[
@@ -316,6 +375,9 @@ def compare_command(
     seeds: Annotated[int, typer.Option(help="How many seeds each network is trained with.")] = 1,
     epochs: Annotated[int | None, typer.Option(help="In place of each recipe's own.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Cut training short: minutes for all networks.")] = False,
+    faithfulness: Annotated[
+        int, typer.Option(help="Test digits on which the graph network's explanations are measured; 0 for none.", min=0)
+    ] = 0,
     jobs: Annotated[int, typer.Option(help="Runs side by side; the cores are shared among them.")] = 1,
     validation: Validation = None,
     device: Device = "auto",
@@ -345,6 +407,7 @@ def compare_command(
                 seeds=seeds,
                 epochs=epochs,
                 quick=quick,
+                faithfulness=faithfulness,
                 jobs=jobs,
                 validation=validation,
                 device=device,

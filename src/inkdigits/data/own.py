@@ -53,24 +53,33 @@ def read_folder(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], Arr
 
 
 def _read_classes(folder: Path) -> Arrays:
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
     images, labels = [], []
     for digit in range(10):
         for path in sorted((folder / str(digit)).glob("*")):
-            if path.suffix.lower() not in IMAGE_SUFFIXES:
-                continue
-            try:
-                with Image.open(path) as opened:
-                    upright = ImageOps.exif_transpose(opened)
-                    image = np.asarray(upright if upright.mode in ("L", "I;16") else upright.convert("RGBA"))
-                images.append(_as_mnist(image))
-            except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
-                raise DataError(f"cannot read the image {path} ({error}); repair or remove it") from error
-            labels.append(digit)
+            if path.suffix.lower() in IMAGE_SUFFIXES:
+                images.append(read_image(path))
+                labels.append(digit)
     if not images:
         raise DataError(f"{folder} has no images in sub-folders named 0 to 9; put each digit's images in its own")
     return np.stack(images), np.array(labels, np.int64)
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """Return the picture of one digit as uint8 (28, 28) in the form of MNIST.
+
+    Raises
+    ------
+    DataError
+        When it is no picture, or a broken one; names the file.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as opened:
+            upright = ImageOps.exif_transpose(opened)
+            return _as_mnist(np.asarray(upright if upright.mode in ("L", "I;16") else upright.convert("RGBA")))
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
+        raise DataError(f"cannot read the image {path} ({error}); repair or remove it") from error
 
 
 def _as_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:

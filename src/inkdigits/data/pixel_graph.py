@@ -112,13 +112,33 @@ class PixelGraph:
 
     @classmethod
     def from_data(cls, data: Any) -> "PixelGraph":
-        """Return the graph of a ``Data`` like :meth:`to_data`'s, from which edges may have been taken."""
+        """Return the graph of a ``Data`` like :meth:`to_data`'s.
+
+        Edges may have been taken from it; messages are multiplied by ``edge_weight`` (E,) where it has that.
+        """
         nodes, (_, height, width) = len(data.x), data.image_size
         column, row = data.pos.long().unbind(1)
         neighbours = torch.full((nodes, 9), nodes, device=data.x.device)
         neighbours[:, SELF] = torch.arange(nodes, device=data.x.device)
-        neighbours[data.edge_index[1], data.edge_attr] = data.edge_index[0]
-        return cls(data.x, (data.batch * height + row) * width + column, neighbours, data.image_size, symmetric=False)
+        slots = data.edge_index[1], data.edge_attr
+        neighbours[slots] = data.edge_index[0]
+        weight = None
+        if data.edge_weight is not None:
+            weight = torch.ones(nodes, 9, device=data.x.device).index_put(slots, data.edge_weight)
+        cell = (data.batch * height + row) * width + column
+        return cls(data.x, cell, neighbours, data.image_size, weight, symmetric=False)
+
+    def repeated(self, copies: int) -> "PixelGraph":
+        """Return the graph of the same images ``copies`` times, one copy after the other."""
+        images, height, width = self.size
+        nodes = len(self.cell)
+        number = torch.arange(copies, device=self.cell.device)[:, None]
+        cell = (self.cell + number * images * height * width).flatten()
+        absent = self.neighbours == nodes
+        neighbours = torch.where(absent, copies * nodes, self.neighbours + number[:, :, None] * nodes).flatten(0, 1)
+        weight = None if self.weight is None else self.weight.repeat(copies, 1)
+        size = (images * copies, height, width)
+        return PixelGraph(self.x.repeat(copies, 1), cell, neighbours, size, weight, self.symmetric)
 
     def coarsened(self) -> "tuple[PixelGraph, Tensor]":
         """Return the graph of 2x2 cells that hold a node, with no features, and the cell of each node, int64 (N,).

@@ -32,6 +32,13 @@ def mean_sd(values: Sequence[float]) -> tuple[float, float]:
     return float(array.mean()), float(array.std(ddof=1)) if len(array) > 1 else float("nan")
 
 
+def mean_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return the mean of (n,) values and its 95 % interval, by the normal distribution; n should be some hundreds."""
+    mean, spread = mean_sd(values.tolist())
+    half = NormalDist().inv_cdf(0.975) * spread / len(values) ** 0.5
+    return mean, mean - half, mean + half
+
+
 def mcnemar_exact(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> tuple[int, int, float]:
     """Compare two classifiers on the same digits (Q. McNemar, Psychometrika 12, 1947; exact binomial form).
 

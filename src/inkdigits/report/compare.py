@@ -4,6 +4,7 @@
 
     results.csv      one row per network and seed
     summary.json     means, spreads, intervals, pairs, and what it ran on
+    faithfulness.json  how far explanations of the graph networks can be believed, where that was measured
     figures/*.png    every figure alone
     report.html      all of it in one file
     runs/            a folder per run; finished ones are never trained again
@@ -28,6 +29,9 @@ from numpy.typing import NDArray
 
 from inkdigits.data import Dataset, load
 from inkdigits.errors import RunError, UsageError
+from inkdigits.evaluation.connectivity import graph_network
+from inkdigits.evaluation.faithfulness import Explained
+from inkdigits.evaluation.faithfulness import faithfulness as measure_faithfulness
 from inkdigits.evaluation.metrics import (
     count_macs,
     count_parameters,
@@ -36,13 +40,16 @@ from inkdigits.evaluation.metrics import (
     reconstruction_mse,
 )
 from inkdigits.evaluation.statistics import Pair, compare_pairs, mean_sd, wilson
+from inkdigits.evaluation.topology import Form, Topology, error_by_form, topology
 from inkdigits.files import atomic_path, read_json, write_json, write_text
 from inkdigits.models import list_models, model_spec
+from inkdigits.models.gnn import GNN
 from inkdigits.training import Progress, Run, load_run, train
 from inkdigits.training.loop import default_validation
 from inkdigits.training.recipe import recipe_for
 
 RESULTS, SUMMARY, REPORT, FIGURES, RUNS = "results.csv", "summary.json", "report.html", "figures", "runs"
+FAITHFULNESS = "faithfulness.json"
 QUICK_DIGITS = 36_000  # digits that a quick run sees in all: nine passes over mnist-5k, one over MNIST
 
 Notify = Callable[[str], None]
@@ -140,6 +147,8 @@ class Comparison:
         For each label its runs, in the order of the seeds.
     probabilities
         For each label float32 (seeds, n_test, 10).
+    faithfulness
+        For graph networks by label, where it was measured.
     """
 
     folder: Path
@@ -148,6 +157,7 @@ class Comparison:
     probabilities: dict[str, NDArray[np.float32]] = field(repr=False)
     rows: list[Row] = field(repr=False)
     quick: bool = False
+    faithfulness: dict[str, Explained] = field(repr=False, default_factory=dict)
 
     @property
     def labels(self) -> list[str]:
@@ -176,6 +186,26 @@ class Comparison:
         """Whether the first seed's network read each test digit rightly, bool (n_test,)."""
         return np.asarray(self.probabilities[label][0].argmax(1) == self.dataset.test.labels)
 
+    @property
+    def graph_networks(self) -> list[str]:
+        """Those of the networks that see a digit as a graph of pixels."""
+        return [label for label, runs in self.runs.items() if isinstance(runs[0].model, GNN)]
+
+    @cached_property
+    def shapes(self) -> Topology:
+        """Pieces, holes, ends and junctions of each test digit."""
+        return topology(self.dataset.test.images)
+
+    @cached_property
+    def misread(self) -> NDArray[np.bool_]:
+        """Whether at least one network, first seed of each, read a test digit wrongly, bool (n_test,)."""
+        return np.asarray(~np.all([self.right(label) for label in self.labels], axis=0))
+
+    @cached_property
+    def forms(self) -> list[Form]:
+        """The test digits by class and number of holes, and how many of them a network misread."""
+        return error_by_form(self.shapes, self.dataset.test.labels, self.misread)
+
     @cached_property
     def reconstruction(self) -> dict[str, list[float]]:
         """For each autoencoder the mean squared error of its pixels in [0, 1] on the test digits, per seed."""
@@ -200,6 +230,7 @@ def compare(
     seeds: int = 1,
     epochs: int | None = None,
     quick: bool = False,
+    faithfulness: int = 0,
     jobs: int = 1,
     validation: int | None = None,
     device: str = "auto",
@@ -221,6 +252,9 @@ def compare(
         In place of each recipe's own.
     quick
         Cut the epochs so that each network sees about 36,000 digits.
+    faithfulness
+        On how many test digits to measure the explanations of graph networks: some minutes for 500. Standard presets
+        only; what was measured on so many already is kept.
     jobs
         Runs side by side, the cores shared among them.
     out
@@ -276,8 +310,28 @@ def compare(
             raise UsageError("runs side by side load the data anew; give its name or path, or jobs=1")
         _train_side_by_side(grid, dataset.source, jobs, say)
     comparison = _collect(folder, entries, seeds, quick, dataset)
+    if faithfulness:
+        _measure_faithfulness(comparison, faithfulness, say)
     _write_tables(comparison)
     return comparison
+
+
+def _measure_faithfulness(comparison: Comparison, digits: int, say: Notify) -> None:
+    """Measure what is not measured yet; written after each network, as each takes minutes."""
+    for label in comparison.graph_networks:
+        runs = comparison.runs[label]
+        weights = "+".join(run.weights_sha256[:12] for run in runs[:2])
+        kept = comparison.faithfulness.get(label)
+        if ":" in label or (kept and kept.weights == weights and kept.digits == digits):
+            continue
+        models = [graph_network(run) for run in runs]
+        say(f"{label}: measuring what its explanations are worth, on {digits} digits")
+        rows = measure_faithfulness(models, comparison.dataset.test.images[:digits], notify=say)
+        comparison.faithfulness[label] = Explained(weights, digits, rows)
+        write_json(
+            comparison.folder / FAITHFULNESS,
+            {name: explained.to_dict() for name, explained in comparison.faithfulness.items()},
+        )
 
 
 def _finished(title: str, metrics: Mapping[str, float]) -> str:
@@ -349,7 +403,10 @@ def _collect(
                 "ms_per_image": milliseconds_per_image(model, dataset.test),
             }
             measured += [_row(entry.label, run, dataset, cost) for run in runs[entry.label]]
-    return Comparison(folder, dataset, runs, probabilities, measured if rows is None else rows, quick)
+    path = folder / FAITHFULNESS
+    kept = {name: Explained.from_dict(values) for name, values in read_json(path).items()} if path.exists() else {}
+    known = {name: explained for name, explained in kept.items() if name in runs}
+    return Comparison(folder, dataset, runs, probabilities, measured if rows is None else rows, quick, known)
 
 
 def _read_rows(path: Path) -> list[Row]:

@@ -1,5 +1,6 @@
 """Every picture; the only file that draws. A plot takes axes to draw in, or makes its own, and returns its figure."""
 
+import io
 import math
 from collections.abc import Callable, Sequence
 from types import MappingProxyType
@@ -43,6 +44,13 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained", dpi=110)
 
 
+def png(figure: Figure) -> bytes:
+    """Return a figure as the bytes of a PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110, facecolor="white")
+    return buffer.getvalue()
+
+
 def _axes(ax: Axes | None, width: float = 6.4, height: float = 4.0) -> tuple[Figure, Axes]:
     if ax is None:
         ax = new_figure(width, height).add_subplot()
@@ -52,7 +60,8 @@ def _axes(ax: Axes | None, width: float = 6.4, height: float = 4.0) -> tuple[Fig
     return figure, ax
 
 
-def _panels(count: int, columns: int, width: float, height: float, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+def panels(count: int, columns: int, width: float, height: float, sharey: bool = False) -> tuple[Figure, list[Axes]]:
+    """Return a figure with a grid of axes, each of that many inches, the last row perhaps not full."""
     rows = math.ceil(count / columns)
     figure = new_figure(width * columns, height * rows)
     grid = figure.subplots(rows, columns, squeeze=False, sharey=sharey)
@@ -150,7 +159,7 @@ def curve(histories: Sequence[Sequence[EpochRow]], quantity: str = "acc", ax: Ax
 
 
 def _curves(comparison: Comparison, quantity: str) -> Figure:
-    figure, axes = _panels(len(comparison.labels), 4, 2.7, 2.3, sharey=True)
+    figure, axes = panels(len(comparison.labels), 4, 2.7, 2.3, sharey=True)
     for ax, label in zip(axes, comparison.labels, strict=True):
         histories = [run.history for run in comparison.runs[label]]
         curve(histories, quantity, ax)
@@ -224,7 +233,7 @@ def _bars(comparison: Comparison, ax: Axes, quantity: str, title: str) -> None:
 
 def losses(comparison: Comparison) -> Figure:
     """Draw train and test losses, cross-entropy and MSE, as bars."""
-    figure, axes = _panels(2, 2, 4.4, 0.42 * len(comparison.labels) + 1.2, sharey=True)
+    figure, axes = panels(2, 2, 4.4, 0.42 * len(comparison.labels) + 1.2, sharey=True)
     for ax, quantity in zip(axes, ("ce", "mse"), strict=True):
         ax.spines[["top", "right"]].set_visible(False)
         _bars(comparison, ax, quantity, LABEL[quantity])
@@ -327,7 +336,7 @@ def confusion(matrix: NDArray[np.int64], ax: Axes | None = None) -> Figure:
 
 def confusions(comparison: Comparison) -> Figure:
     """Draw the confusion matrix of each network's first seed."""
-    figure, axes = _panels(len(comparison.labels), 3, 3.1, 3.2)
+    figure, axes = panels(len(comparison.labels), 3, 3.1, 3.2)
     for ax, label in zip(axes, comparison.labels, strict=True):
         predicted = comparison.probabilities[label][0].argmax(1)
         confusion(confusion_matrix(comparison.dataset.test.labels, predicted), ax)
@@ -348,7 +357,7 @@ def most_misread(comparison: Comparison, count: int = 24) -> Figure:
         ax.text(0.5, 0.5, "every digit was read rightly by every network", ha="center")
         ax.set_axis_off()
         return figure
-    figure, axes = _panels(len(order), 8, 1.15, 1.4)
+    figure, axes = panels(len(order), 8, 1.15, 1.4)
     for ax, index in zip(axes, order, strict=True):
         misread = np.bincount(votes[wrong[:, index], index], minlength=10).argmax()
         title = f"{test.labels[index]} read as {misread}\n{wrong[:, index].sum()} of {len(votes)}"

@@ -1,10 +1,8 @@
 """The report: one HTML file with its pictures inside, that opens anywhere and prints well."""
 
 import base64
-import io
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
@@ -13,14 +11,10 @@ from inkdigits.files import write_bytes, write_text
 from inkdigits.models import model_spec
 from inkdigits.report.compare import FIGURES as FOLDER
 from inkdigits.report.compare import REPORT, Comparison, Entry
-from inkdigits.report.figures import FIGURES
+from inkdigits.report.figures import FIGURES, png
+from inkdigits.report.graph_figures import GRAPH_FIGURES
 
-
-def png(figure: Any) -> bytes:
-    """Return a figure as the bytes of a PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110, facecolor="white")
-    return buffer.getvalue()
+ALL_FIGURES = FIGURES | GRAPH_FIGURES
 
 
 def write_figures(comparison: Comparison, only: str | None = None, folder: Path | None = None) -> dict[str, bytes]:
@@ -38,11 +32,11 @@ def write_figures(comparison: Comparison, only: str | None = None, folder: Path 
     UsageError
         When there is no such figure.
     """
-    if only is not None and only not in FIGURES:
-        raise unknown("figure", only, FIGURES)
+    if only is not None and only not in ALL_FIGURES:
+        raise unknown("figure", only, ALL_FIGURES)
     drawn = {}
-    for name in [only] if only else FIGURES:
-        figure = FIGURES[name][0](comparison)
+    for name in [only] if only else ALL_FIGURES:
+        figure = ALL_FIGURES[name][0](comparison)
         if figure is not None:
             drawn[name] = png(figure)
             write_bytes((folder or comparison.folder / FOLDER) / f"{name}.png", drawn[name])
@@ -67,7 +61,7 @@ def write_report(comparison: Comparison) -> Path:
         runs={label: runs[0] for label, runs in comparison.runs.items()},
         n_test=len(comparison.dataset.test),
         images={name: base64.b64encode(content).decode() for name, content in drawn.items()},
-        captions={name: caption for name, (_, caption) in FIGURES.items()},
+        captions={name: caption for name, (_, caption) in ALL_FIGURES.items()},
         papers={label: model_spec(Entry.parse(label).model).paper for label in comparison.labels},
         version=version("inkdigits"),
     )

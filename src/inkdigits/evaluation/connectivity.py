@@ -1,0 +1,282 @@
+"""How the pixels of one digit connect into what a graph network reads: arrays, nothing drawn.
+
+The graph, what speaks for the answer, how far messages travel, the shape's own topology, and the edges whose removal
+changes the answer.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from inkdigits.data.pixel_graph import PixelGraph, as_batch, ink_graph
+from inkdigits.errors import DataError, UsageError
+from inkdigits.evaluation.explain import explain, methods_for, pairs
+from inkdigits.evaluation.topology import topology
+from inkdigits.models.gnn import GNN
+from inkdigits.training import Run, load_run
+
+CANDIDATES = 16  # pairs of pixels that are tried, in order of their gradient, before one is cut
+DEFAULT_METHODS = ("integrated-gradients", "occlusion")
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """What has arrived at each node after one step of the network.
+
+    Attributes
+    ----------
+    name
+        ``pixels``, ``layer 1``, …, or ``pooled to 2x2``.
+    pos
+        Column and row of each node's centre, in pixels, float32 (M, 2).
+    side
+        Pixels along a node: 1, 2, 4.
+    reached
+        bool (M, N): whether a message of pixel n has reached node m.
+    """
+
+    name: str
+    pos: NDArray[np.float32]
+    side: int
+    reached: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """Pairs of touching pixels whose edges, taken away, change the answer; none of them could be put back.
+
+    Attributes
+    ----------
+    pairs
+        Their nodes, int64 (K, 2), in the order in which they were cut.
+    digit
+        What is read without them; None where no cut changes the answer.
+    """
+
+    pairs: NDArray[np.int64]
+    digit: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Connectivity:
+    """One digit as its network sees it; N nodes and E edges in the order of ``pixel_graph``'s.
+
+    Attributes
+    ----------
+    image
+        float32 (H, W) in [0, 1].
+    probabilities
+        float32 (10,), softmax of the logits.
+    target, against
+        What is explained: the target, rather than the rival, or than all others where that is None.
+    pos, edge_index
+        As in PyTorch Geometric: float32 (N, 2), int64 (2, E).
+    nodes, edges
+        For each method its importance, float32 (N,) and (E,).
+    shape
+        Counts of components, holes, ends and junctions.
+    """
+
+    image: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    target: int
+    against: int | None
+    pos: NDArray[np.float32]
+    edge_index: NDArray[np.int64]
+    edge_attr: NDArray[np.int64]
+    nodes: dict[str, NDArray[np.float32]]
+    edges: dict[str, NDArray[np.float32]]
+    levels: list[Level]
+    shape: dict[str, int]
+    cut: Cut
+
+    @property
+    def pairs(self) -> NDArray[np.int64]:
+        """The pairs of touching pixels, int64 (P, 2): each edge one way."""
+        source, target = self.edge_index
+        return np.asarray(self.edge_index[:, source < target].T)
+
+    @property
+    def digit(self) -> int:
+        """The digit that the network reads."""
+        return int(self.probabilities.argmax())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return all of it as JSON knows it, but for the messages: those as shares of the nodes reached per level."""
+        plain = {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "levels"}
+        mean_reach = [{"name": level.name, "mean_share": _share(level.reached)} for level in self.levels]
+        return {"digit": self.digit, **plain, "levels": mean_reach}
+
+
+def _share(reached: NDArray[np.bool_]) -> float:
+    return round(float(reached.mean()), 6) if reached.size else 0.0
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return np.round(value.astype(float), 6).tolist() if value.dtype.kind == "f" else value.tolist()
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, Cut):
+        return {"pairs": value.pairs.tolist(), "digit": value.digit}
+    return value
+
+
+def graph_network(run: Run | nn.Module | str | Path) -> GNN:
+    """Return the graph network of a run, of its folder, or itself, in evaluation mode.
+
+    Raises
+    ------
+    UsageError
+        When it is another network, which has no graph to explain.
+    RunError, ModelError
+        When the folder holds no run, or a broken one.
+    """
+    loaded = load_run(run) if isinstance(run, str | Path) else run
+    model = loaded.model if isinstance(loaded, Run) else loaded
+    if not isinstance(model, GNN):
+        name = loaded.name if isinstance(loaded, Run) else type(model).__name__
+        raise UsageError(f"{name} sees no graph; explain a run of gnn or gnn-attention")
+    return model.eval()
+
+
+def connectivity(
+    run: Run | nn.Module | str | Path,
+    image: Any,
+    target: int | None = None,
+    against: int | None = None,
+    methods: Sequence[str] = DEFAULT_METHODS,
+) -> Connectivity:
+    """Return how the pixels of a digit connect, and what of it the answer rests on.
+
+    Parameters
+    ----------
+    run
+        A run of ``gnn`` or ``gnn-attention``, its folder, or the network itself.
+    image
+        Ink bright on black, uint8 or float in [0, 1], (28, 28).
+    target
+        The digit to explain; what the network reads by default. Any other is explained against that: "why not a 9?".
+    against
+        The rival.
+    methods
+        Names from :data:`inkdigits.evaluation.explain.METHODS`; attention is added where the network has it.
+
+    Raises
+    ------
+    DataError
+        When it is no grey image of 28x28 finite numbers.
+    UsageError
+        When the network sees no graph, or there is no such class or method.
+    """
+    model, batch = graph_network(run), as_batch(image)
+    if batch.shape != (1, 28, 28):
+        size = "x".join(str(length) for length in batch.shape)
+        raise DataError(f"one image of 28x28 is needed, not {size}; inkdigits.imaging.normalize.to_mnist makes it")
+    graph = ink_graph(batch, model.ink)
+    with torch.inference_mode():
+        logits = model.forward_graph(graph)
+    read = int(logits.argmax())
+    target = read if target is None else target
+    if against is None and target != read:
+        against = read
+    if target == against:
+        raise UsageError(f"a {target} is not to be told from itself; name two digits")
+    wanted, rival = torch.tensor([target]), None if against is None else torch.tensor([against])
+    names = [*methods, *(["attention"] if "attention" in methods_for(model) and "attention" not in methods else [])]
+    found = {name: explain(model, batch, wanted, rival, name) for name in names}
+    return Connectivity(
+        image=batch[0].numpy(),
+        probabilities=logits.softmax(1)[0].numpy(),
+        target=target,
+        against=against,
+        pos=graph.pos.numpy(),
+        edge_index=graph.edge_index.numpy(),
+        edge_attr=graph.edge_attr.numpy(),
+        nodes={name: importance.nodes.numpy() for name, importance in found.items()},
+        edges={name: importance.edges.numpy() for name, importance in found.items()},
+        levels=travel(model, graph),
+        shape=topology(batch.numpy()).of(0),
+        cut=first_cut(model, graph),
+    )
+
+
+def travel(model: GNN, graph: PixelGraph) -> list[Level]:
+    """Return where the messages of each pixel have arrived after every layer and pooling of the network."""
+    reached = torch.eye(len(graph.cell), dtype=torch.bool)
+    side, layer = 1, 0
+    levels = [_level("pixels", graph, side, reached)]
+    for index in range(len(model.stages)):
+        if index:
+            graph, parent = graph.coarsened()
+            side *= 2
+            gathered = torch.zeros(len(graph.cell), reached.shape[1], dtype=torch.int64)
+            reached = gathered.index_add(0, parent, reached.long()) > 0
+            levels.append(_level(f"pooled to {side}x{side}", graph, side, reached))
+        for _ in range(2):
+            layer += 1
+            nothing = torch.zeros(1, reached.shape[1], dtype=torch.bool)
+            reached = torch.cat([reached, nothing])[graph.neighbours].any(1)  # (M, 9, N) to (M, N)
+            levels.append(_level(f"layer {layer}", graph, side, reached))
+    return levels
+
+
+def _level(name: str, graph: PixelGraph, side: int, reached: Tensor) -> Level:
+    return Level(name, (graph.pos * side + (side - 1) / 2).numpy(), side, reached.numpy())
+
+
+def first_cut(model: GNN, graph: PixelGraph, candidates: int = CANDIDATES) -> Cut:
+    """Return a small set of pairs of pixels whose edges, taken away, change the answer on a single image.
+
+    Greedily: of the pairs with the steepest gradient each is tried, and the one that costs the answer most is cut,
+    until the answer changes; then each is put back that need not be cut. So none of the set can be spared; a smaller
+    set elsewhere may exist.
+    """
+    pair, number = pairs(graph)
+    weight = torch.ones(pair.shape[1])  # (P,)
+    answer = int(_logits(model, graph, weight[None], number).argmax())
+    cut: list[int] = []
+    while not _changed(model, graph, weight, number, answer):
+        if len(cut) == pair.shape[1]:
+            return Cut(np.empty((0, 2), np.int64), None)
+        variable = weight.clone().requires_grad_()
+        logits = model.forward_graph(graph.with_edge_weight(variable[number]))
+        (slope,) = torch.autograd.grad(_lead(logits, answer).sum(), variable)
+        steepest = slope.masked_fill(weight == 0, -torch.inf).topk(min(candidates, len(weight) - len(cut))).indices
+        tries = weight.repeat(len(steepest), 1)
+        tries[torch.arange(len(steepest)), steepest] = 0
+        best = int(steepest[_lead(_logits(model, graph, tries, number), answer).argmin()])
+        weight[best] = 0
+        cut.append(best)
+    for index in list(cut):
+        weight[index] = 1
+        if _changed(model, graph, weight, number, answer):
+            cut.remove(index)
+        else:
+            weight[index] = 0
+    digit = int(_logits(model, graph, weight[None], number).argmax())
+    return Cut(pair.T[cut].numpy(), digit)
+
+
+@torch.inference_mode()
+def _logits(model: GNN, graph: PixelGraph, weights: Tensor, number: Tensor) -> Tensor:
+    """Return logits (K, 10) of one image under K weightings (K, P) of its pairs."""
+    return model.forward_graph(graph.repeated(len(weights)).with_edge_weight(weights[:, number].flatten()))
+
+
+def _changed(model: GNN, graph: PixelGraph, weight: Tensor, number: Tensor, answer: int) -> bool:
+    return int(_logits(model, graph, weight[None], number).argmax()) != answer
+
+
+def _lead(logits: Tensor, answer: int) -> Tensor:
+    """Return by how much the answer's logit leads that of the best rival, (K,)."""
+    rivals = logits.clone()
+    rivals[:, answer] = -torch.inf
+    return logits[:, answer] - rivals.amax(1)

@@ -1,0 +1,314 @@
+"""Whether an explanation says what the network does: importance is checked by taking away what it points at.
+
+Fidelity after K. Amara et al., "GraphFramEx", LoG 2022, arXiv:2206.09677; unfaithfulness after C. Agarwal et al.,
+"Evaluating explainability for graph neural networks", Scientific Data 10, 2023, arXiv:2208.09339; deletion and
+insertion after V. Petsiuk et al., "RISE", BMVC 2018, arXiv:1806.07421; shuffled weights after J. Adebayo et al.,
+"Sanity checks for saliency maps", NeurIPS 2018, arXiv:1810.03292.
+"""
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from inkdigits.data.pixel_graph import ink_graph
+from inkdigits.errors import UsageError
+from inkdigits.evaluation.explain import BASELINES, Importance, explain, methods_for, pairs
+from inkdigits.evaluation.planted import auroc_of_planted
+from inkdigits.evaluation.statistics import mean_interval
+from inkdigits.models.gnn import GNN
+from inkdigits.training.measure import to_input
+
+SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the nodes or edges taken, or kept
+TOP = 0.2  # the share that counts as the explanation where a figure needs one
+SHUFFLED, PLANTED = 0.5, 0.9  # a rank correlation above, an AUROC below, which an explanation is not believed
+BATCH = 50  # digits that are explained together
+
+Part = Literal["nodes", "edges"]
+Figure = tuple[float, float, float]  # mean, and its 95 % interval
+Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """One method on one part of the graph; figures are means over the digits with their 95 % interval.
+
+    Attributes
+    ----------
+    fidelity_plus, fidelity_minus
+        Share of answers that change when the 20 % most important are taken away (high is good), or they alone are kept
+        (low is good).
+    unfaithfulness
+        1 - exp(-KL(whole || kept)) of the answer's probabilities when only those 20 % are kept: 0 to 1, low is good.
+    deletion, insertion
+        Area under the answer's probability while they are taken away in order of importance, the most important first
+        (low is good), or put in (high).
+    deletion_over_random, insertion_over_random, deletion_over_intensity, insertion_over_intensity
+        How much better than chance, or than brightness, on the same digits; an interval above 0 is evidence.
+    shuffled
+        Spearman's rank correlation with the importance under shuffled weights; an explanation of the weights has 0.
+    seeds
+        The same between networks of two seeds; NaN with a single one.
+    planted
+        AUROC of finding the edges, or pixels, that decide the class by construction.
+    deletion_curve, insertion_curve
+        Mean probability at each of :data:`SHARES`.
+    """
+
+    method: str
+    part: Part
+    n: int
+    fidelity_plus: Figure
+    fidelity_minus: Figure
+    unfaithfulness: Figure
+    deletion: Figure
+    insertion: Figure
+    deletion_over_random: Figure
+    insertion_over_random: Figure
+    deletion_over_intensity: Figure
+    insertion_over_intensity: Figure
+    shuffled: Figure
+    seeds: Figure
+    planted: Figure
+    deletion_curve: tuple[float, ...]
+    insertion_curve: tuple[float, ...]
+
+    @property
+    def doubts(self) -> list[str]:
+        """What speaks against believing it; nothing, when it passes every check."""
+        doubts = []
+        for baseline in ("random", "intensity"):
+            for curve in ("deletion", "insertion"):
+                _, low, _ = getattr(self, f"{curve}_over_{baseline}")
+                if not low > 0:
+                    doubts.append(f"{curve} no better than {'chance' if baseline == 'random' else 'brightness'}")
+        if not self.shuffled[2] < SHUFFLED:
+            doubts.append(f"much the same with shuffled weights (correlation {self.shuffled[0]:.2f})")
+        if self.planted[0] < PLANTED:
+            doubts.append(f"misses planted signals (AUROC {self.planted[0]:.2f})")
+        return doubts
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Faithfulness as kept on disk: of which networks' weights, and on how many digits, it was measured."""
+
+    weights: str
+    digits: int
+    rows: list[Faithfulness]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON knows it: NaN becomes None."""
+        rows = [{key: _none_for_nan(value) for key, value in asdict(row).items()} for row in self.rows]
+        return {"weights": self.weights, "digits": self.digits, "rows": rows}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Explained":
+        """Read what :meth:`to_dict` returns."""
+        rows = [{key: _nan_for_none(value) for key, value in row.items()} for row in values["rows"]]
+        return cls(values["weights"], values["digits"], [Faithfulness(**row) for row in rows])
+
+
+def _none_for_nan(value: Any) -> Any:
+    return [None if v != v else v for v in value] if isinstance(value, tuple) else value
+
+
+def _nan_for_none(value: Any) -> Any:
+    return tuple(float("nan") if v is None else v for v in value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, eq=False)
+class _Answers:
+    """Per digit: whether the answer changed, the divergence, and the answer's probability at each share."""
+
+    plus: NDArray[np.float64]
+    minus: NDArray[np.float64]
+    unfaithfulness: NDArray[np.float64]
+    deletion: NDArray[np.float64]  # (n, shares)
+    insertion: NDArray[np.float64]
+
+
+def faithfulness(
+    models: Sequence[GNN],
+    images: NDArray[np.uint8],
+    methods: Sequence[str] | None = None,
+    *,
+    planted: bool = True,
+    notify: Notify | None = None,
+) -> list[Faithfulness]:
+    """Measure how far explanations of a graph network can be believed.
+
+    Parameters
+    ----------
+    models
+        Networks of one kind from several seeds, the first of which is measured.
+    images
+        Test digits, uint8 (n, 28, 28); 500 or more for figures that say something. Those without ink are left out.
+    methods
+        Names, all that can explain the network by default; chance and brightness stand beside them always.
+    planted
+        Whether to train a network on graphs with a planted signal as well, a minute; without it that figure is NaN.
+
+    Raises
+    ------
+    UsageError
+        Without a digit that has ink, or for an unknown method.
+    """
+    say, model = notify or (lambda line: None), models[0].eval()
+    batch = to_input(torch.tensor(images)).squeeze(1)
+    batch = batch[(batch > model.ink).flatten(1).any(1)]
+    if not len(batch):
+        raise UsageError("there is no digit with ink to explain")
+    names = [*(methods_for(model) if methods is None else methods), *BASELINES]
+    answers: dict[tuple[str, Part], _Answers] = {}
+    others: dict[tuple[str, Part], tuple[Figure, Figure]] = {}
+    shuffled = shuffled_copy(model)
+    for name in names:
+        say(f"{name}: explaining {len(batch)} digits")
+        found = explained(model, batch, name)
+        unlike = explained(shuffled, batch, name, answer_of=model)
+        twins = [explained(other.eval(), batch, name, answer_of=model) for other in models[1:2]]
+        for part in ("nodes", "edges"):
+            answers[name, part] = _answers(model, batch, found, part)
+            same = rank_correlation(found, twins[0], part) if twins else np.array([np.nan])
+            others[name, part] = mean_interval(rank_correlation(found, unlike, part)), mean_interval(same)
+    found_planted = auroc_of_planted(type(model), names) if planted else {}
+    nothing = (np.nan, np.nan, np.nan)
+    return [
+        _row(name, part, answers, *others[name, part], found_planted.get((name, part), nothing))
+        for part in ("nodes", "edges")
+        for name in names
+    ]
+
+
+def explained(model: GNN, batch: Tensor, method: str, answer_of: GNN | None = None) -> list[Importance]:
+    """Return importance for the digit that ``answer_of`` reads, the model itself by default, in batches of 50."""
+    found = []
+    for images in batch.split(BATCH):
+        with torch.inference_mode():
+            target = (answer_of or model)(images.unsqueeze(1)).argmax(1)
+        found.append(explain(model, images, target.clone(), method=method))
+    return found
+
+
+def shuffled_copy(model: GNN) -> GNN:
+    """Return the network with the entries of every parameter shuffled among themselves, the same way at every call."""
+    copied, dice = copy.deepcopy(model), torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in copied.parameters():
+            order = torch.randperm(parameter.numel(), generator=dice)
+            parameter.copy_(parameter.flatten()[order].view_as(parameter))
+    return copied.eval()
+
+
+def rank_correlation(a: Sequence[Importance], b: Sequence[Importance], part: Part) -> NDArray[np.float64]:
+    """Return Spearman's correlation between two importances for each digit, (n,); 0 where one of them is constant."""
+    from scipy.stats import rankdata
+
+    values = []
+    for first, second in zip(a, b, strict=True):
+        owner = owners(first, part).numpy()
+        x, y = scores(first, part).numpy(), scores(second, part).numpy()
+        for image in range(first.graph.size[0]):
+            of_x, of_y = (rankdata(v[owner == image]) for v in (x, y))
+            constant = len(of_x) < 2 or np.ptp(of_x) == 0 or np.ptp(of_y) == 0
+            values.append(0.0 if constant else float(np.corrcoef(of_x, of_y)[0, 1]))
+    return np.array(values)
+
+
+def scores(importance: Importance, part: Part) -> Tensor:
+    """Return the importance of each node (N,), or of each pair of touching nodes (P,)."""
+    return importance.nodes if part == "nodes" else importance.pairs
+
+
+def owners(importance: Importance, part: Part) -> Tensor:
+    """Return the image of each node or pair, int64."""
+    batch = importance.graph.batch
+    return batch if part == "nodes" else batch[pairs(importance.graph)[0][0]]
+
+
+def rank_share(score: Tensor, owner: Tensor) -> Tensor:
+    """Return for each entry the share, in [0, 1), of its image's entries that are more important; ties by order."""
+    order = torch.argsort(score, descending=True, stable=True)
+    order = order[torch.argsort(owner[order], stable=True)]
+    count = torch.bincount(owner)
+    first = count.cumsum(0) - count
+    rank = torch.empty_like(score)
+    rank[order] = (torch.arange(len(score)) - first[owner[order]]).to(score.dtype)
+    return rank / count[owner]
+
+
+@torch.inference_mode()
+def _answers(model: GNN, batch: Tensor, found: Sequence[Importance], part: Part) -> _Answers:
+    columns: list[list[NDArray[np.float64]]] = [[] for _ in range(5)]
+    for images, importance in zip(batch.split(BATCH), found, strict=True):
+        share = rank_share(scores(importance, part), owners(importance, part))
+        whole = _masked(model, images, part, torch.ones_like(share))
+        answer = whole.argmax(1)
+        without = torch.stack([_masked(model, images, part, (share >= s).float()) for s in SHARES])  # (S, B, 10)
+        alone = torch.stack([_masked(model, images, part, (share < s).float()) for s in SHARES])
+        top = SHARES.index(TOP)
+        kl = (whole * (whole.clamp(min=1e-12).log() - alone[top].clamp(min=1e-12).log())).sum(1)
+        figures = (
+            without[top].argmax(1) != answer,
+            alone[top].argmax(1) != answer,
+            1 - torch.exp(-kl.clamp(min=0)),
+            without[:, torch.arange(len(images)), answer].T,
+            alone[:, torch.arange(len(images)), answer].T,
+        )
+        for column, figure in zip(columns, figures, strict=True):
+            column.append(figure.double().numpy())
+    return _Answers(*(np.concatenate(column) for column in columns))
+
+
+def _masked(model: GNN, images: Tensor, part: Part, keep: Tensor) -> Tensor:
+    """Return probabilities (B, 10) with only the nodes, or pairs, for which ``keep`` is 1."""
+    graph = ink_graph(images, model.ink)
+    if part == "nodes":
+        flat = torch.zeros(images.numel()).index_copy(0, graph.cell, graph.x.squeeze(1) * keep)
+        graph = ink_graph(flat.view(images.shape), model.ink)
+    else:
+        graph = graph.with_edge_weight(keep[pairs(graph)[1]])
+    return model.forward_graph(graph).softmax(1)
+
+
+def _row(
+    name: str,
+    part: Part,
+    answers: dict[tuple[str, Part], _Answers],
+    shuffled: Figure,
+    seeds: Figure,
+    planted: Figure,
+) -> Faithfulness:
+    own = answers[name, part]
+    deletion, insertion = _area(own.deletion), _area(own.insertion)
+    over = {}
+    for baseline in BASELINES:
+        other = answers[baseline, part]
+        over[f"deletion_over_{baseline}"] = mean_interval(_area(other.deletion) - deletion)
+        over[f"insertion_over_{baseline}"] = mean_interval(insertion - _area(other.insertion))
+    return Faithfulness(
+        method=name,
+        part=part,
+        n=len(own.plus),
+        fidelity_plus=mean_interval(own.plus),
+        fidelity_minus=mean_interval(own.minus),
+        unfaithfulness=mean_interval(own.unfaithfulness),
+        deletion=mean_interval(deletion),
+        insertion=mean_interval(insertion),
+        **over,
+        shuffled=shuffled,
+        seeds=seeds,
+        planted=planted,
+        deletion_curve=tuple(own.deletion.mean(0).tolist()),
+        insertion_curve=tuple(own.insertion.mean(0).tolist()),
+    )
+
+
+def _area(curves: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.trapezoid(curves, SHARES, axis=1))

@@ -1,0 +1,341 @@
+"""Pictures of digits as graphs, and of what explanations are worth. Like figures.py: axes in, figure out."""
+
+import io
+from collections.abc import Callable, Sequence
+from types import MappingProxyType
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection, PatchCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+from PIL import Image
+
+from inkdigits.data.pixel_graph import pixel_graph
+from inkdigits.evaluation.connectivity import Connectivity, connectivity
+from inkdigits.evaluation.faithfulness import SHARES, Faithfulness
+from inkdigits.evaluation.topology import CLASSIC_HOLES, Form, Topology, crossing_numbers, skeletons
+from inkdigits.report.compare import Comparison
+from inkdigits.report.figures import COLOURS, new_figure, panels, show_digit
+
+NODE, EDGE, CUT, REACHED = "#0072B2", "#56B4E9", "#D55E00", "#E69F00"
+FOR_AGAINST = "RdBu"  # red speaks against, blue for
+
+
+def digit_panels(count: int, columns: int, side: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure with a grid of square axes of ``side`` inches and room for a title of two lines."""
+    figure, axes = panels(count, columns, side, side + 0.5)
+    figure.set_layout_engine("compressed")
+    return figure, axes
+
+
+def faint(ax: Axes, image: NDArray[np.generic], title: str = "") -> None:
+    """Draw a digit as faint ink, to draw a graph on, in a square that just holds it."""
+    top = 255 if image.dtype == np.uint8 else 1
+    ax.imshow(image, cmap="gray_r", vmin=0, vmax=top * 4, interpolation="nearest")
+    ax.set_title(title, fontsize=9)
+    places = np.argwhere(image)
+    low, high = (places.min(0), places.max(0)) if len(places) else (np.zeros(2), np.array(image.shape) - 1)
+    middle, half = (low + high) / 2, (high - low).max() / 2 + 2
+    ax.set(xlim=(middle[1] - half, middle[1] + half), ylim=(middle[0] + half, middle[0] - half), xticks=[], yticks=[])
+    ax.spines[:].set_color("#E5E5E5")
+
+
+def draw_edges(
+    ax: Axes,
+    pos: NDArray[np.floating],
+    edge_index: NDArray[np.int64],
+    value: NDArray[np.floating] | None = None,
+    colour: str = EDGE,
+) -> None:
+    """Draw edges as lines; with ``value`` (E,), signed, both directions of a pair added, blue for and red against."""
+    source, target = edge_index
+    one_way = source < target
+    if value is None:
+        ax.add_collection(LineCollection(list(pos[edge_index[:, one_way].T]), colors=colour, linewidths=0.9))
+        return
+    size = int(edge_index.max()) + 1 if edge_index.size else 0
+    both = np.zeros((size, size))
+    np.add.at(both, (np.minimum(source, target), np.maximum(source, target)), value)
+    strength = both[source[one_way], target[one_way]]
+    scale = float(np.quantile(np.abs(strength), 0.99)) if strength.size else 1.0
+    order = np.argsort(np.abs(strength))  # the strongest on top
+    lines = LineCollection(list(pos[edge_index[:, one_way].T][order]), cmap=FOR_AGAINST, clim=(-scale, scale))
+    lines.set_array(strength[order])
+    lines.set_linewidth(list(0.4 + 3 * (np.abs(strength[order]) / max(scale, 1e-12)).clip(0, 1)))
+    ax.add_collection(lines)
+
+
+def _answer(c: Connectivity) -> str:
+    return f"read as {c.digit}, {100 * c.probabilities[c.digit]:.1f} %"
+
+
+def graph_plot(ax: Axes, c: Connectivity, coarse: bool = False) -> None:
+    """Draw the pixels of a digit and how they touch, with what the network reads; coarse: of 2x2 pixels."""
+    pos, edge_index, side, title = c.pos, c.edge_index, 1, _answer(c)
+    if coarse:
+        graph = pixel_graph(c.image, coarse=True)
+        pos, edge_index, side = (graph.pos * 2 + 0.5).numpy(), graph.edge_index.numpy(), 2
+        title = "on the 14x14 grid"
+    faint(ax, c.image, f"{title}\n{len(pos)} nodes, {edge_index.shape[1] // 2} pairs")
+    draw_edges(ax, pos, edge_index)
+    ax.scatter(pos[:, 0], pos[:, 1], s=5 * side, color=NODE, zorder=3, linewidths=0)
+
+
+def shape_plot(ax: Axes, c: Connectivity) -> None:
+    """Draw the stroke's skeleton with its end points and junctions."""
+    faint(ax, c.image, f"its shape\n{Topology.say(c.shape)}")
+    skeleton = skeletons(c.image[None])
+    crossings = crossing_numbers(skeleton)[0]
+    for mask, marker, size, tint, label in (
+        (skeleton[0], "s", 6, "#7F7F7F", None),
+        (crossings == 1, "o", 38, COLOURS[2], "end"),
+        (crossings >= 3, "D", 38, CUT, "junction"),
+    ):
+        rows, columns = np.nonzero(mask)
+        ax.scatter(columns, rows, s=size, color=tint, marker=marker, linewidths=0, label=label)
+    ax.legend(fontsize=7, frameon=False, loc="upper right")
+
+
+def cut_plot(ax: Axes, c: Connectivity) -> None:
+    """Draw the pairs whose edges, taken away, change the answer."""
+    if c.cut.digit is None:
+        title = f"without any edge\nit is read as {c.digit} still"
+    else:
+        title = f"without these {len(c.cut.pairs)} of {c.edge_index.shape[1] // 2} pairs\nit is read as {c.cut.digit}"
+    faint(ax, c.image, title)
+    draw_edges(ax, c.pos, c.edge_index, colour="#D0D0D0")
+    if len(c.cut.pairs):
+        ax.add_collection(LineCollection(list(c.pos[c.cut.pairs]), colors=CUT, linewidths=2.2))
+
+
+def importance_plot(ax: Axes, c: Connectivity, method: str) -> None:
+    """Draw what speaks for the target, in blue, and against it, in red."""
+    question = f"why a {c.target}?" if c.against is None else f"why a {c.target}, not a {c.against}?"
+    faint(ax, c.image, f"{method}\n{question}")
+    draw_edges(ax, c.pos, c.edge_index, _centred(c.edges[method], method))
+    value = _centred(c.nodes[method], method)
+    scale = float(np.quantile(np.abs(value), 0.99)) if value.size else 1.0
+    ax.scatter(
+        c.pos[:, 0],
+        c.pos[:, 1],
+        s=14,
+        c=value,
+        cmap=FOR_AGAINST,
+        vmin=-scale,
+        vmax=scale,
+        zorder=3,
+        linewidths=0.15,
+        edgecolors="k",
+    )
+
+
+def _centred(value: NDArray[np.floating], method: str) -> NDArray[np.floating]:
+    """Return signed importance as it is, and a mask or share, which has no sign, less its mean: blue is above it."""
+    return value - value.mean() if value.size and method in ("gnn-explainer", "attention") else value
+
+
+def connectivity_figure(c: Connectivity) -> Figure:
+    """Draw a digit as a graph: its pixels and edges, the coarse grid, its shape, the edges that the answer hangs on."""
+    figure, axes = digit_panels(4, 4, 2.9)
+    graph_plot(axes[0], c)
+    graph_plot(axes[1], c, coarse=True)
+    shape_plot(axes[2], c)
+    cut_plot(axes[3], c)
+    return figure
+
+
+def importance_figure(c: Connectivity) -> Figure:
+    """Draw the importance of nodes and edges by each method, blue for the target and red against it."""
+    figure, axes = digit_panels(len(c.edges), min(4, len(c.edges)), 3.2)
+    for ax, method in zip(axes, c.edges, strict=True):
+        importance_plot(ax, c, method)
+    return figure
+
+
+def start_of(c: Connectivity) -> int | None:
+    """Return the node that messages are followed from: the most important, or the first; None without nodes."""
+    if not len(c.pos):
+        return None
+    return int(next(iter(c.nodes.values())).argmax()) if c.nodes else 0
+
+
+def level_plot(ax: Axes, c: Connectivity, index: int, start: int | None) -> None:
+    """Draw which nodes of one level a message from pixel ``start`` has reached."""
+    level = c.levels[index]
+    reached = level.reached[:, start] if start is not None else np.zeros(len(level.pos), bool)
+    faint(ax, c.image, f"{level.name}\n{int(reached.sum())} of {len(reached)}")
+    for mask, face, edge in ((~reached, "none", "#B0B0B0"), (reached, REACHED, "#8A5A00")):
+        squares = [
+            Rectangle((x - level.side / 2, y - level.side / 2), level.side, level.side) for x, y in level.pos[mask]
+        ]
+        ax.add_collection(PatchCollection(squares, facecolor=face, edgecolor=edge, linewidth=0.5, alpha=0.75))
+    if start is not None:
+        ax.plot(*c.pos[start], marker="*", color="k", markersize=8)
+
+
+def messages_figure(c: Connectivity) -> Figure:
+    """Draw after each layer and pooling which nodes a message from one pixel has reached."""
+    figure, axes = digit_panels(len(c.levels), 5, 2.2)
+    for index, ax in enumerate(axes):
+        level_plot(ax, c, index, start_of(c))
+    return figure
+
+
+def messages_gif(c: Connectivity) -> bytes:
+    """Return :func:`messages_figure` as the bytes of an animated GIF, a level a second."""
+    figure = new_figure(3.2, 3.7)
+    figure.set_layout_engine("compressed")
+    canvas, ax = FigureCanvasAgg(figure), figure.add_subplot()
+    frames = []
+    for index in range(len(c.levels)):
+        ax.clear()
+        level_plot(ax, c, index, start_of(c))
+        canvas.draw()
+        frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB"))
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:], duration=1000, loop=0)
+    return buffer.getvalue()
+
+
+def gallery(found: Sequence[Connectivity], method: str) -> Figure:
+    """Draw the importance of the edges of several digits, five to a row."""
+    figure, axes = digit_panels(len(found), 5, 2.2)
+    for ax, c in zip(axes, found, strict=True):
+        importance_plot(ax, c, method)
+        ax.set_title(_answer(c) if c.against is None else f"why a {c.target}, not a {c.against}?", fontsize=9)
+    return figure
+
+
+def faithfulness_curves(rows: Sequence[Faithfulness]) -> Figure:
+    """Draw the answer's probability while the most important nodes or edges are taken away, or put in."""
+    names = list(dict.fromkeys(row.method for row in rows))
+    figure = new_figure(9.6, 6.4)
+    axes = figure.subplots(2, 2, sharex=True, sharey=True)
+    for row in rows:
+        baseline = row.method in ("random", "intensity")
+        line = axes[0 if row.part == "edges" else 1]
+        tint = COLOURS[names.index(row.method)]
+        for ax, curve in zip(line, (row.deletion_curve, row.insertion_curve), strict=True):
+            ax.plot(np.array(SHARES) * 100, curve, "--" if baseline else "-", color=tint, label=row.method)
+            ax.spines[["top", "right"]].set_visible(False)
+    for part, line in zip(("edges", "nodes"), axes, strict=True):
+        line[0].set(ylabel="probability of the answer", title=f"{part} taken away, the most important first")
+        line[1].set(title=f"{part} put in, the most important first")
+    for ax in axes[1]:
+        ax.set_xlabel("share, %")
+    axes[0, 0].legend(frameon=False, fontsize=8)
+    return figure
+
+
+def forms_plot(forms: Sequence[Form]) -> Figure:
+    """Draw for each class how many digits have so many holes, and how often those are misread."""
+    figure = new_figure(9.6, 5.6)
+    above, below = figure.subplots(2, 1, sharex=True)
+    most = max((form.holes for form in forms), default=0)
+    shown = min(most, 3)
+    width = 0.8 / (shown + 1)
+    totals = {digit: sum(form.n for form in forms if form.digit == digit) for digit in range(10)}
+    for holes in range(shown + 1):
+        rows = [form for form in forms if form.holes == holes]
+        at = [form.digit + (holes - shown / 2) * width for form in rows]
+        tint = COLOURS[holes]
+        above.bar(at, [100 * form.n / totals[form.digit] for form in rows], width, color=tint, label=_holes(holes))
+        error = np.array([[100 * form.error, 100 * form.error_low, 100 * form.error_high] for form in rows]).reshape(
+            -1, 3
+        )
+        spread = np.abs(error[:, 1:] - error[:, :1]).T
+        enough = np.array([form.n >= 10 for form in rows], bool)
+        where = np.array(at)[enough]
+        below.errorbar(where, error[enough, 0], spread[:, enough], fmt="o", color=tint, markersize=4, capsize=2)
+    above.set(ylabel="share of the class, %")
+    above.legend(frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    below.set(ylabel="misread, %", xlabel="digit", xticks=range(10))
+    below.set_yscale("symlog", linthresh=1)
+    for ax in (above, below):
+        ax.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _holes(count: int) -> str:
+    return "no hole" if count == 0 else "1 hole" if count == 1 else f"{count} holes"
+
+
+# ── of a comparison ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def unusual_forms(comparison: Comparison, count: int = 20) -> Figure | None:
+    """Draw misread digits whose holes are not those that their class is taught with; None where there are none."""
+    holes, labels = comparison.shapes.holes, comparison.dataset.test.labels
+    unusual = np.array([n not in CLASSIC_HOLES[label] for n, label in zip(holes, labels, strict=True)], bool)
+    chosen = np.flatnonzero(comparison.misread & unusual)[:count]
+    if not len(chosen):
+        return None
+    figure, axes = panels(len(chosen), 10, 0.95, 1.25)
+    for ax, index in zip(axes, chosen, strict=True):
+        show_digit(ax, comparison.dataset.test.images[index], f"a {labels[index]}, {_holes(holes[index])}")
+    return figure
+
+
+def _explained(comparison: Comparison, whose: Sequence[int], method: str) -> list[Connectivity]:
+    run = comparison.runs[comparison.graph_networks[0]][0]
+    return [connectivity(run, comparison.dataset.test.images[index], methods=[method]) for index in whose]
+
+
+def _first_of_each(comparison: Comparison) -> list[int]:
+    labels = comparison.dataset.test.labels
+    return [int(np.flatnonzero(labels == digit)[0]) for digit in range(10) if (labels == digit).any()]
+
+
+def edge_importance(comparison: Comparison) -> Figure | None:
+    """Draw the edges on which the first graph network rests its answers, a digit of each class."""
+    if not comparison.graph_networks:
+        return None
+    return gallery(_explained(comparison, _first_of_each(comparison), "integrated-gradients"), "integrated-gradients")
+
+
+def one_digit(comparison: Comparison, draw: Callable[[Connectivity], Figure]) -> Figure | None:
+    """Draw the first test digit as the first graph network sees it."""
+    if not comparison.graph_networks:
+        return None
+    return draw(_explained(comparison, [0], "integrated-gradients")[0])
+
+
+def believed(comparison: Comparison) -> Figure | None:
+    """Draw the deletion and insertion curves of the first graph network; None where they were not measured."""
+    measured = [
+        comparison.faithfulness[label] for label in comparison.graph_networks if label in comparison.faithfulness
+    ]
+    return faithfulness_curves(measured[0].rows) if measured else None
+
+
+GRAPH_FIGURES: MappingProxyType[str, tuple[Callable[[Comparison], Figure | None], str]] = MappingProxyType(
+    {
+        "forms": (
+            lambda c: forms_plot(c.forms),
+            "Above, how many digits of a class have so many holes; below, how often those are misread by at least one "
+            "network, with the Wilson 95 % interval, where there are at least ten.",
+        ),
+        "unusual_forms": (unusual_forms, "Misread digits whose holes are not those that the class is taught with."),
+        "connectivity": (
+            lambda c: one_digit(c, connectivity_figure),
+            "The first test digit as a graph of ink pixels, on the coarse grid, as a stroke, and the few edges whose "
+            "removal changes the answer.",
+        ),
+        "messages": (
+            lambda c: one_digit(c, messages_figure),
+            "Which nodes a message from the starred pixel has reached after each layer.",
+        ),
+        "edge_importance": (
+            edge_importance,
+            "What speaks for the answer, in blue, and against it, in red: integrated gradients of edges and pixels.",
+        ),
+        "faithfulness": (
+            believed,
+            "An explanation that is right makes the answer's probability fall early on the left and rise early on the "
+            "right; dashed are chance and brightness.",
+        ),
+    }
+)
