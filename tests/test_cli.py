@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
+from PIL import Image
 
 from inkdigits import cli
 from inkdigits.data import Dataset
@@ -82,6 +84,9 @@ def test_the_readmes_make_targets_exist() -> None:
         (["compare", "--models", ""], 2, "at least one"),
         (["evaluate", "nowhere"], 1, "does not exist"),
         (["figures", "nowhere"], 1, "does not exist"),
+        (["explain", "nowhere", "--index", "7"], 1, "does not exist"),
+        (["explain", "nowhere"], 2, "--index 7 of the test digits, or --image FILE"),
+        (["explain", "nowhere", "--index", "7", "--digit", "10"], 2, "'--digit'"),
         (["data", "info", "no.csv"], 2, "no file or folder no.csv"),
         (["data", "fetch", "minst"], 2, "did you mean 'mnist'"),
         (["tran"], 2, "tran"),
@@ -151,6 +156,41 @@ def test_compare_and_figures(run_cli: Cli, small_npz: Path, tmp_path: Path) -> N
     code, paths, _ = run_cli("figures", out, "--only", "pairs", "--out", tmp_path / "alone")
     assert (code, paths.split()) == (0, ["pairs"])
     assert [p.name for p in (tmp_path / "alone").iterdir()] == ["pairs.png"]
+
+
+def test_explain_a_test_digit_and_a_picture(run_cli: Cli, small_npz: Path, small: Dataset, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    settings = ["--data", small_npz, "--epochs", 1, "--batch-size", 64, "--device", "cpu", "--out", run]
+    assert run_cli("train", "gnn", *settings, "-O", "widths=[4,8]")[0] == 0
+    code, out, _ = run_cli("explain", run, "--index", 7)
+    assert code == 0
+    first = r"read as \d with probability 0\.\d{4}\n\d components?, .*\n.* pairs of touching pixels\nlabelled \d\n"
+    assert re.match(first, out), out
+    paths = [Path(line) for line in out.splitlines()[4:]]
+    assert {path.parent for path in paths} == {run / "explain" / "index-7"}
+    assert all(path.exists() for path in paths)
+    picture = tmp_path / "mine.png"
+    Image.fromarray(255 - np.kron(small.test.images[7], np.ones((4, 4), np.uint8))).convert("RGB").save(picture)
+    code, out, _ = run_cli("explain", run, "--image", picture, "--digit", 9, "--method", "occlusion", "--json")
+    shown = json.loads(out)
+    assert (code, shown["target"], shown["label"]) == (0, 9, None)
+    assert list(shown["edges"]) == ["occlusion"]
+    assert Path(shown["out"]) == run / "explain" / "mine-why-9"
+    for wrong, exit_code, says in (
+        (["--index", 200], 2, "--index is at most 199"),
+        (["--index", 0, "--method", "attention"], 2, "train gnn-attention"),
+        (["--image", small_npz], 1, "cannot read the image"),
+        (["--index", 0, "--image", picture], 2, "name one digit"),
+    ):
+        code, _, err = run_cli("explain", run, *wrong)
+        assert (code, says in err) == (exit_code, True), err
+
+
+def test_only_graph_networks_are_explained(run_cli: Cli, small_npz: Path, tmp_path: Path) -> None:
+    settings = ["--data", small_npz, "--epochs", 1, "--batch-size", 64, "--device", "cpu", "--out", tmp_path / "run"]
+    assert run_cli("train", "mlp", *settings)[0] == 0
+    code, _, err = run_cli("explain", tmp_path / "run", "--index", 7)
+    assert (code, "explain a run of gnn or gnn-attention" in err) == (2, True)
 
 
 def test_data_commands(run_cli: Cli, small: Dataset, small_npz: Path, tmp_path: Path) -> None:

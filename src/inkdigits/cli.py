@@ -331,7 +331,6 @@ def explain_command(
     """Show how the pixels of a digit connect, and what of it the network's answer rests on."""
     from inkdigits.data.own import read_image
     from inkdigits.evaluation.connectivity import DEFAULT_METHODS, connectivity, graph_network
-    from inkdigits.evaluation.topology import Topology
     from inkdigits.report.explain import write_explanation
     from inkdigits.training import load_run
 
@@ -354,14 +353,7 @@ def explain_command(
     if as_json:
         _emit({"label": label, "out": str(folder), **found.to_dict()})
         return
-    cut, truth = found.cut, "" if label is None else f" (labelled {label})"
-    typer.echo(f"read as {found.digit}{truth} with probability {found.probabilities[found.digit]:.4f}")
-    typer.echo(Topology.say(found.shape))
-    typer.echo(
-        f"read as {cut.digit} without {len(cut.pairs)} of {len(found.pairs)} pairs of touching pixels"
-        if cut.digit is not None
-        else f"read as {found.digit} even without any edge"
-    )
+    typer.echo("\n".join(found.says + ([] if label is None else [f"labelled {label}"])))
     for path in paths:
         typer.echo(path)
 

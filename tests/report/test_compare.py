@@ -16,7 +16,7 @@ def test_results_have_a_row_for_every_network_and_seed(comparison: Comparison) -
     with (comparison.folder / "results.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["model"], row["seed"]) for row in rows] == [
-        (model, str(seed)) for model in ("mlp", "lenet5", "autoencoder") for seed in (0, 1)
+        (model, str(seed)) for model in ("mlp", "lenet5", "autoencoder", "gnn") for seed in (0, 1)
     ]
     assert list(rows[0]) == [field.name for field in dataclasses.fields(Row)]
     for row in rows:
@@ -37,7 +37,7 @@ def test_the_summary_is_the_mean_over_seeds_with_its_spread(comparison: Comparis
     values = [row.test_acc for row in comparison.rows if row.model == "mlp"]
     assert first["test_acc"] == pytest.approx(np.mean(values))
     assert first["test_acc_sd"] == pytest.approx(np.std(values, ddof=1))
-    assert len(summary["pairs"]) == 3
+    assert len(summary["pairs"]) == 6
     assert summary["versions"]["torch"]
     assert set(summary["reconstruction_mse"]) == {"autoencoder"}
 
@@ -67,7 +67,7 @@ def test_runs_side_by_side_are_the_runs_one_by_one(comparison: Comparison, small
 
 def test_a_comparison_is_read_back_from_its_folder(comparison: Comparison) -> None:
     again = gather(comparison.folder)
-    assert len(again.rows) == len(comparison.rows) == 6
+    assert len(again.rows) == len(comparison.rows) == 8
     for mine, theirs in zip(again.rows, comparison.rows, strict=True):
         for name, value in dataclasses.asdict(theirs).items():
             assert getattr(mine, name) == (pytest.approx(value, rel=1e-5) if isinstance(value, float) else value)
@@ -109,3 +109,23 @@ def test_what_cannot_be_meant_is_refused(wrong: dict[str, object], small_npz: Pa
     with pytest.raises(UsageError):
         compare(**{"models": ["mlp"], "data": str(small_npz), "out": tmp_path, **wrong})  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
+
+
+def test_explanations_are_measured_once_and_read_back(comparison: Comparison, small_npz: Path, tmp_path: Path) -> None:
+    rows = comparison.faithfulness["gnn"].rows
+    assert {row.n for row in rows} == {20}
+    assert all(row.planted[0] == row.planted[0] for row in rows)
+    assert all(row.seeds[0] == row.seeds[0] for row in rows)
+    again = gather(comparison.folder).faithfulness["gnn"]
+    assert again.to_dict() == comparison.faithfulness["gnn"].to_dict()
+    folder = tmp_path / "copy"
+    shutil.copytree(comparison.folder, folder)
+    written = (folder / "faithfulness.json").stat().st_mtime_ns
+    compare(["gnn"], str(small_npz), seeds=2, epochs=3, faithfulness=20, device="cpu", out=folder)
+    assert (folder / "faithfulness.json").stat().st_mtime_ns == written
+
+
+def test_misread_digits_are_counted_by_their_holes(comparison: Comparison) -> None:
+    assert sum(form.n for form in comparison.forms) == 200
+    assert sum(form.errors for form in comparison.forms) == comparison.misread.sum() > 0
+    assert comparison.graph_networks == ["gnn"]

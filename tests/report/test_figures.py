@@ -10,8 +10,8 @@ from PIL import Image
 
 from inkdigits.errors import UsageError
 from inkdigits.report import Comparison, figures
-from inkdigits.report.figures import FIGURES, reconstructions
-from inkdigits.report.html import write_figures, write_report
+from inkdigits.report.figures import reconstructions
+from inkdigits.report.html import ALL_FIGURES, write_figures, write_report
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def drawn(comparison: Comparison) -> dict[str, bytes]:
     return write_figures(comparison)
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", ALL_FIGURES)
 def test_every_figure_is_drawn_alone_and_shows_something(
     name: str, drawn: dict[str, bytes], comparison: Comparison
 ) -> None:
@@ -95,7 +95,7 @@ def test_the_report_is_one_well_formed_file_that_needs_no_other(report: str) -> 
     assert page.open == []
     assert all(link.startswith(("data:image/png;base64,", "#")) for link in page.links)
     assert all(link[1:] in page.ids for link in page.links if link.startswith("#"))
-    assert len(page.images) == len(FIGURES)
+    assert len(page.images) == len(ALL_FIGURES)
     assert all(image["alt"] for image in page.images)
 
 
@@ -109,3 +109,13 @@ def test_the_report_says_what_was_run_on_what_and_what_it_shows(report: str, com
         assert fact in text
     for pair in comparison.pairs:
         assert pair.sentence(200).split("(")[0].strip() in text
+
+
+def test_the_report_says_which_explanation_to_believe(report: str, comparison: Comparison) -> None:
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", report))
+    assert "Which explanation of gnn deserves belief" in text
+    for row in comparison.faithfulness["gnn"].rows:
+        assert f"{row.method} {row.part} {row.fidelity_plus[0]:.3f}" in text
+        assert all(doubt in text for doubt in row.doubts if row.method not in ("random", "intensity"))
+    for form in comparison.forms:
+        assert form.n < 10 or f"{form.digit} {form.holes} {'yes' if form.classic else '–'} {form.n}" in text

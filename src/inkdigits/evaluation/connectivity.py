@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from inkdigits.data.pixel_graph import PixelGraph, as_batch, ink_graph
 from inkdigits.errors import DataError, UsageError
 from inkdigits.evaluation.explain import explain, methods_for, pairs
-from inkdigits.evaluation.topology import topology
+from inkdigits.evaluation.topology import Topology, topology
 from inkdigits.models.gnn import GNN
 from inkdigits.training import Run, load_run
 
 CANDIDATES = 16  # pairs of pixels that are tried, in order of their gradient, before one is cut
+LARGEST_CUT = 100  # pairs; digits of MNIST need 5 to 40
 DEFAULT_METHODS = ("integrated-gradients", "occlusion")
 
 
@@ -57,7 +58,7 @@ class Cut:
     pairs
         Their nodes, int64 (K, 2), in the order in which they were cut.
     digit
-        What is read without them; None where no cut changes the answer.
+        What is read without them; None where no cut of up to 100 pairs was found that changes the answer.
     """
 
     pairs: NDArray[np.int64]
@@ -107,6 +108,16 @@ class Connectivity:
     def digit(self) -> int:
         """The digit that the network reads."""
         return int(self.probabilities.argmax())
+
+    @property
+    def says(self) -> list[str]:
+        """What is read, the shape, and what would change the answer, in a line each."""
+        cut = f"read as {self.cut.digit} without {len(self.cut.pairs)} of {len(self.pairs)} pairs of touching pixels"
+        return [
+            f"read as {self.digit} with probability {self.probabilities[self.digit]:.4f}",
+            Topology.say(self.shape),
+            cut if self.cut.digit is not None else "no small cut of touching pixels changes the answer",
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as JSON knows it, but for the messages: those as shares of the nodes reached per level."""
@@ -232,7 +243,7 @@ def _level(name: str, graph: PixelGraph, side: int, reached: Tensor) -> Level:
     return Level(name, (graph.pos * side + (side - 1) / 2).numpy(), side, reached.numpy())
 
 
-def first_cut(model: GNN, graph: PixelGraph, candidates: int = CANDIDATES) -> Cut:
+def first_cut(model: GNN, graph: PixelGraph) -> Cut:
     """Return a small set of pairs of pixels whose edges, taken away, change the answer on a single image.
 
     Greedily: of the pairs with the steepest gradient each is tried, and the one that costs the answer most is cut,
@@ -244,12 +255,12 @@ def first_cut(model: GNN, graph: PixelGraph, candidates: int = CANDIDATES) -> Cu
     answer = int(_logits(model, graph, weight[None], number).argmax())
     cut: list[int] = []
     while not _changed(model, graph, weight, number, answer):
-        if len(cut) == pair.shape[1]:
+        if len(cut) == min(LARGEST_CUT, len(weight)):
             return Cut(np.empty((0, 2), np.int64), None)
         variable = weight.clone().requires_grad_()
         logits = model.forward_graph(graph.with_edge_weight(variable[number]))
         (slope,) = torch.autograd.grad(_lead(logits, answer).sum(), variable)
-        steepest = slope.masked_fill(weight == 0, -torch.inf).topk(min(candidates, len(weight) - len(cut))).indices
+        steepest = slope.masked_fill(weight == 0, -torch.inf).topk(min(CANDIDATES, len(weight) - len(cut))).indices
         tries = weight.repeat(len(steepest), 1)
         tries[torch.arange(len(steepest)), steepest] = 0
         best = int(steepest[_lead(_logits(model, graph, tries, number), answer).argmin()])

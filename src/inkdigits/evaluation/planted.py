@@ -70,7 +70,7 @@ def train_planted(kind: type[GNN], images: Tensor, labels: Tensor, epochs: int =
 
 
 def auroc_of_planted(
-    kind: type[GNN], methods: Sequence[str], train: int = 4000, test: int = 500, **options: Any
+    kind: type[GNN], methods: Sequence[str], train: int = 4000, test: int = 250, **options: Any
 ) -> dict[tuple[str, str], tuple[float, float, float]]:
     """Return for each method and part how well it finds the figure: mean AUROC per image with its 95 % interval.
 

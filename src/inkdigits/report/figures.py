@@ -1,4 +1,4 @@
-"""Every picture; the only file that draws. A plot takes axes to draw in, or makes its own, and returns its figure."""
+"""Every picture but those of graphs (graph_figures.py). A plot takes axes or makes its own, and returns its figure."""
 
 import io
 import math

@@ -102,7 +102,7 @@ def shape_plot(ax: Axes, c: Connectivity) -> None:
 def cut_plot(ax: Axes, c: Connectivity) -> None:
     """Draw the pairs whose edges, taken away, change the answer."""
     if c.cut.digit is None:
-        title = f"without any edge\nit is read as {c.digit} still"
+        title = f"no small cut changes the answer\nit is read as {c.digit}"
     else:
         title = f"without these {len(c.cut.pairs)} of {c.edge_index.shape[1] // 2} pairs\nit is read as {c.cut.digit}"
     faint(ax, c.image, title)
@@ -254,6 +254,8 @@ def forms_plot(forms: Sequence[Form]) -> Figure:
     above.legend(frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     below.set(ylabel="misread, %", xlabel="digit", xticks=range(10))
     below.set_yscale("symlog", linthresh=1)
+    below.set_ylim(0, 100)
+    below.set_yticks([0, 0.5, 1, 2, 5, 10, 20, 50, 100], ["0", "0.5", "1", "2", "5", "10", "20", "50", "100"])
     for ax in (above, below):
         ax.spines[["top", "right"]].set_visible(False)
     return figure
