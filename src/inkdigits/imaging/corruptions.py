@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.errors import DataError, UsageError, unknown
+from inkdigits.imaging.sweeps import Images, pen
 
-Images = NDArray[np.float32]
 Corrupt = Callable[[Images, int, np.random.Generator], Images]
 
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -333,25 +333,12 @@ def uneven_ink(x: Images, severity: int, rng: np.random.Generator) -> Images:
 
 def thin_pen(x: Images, severity: int, rng: np.random.Generator) -> Images:
     """Take 0.25 to 1.25 pixels off each side of the strokes."""
-    return _pen(x, -0.25 * severity)
+    return pen(x, -0.25 * severity, rng)
 
 
 def thick_pen(x: Images, severity: int, rng: np.random.Generator) -> Images:
     """Add 0.4 to 2 pixels to each side of the strokes."""
-    return _pen(x, 0.4 * severity)
-
-
-def _pen(x: Images, pixels: float) -> Images:
-    """Return strokes with their rims moved outwards, by grey erosion or dilation of four times enlarged images."""
-    radius = round(abs(pixels) * 4)
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    change = cv2.dilate if pixels > 0 else cv2.erode
-    height, width = x.shape[1:]
-    out = np.empty_like(x)
-    for index, image in enumerate(x):
-        large = change(cv2.resize(image, (4 * width, 4 * height), interpolation=cv2.INTER_LINEAR), kernel)
-        out[index] = cv2.resize(large, (width, height), interpolation=cv2.INTER_AREA)
-    return out
+    return pen(x, 0.4 * severity, rng)
 
 
 def defocus(x: Images, severity: int, rng: np.random.Generator) -> Images:
