@@ -1,0 +1,76 @@
+"""Robustness of readers that are known: one that is always right, one that is never, and a real network."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from inkdigits.data import Dataset, DigitSet
+from inkdigits.errors import DataError
+from inkdigits.evaluation.robustness import Robustness, break_point, read_mnist_c, reader_of, robustness
+from inkdigits.imaging.corruptions import MNIST_C, corrupt
+from inkdigits.imaging.sweeps import SWEEPS
+from inkdigits.models.gnn import GNN
+
+
+@pytest.fixture
+def digits(small: Dataset) -> DigitSet:
+    return small.test[:50]
+
+
+def known(clean: float, corrupted: float) -> Robustness:
+    return Robustness(clean, {name: np.full(5, corrupted) for name in MNIST_C}, {})
+
+
+def test_a_network_falls_with_noise_and_all_read_the_same_images(gnn: GNN, digits: DigitSet) -> None:
+    read = reader_of(gnn)
+    found = robustness(
+        {"gnn": read, "again": read, "label 3": lambda images: np.full(len(images), 3)},
+        digits,
+        ["impulse_noise", "stripe"],
+        ["noise"],
+    )
+    assert found["gnn"].clean == (read(digits.images) == digits.labels).mean()
+    np.testing.assert_array_equal(found["gnn"].corrupted["impulse_noise"], found["again"].corrupted["impulse_noise"])
+    assert found["gnn"].corrupted["impulse_noise"][4] < found["gnn"].clean
+    np.testing.assert_allclose(found["label 3"].corrupted["stripe"], (digits.labels == 3).mean())
+    assert len(found["gnn"].swept["noise"]) == len(SWEEPS["noise"].amounts)
+    at = corrupt(digits.images, "stripe", 2)
+    assert found["gnn"].corrupted["stripe"][1] == (read(at) == digits.labels).mean()
+
+
+def test_the_published_mean_takes_each_corruption_at_its_severity() -> None:
+    rows = {name: np.arange(1, 6) / 10 for name in MNIST_C}
+    expected = np.mean([c.published / 10 for c in MNIST_C.values()])
+    assert Robustness(1.0, rows, {}).published_mean == pytest.approx(expected)
+
+
+def test_corruption_errors_are_ratios_to_the_base() -> None:
+    base, half = known(0.99, 0.8), known(0.99, 0.9)
+    assert base.mean_corruption_error(base) == pytest.approx(1)
+    assert half.mean_corruption_error(base) == pytest.approx(0.5)
+    assert half.relative_corruption_error(base) == pytest.approx(0.09 / 0.19)
+    assert known(0.95, 0.9).relative_corruption_error(base) == pytest.approx(0.05 / 0.19)
+
+
+def test_a_break_point_lies_between_the_amounts_that_were_tried() -> None:
+    assert break_point([0, 1, 2], [1.0, 0.98, 0.9], 0.95) == pytest.approx(1 + 0.03 / 0.08)
+    assert break_point([0, 1, 2], [1.0, 0.98, 0.9], 0.5) is None
+    assert break_point([0, 1], [0.9, 0.8], 0.95) == 0
+    assert break_point([1, 0.9, 0.8], [1.0, 0.96, 0.9], 0.95) == pytest.approx(0.9 - 0.1 / 6)
+
+
+def test_official_files_are_read_and_a_missing_one_is_named(tmp_path: Path, digits: DigitSet, gnn: GNN) -> None:
+    for name in MNIST_C:
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "test_images.npy", corrupt(digits.images, name)[..., None])
+        np.save(tmp_path / name / "test_labels.npy", digits.labels)
+    read = reader_of(gnn)
+    found = read_mnist_c(tmp_path, read)
+    assert found["fog"] == (read(corrupt(digits.images, "fog")) == digits.labels).mean()
+    np.save(tmp_path / "fog" / "test_images.npy", digits.images.astype(float))
+    with pytest.raises(DataError, match="fog: images are float64"):
+        read_mnist_c(tmp_path, read)
+    (tmp_path / "scale" / "test_labels.npy").unlink()
+    with pytest.raises(DataError, match=r"scale/test_labels\.npy"):
+        read_mnist_c(tmp_path, read)
