@@ -190,7 +190,7 @@ def train_command(
     warmup: Annotated[float | None, typer.Option(help="Share of a one-cycle in which the rate rises.")] = None,
     loss: Annotated[str | None, typer.Option(help="cross-entropy or mse.")] = None,
     label_smoothing: Annotated[float | None, typer.Option(help="Of the cross-entropy.")] = None,
-    augment: Annotated[str | None, typer.Option(help="none or geometric.")] = None,
+    augment: Annotated[str | None, typer.Option(help="none, geometric or robust.")] = None,
     ema: Annotated[float | None, typer.Option(help="Decay per step of the averaged weights; 0 for none.")] = None,
     option: Annotated[
         list[str] | None,

@@ -1,4 +1,4 @@
-"""Random distortions of a batch of digits: how writing varies between people, without a change of the label."""
+"""Random distortions of a batch of digits that leave the label: as writing varies between people, or further."""
 
 import math
 from collections.abc import Callable
@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from inkdigits.data.degrade import DEGRADATIONS, bend
 from inkdigits.errors import unknown
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
@@ -17,6 +18,9 @@ SCALE = 0.1  # relative, either way, drawn for each axis
 SHEAR = 0.1  # horizontal shift per unit of height: slant, either way
 SHIFT = 1.5  # pixels, either way, drawn for each axis
 
+ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT = 25.0, 0.25, 0.35, 3.5  # the same, further
+CHANCE = 0.25  # that a digit meets one kind of degradation
+
 
 def no_augmentation(images: Tensor, generator: torch.Generator) -> Tensor:
     """Return ``images`` as they are."""
@@ -24,7 +28,7 @@ def no_augmentation(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def geometric(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Rotate, scale, slant and shift each digit at random, bilinearly.
+    """Rotate, scale, slant and shift each digit at random, as much as people do.
 
     Parameters
     ----------
@@ -33,24 +37,52 @@ def geometric(images: Tensor, generator: torch.Generator) -> Tensor:
     generator
         Source of the randomness, on the CPU.
     """
+    return affine(images, generator, ROTATION, SCALE, SHEAR, SHIFT)
+
+
+def robust(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Distort each digit more than people do, then let it meet, on average, two of eight kinds of degradation.
+
+    Parameters
+    ----------
+    images
+        float32 (B, 1, H, W) in [0, 1], black outside.
+    generator
+        Source of the randomness, on the CPU.
+    """
+
+    def draw(*shape: int) -> Tensor:
+        return torch.rand(len(images), *shape, generator=generator).to(images.device)
+
+    x = bend(affine(images, generator, ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT), draw)
+    for degrade in DEGRADATIONS:
+        met = (draw(1, 1, 1) < CHANCE).to(x.dtype)
+        x = torch.lerp(x, degrade(x, draw), met)
+    return x.clamp(0, 1)
+
+
+def affine(
+    images: Tensor, generator: torch.Generator, rotation: float, scale: float, shear: float, shift: float
+) -> Tensor:
+    """Rotate by up to ``rotation`` degrees, scale, slant, and shift by up to ``shift`` pixels, bilinearly."""
     batch, _, height, width = images.shape
     draw = torch.rand(6, batch, generator=generator).mul_(2).sub_(1)  # (6, B) in [-1, 1]
-    angle = draw[0] * math.radians(ROTATION)
-    scale_x, scale_y = 1 + draw[1] * SCALE, 1 + draw[2] * SCALE
-    shear = draw[3] * SHEAR
+    angle = draw[0] * math.radians(rotation)
+    scale_x, scale_y = 1 + draw[1] * scale, 1 + draw[2] * scale
+    slant = draw[3] * shear
     shift_x, shift_y = (
-        draw[4] * (2 * SHIFT / width),
-        draw[5] * (2 * SHIFT / height),
+        draw[4] * (2 * shift / width),
+        draw[5] * (2 * shift / height),
     )  # in grid units: 2 is the side
     cos, sin = angle.cos(), angle.sin()
-    row_x = torch.stack([cos / scale_x, (shear * cos - sin) / scale_x, shift_x], dim=1)  # (B, 3)
-    row_y = torch.stack([sin / scale_y, (shear * sin + cos) / scale_y, shift_y], dim=1)  # (B, 3)
+    row_x = torch.stack([cos / scale_x, (slant * cos - sin) / scale_x, shift_x], dim=1)  # (B, 3)
+    row_y = torch.stack([sin / scale_y, (slant * sin + cos) / scale_y, shift_y], dim=1)  # (B, 3)
     theta = torch.stack([row_x, row_y], dim=1).to(images.device)  # (B, 2, 3)
     grid = F.affine_grid(theta, [batch, 1, height, width], align_corners=False)  # (B, H, W, 2)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-AUGMENTATIONS = MappingProxyType({"none": no_augmentation, "geometric": geometric})
+AUGMENTATIONS = MappingProxyType({"none": no_augmentation, "geometric": geometric, "robust": robust})
 
 
 def augmentation(name: str) -> Augmentation:

@@ -1,0 +1,115 @@
+"""Random degradation of a batch of digits: worse pens, paper, light and lenses, and things in the way.
+
+General by intent, and apart from what robustness is measured with: nothing here is a function of the named corruptions
+in ``inkdigits.imaging.corruptions``, and no room that trains may import them. Every function takes float32 images
+(B, 1, H, W) in [0, 1], and ``draw``, which gives for a shape random numbers in [0, 1) (B, *shape); it returns images of
+the same form, not yet clipped.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ELASTIC, CELLS = 1.6, 5  # largest displacement in pixels, and the side of the grid on which it is drawn
+
+Draw = Callable[..., Tensor]
+
+
+def bend(x: Tensor, draw: Draw) -> Tensor:
+    """Displace the pixels by a smooth random field (P. Simard et al., ICDAR 2003)."""
+    count, _, height, width = x.shape
+    field = (2 * draw(2, CELLS, CELLS) - 1) * ELASTIC * draw(1, 1, 1)
+    field = F.interpolate(field, (height, width), mode="bicubic", align_corners=True)  # (B, 2, H, W)
+    step = torch.tensor([2 / width, 2 / height], device=x.device)  # a pixel, in grid units
+    identity = torch.eye(2, 3, device=x.device).expand(count, 2, 3)
+    grid = F.affine_grid(identity, [count, 1, height, width], align_corners=False)
+    return F.grid_sample(x, grid + field.permute(0, 2, 3, 1) * step, align_corners=False)
+
+
+def pen(x: Tensor, draw: Draw) -> Tensor:
+    """Write with a wider or a finer pen: towards the maximum, or the minimum, of 3x3 or 5x5 pixels."""
+    wide, fine = F.max_pool2d(x, 3, 1, 1), -F.max_pool2d(-x, 3, 1, 1)
+    wider = torch.lerp(wide, F.max_pool2d(wide, 3, 1, 1), draw(1, 1, 1) * (draw(1, 1, 1) < 0.5))
+    return torch.lerp(x, torch.where(draw(1, 1, 1) < 0.5, wider, fine), draw(1, 1, 1))
+
+
+def blur(x: Tensor, draw: Draw) -> Tensor:
+    """Smooth by a Gaussian with other widths along and across a random direction, up to 0.3 to 2.5 pixels."""
+    count, _, height, width = x.shape
+    offset = torch.arange(-4.0, 5.0, device=x.device)
+    angle, (along, across) = math.pi * draw(1, 1), (0.3 + 2.2 * draw(2, 1, 1) ** 2).unbind(1)
+    u = offset[None] * angle.cos() + offset[:, None] * angle.sin()  # (B, 9, 9)
+    v = offset[:, None] * angle.cos() - offset[None] * angle.sin()
+    kernel = torch.exp(-((u / along) ** 2 + (v / across) ** 2) / 2)
+    kernel = (kernel / kernel.sum((1, 2), keepdim=True)).unsqueeze(1)  # (B, 1, 9, 9)
+    return F.conv2d(x.view(1, count, height, width), kernel, padding=4, groups=count).view_as(x)
+
+
+def clutter(x: Tensor, draw: Draw) -> Tensor:
+    """Draw three arcs of other ink across or beside it, each of its own brightness and width, some dashed."""
+    _, _, height, width = x.shape
+    row, column = torch.meshgrid(
+        torch.linspace(-1, 1, height, device=x.device), torch.linspace(-1, 1, width, device=x.device), indexing="ij"
+    )
+    for _ in range(3):
+        angle, place, bow, ink, breadth, dash = draw(6, 1, 1).unbind(1)
+        angle = angle * math.pi
+        along = column * angle.cos() + row * angle.sin()  # (B, H, W)
+        across = row * angle.cos() - column * angle.sin()
+        distance = (across - (2 * place - 1) - (bow - 0.5) * along**2).abs() * height / 2  # pixels
+        stroke = (0.5 + breadth - distance).clamp(0, 1) * ink
+        stroke = stroke * torch.where(dash < 0.3, (torch.sin(along * 20) > 0).to(x.dtype), 1.0)
+        x = torch.maximum(x, (stroke * (draw(1, 1) < 0.5)).unsqueeze(1))
+    return x
+
+
+def occlusion(x: Tensor, draw: Draw) -> Tensor:
+    """Cover a rectangle of up to 10x10 pixels with grey."""
+    return torch.where(_rectangle(x, draw, 10), draw(1, 1, 1), x)
+
+
+def background(x: Tensor, draw: Draw) -> Tensor:
+    """Lay a cloudy grey, drawn on a grid of 2x2 to 7x7, behind the ink."""
+    cells = 2 + int(draw(1)[:1].item() * 6)
+    cloud = F.interpolate(draw(1, cells, cells), x.shape[2:], mode="bilinear", align_corners=True)
+    return torch.maximum(x, cloud * draw(1, 1, 1) * 0.8)
+
+
+def contrast(x: Tensor, draw: Draw) -> Tensor:
+    """Leave 20 to 100 % of the contrast, on a random level."""
+    left = 0.2 + 0.8 * draw(1, 1, 1)
+    return x * left + (1 - left) * draw(1, 1, 1)
+
+
+def inversion(x: Tensor, draw: Draw) -> Tensor:
+    """Turn ink and paper round on one side of a random line, or within a rectangle."""
+    _, _, height, width = x.shape
+    row, column = torch.meshgrid(
+        torch.linspace(-1, 1, height, device=x.device), torch.linspace(-1, 1, width, device=x.device), indexing="ij"
+    )
+    angle = 2 * math.pi * draw(1, 1, 1)
+    side = column * angle.cos() + row * angle.sin() > 2 * draw(1, 1, 1) - 1
+    return torch.where(torch.where(draw(1, 1, 1) < 0.5, side, _rectangle(x, draw, 20)), 1 - x, x)
+
+
+def noise(x: Tensor, draw: Draw) -> Tensor:
+    """Add grain of up to 0.35, and let up to a fifth of the pixels be of any brightness."""
+    shape = x.shape[1:]
+    uniform = draw(*shape) + draw(*shape) + draw(*shape) - 1.5  # nearly Gaussian, of standard deviation 0.5
+    x = x + uniform * 0.7 * draw(1, 1, 1) ** 2
+    return torch.where(draw(*shape) < 0.2 * draw(1, 1, 1) ** 2, draw(*shape), x)
+
+
+def _rectangle(x: Tensor, draw: Draw, largest: int) -> Tensor:
+    """Return whether a pixel lies in its image's random rectangle, of sides up to ``largest``: bool (B, 1, H, W)."""
+    _, _, height, width = x.shape
+    row, column = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
+    top, left, tall, broad = draw(4, 1, 1, 1).unbind(1)
+    down, right = row[:, None] - top * height, column - left * width  # (B, 1, H, 1), (B, 1, 1, W)
+    return (down >= 0) & (down < tall * largest) & (right >= 0) & (right < broad * largest)
+
+
+DEGRADATIONS = (pen, blur, clutter, occlusion, background, contrast, inversion, noise)  # as they meet a digit

@@ -1,0 +1,57 @@
+"""Training for robustness: what each degradation may and may not do to a digit."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from inkdigits.data import Dataset
+from inkdigits.data.augment import robust
+from inkdigits.data.degrade import DEGRADATIONS, bend
+from inkdigits.training.measure import to_input
+
+EVERY = (bend, *DEGRADATIONS)
+
+
+@pytest.fixture
+def digits(small: Dataset) -> Tensor:
+    return to_input(torch.tensor(small.train.images[:64]))
+
+
+def drawn(seed: int, count: int = 64) -> object:
+    dice = torch.Generator().manual_seed(seed)
+    return lambda *shape: torch.rand(count, *shape, generator=dice)
+
+
+@pytest.mark.parametrize("degrade", EVERY, ids=lambda f: f.__name__)
+def test_a_degradation_is_seeded_and_changes_each_digit_in_its_own_way(degrade: object, digits: Tensor) -> None:
+    same = digits[:1].expand(64, -1, -1, -1).contiguous()
+    out = degrade(same, drawn(1))  # type: ignore[operator]
+    assert out.shape == digits.shape
+    assert out.isfinite().all()
+    assert torch.equal(out, degrade(same, drawn(1)))  # type: ignore[operator]
+    change = (out - same).abs().amax((1, 2, 3))
+    assert (change > 0.05).float().mean() > 0.5
+    assert len(torch.unique(out.flatten(1), dim=0)) > 32
+
+
+@pytest.mark.parametrize("degrade", EVERY, ids=lambda f: f.__name__)
+def test_most_digits_still_look_like_themselves(degrade: object, digits: Tensor) -> None:
+    flat = degrade(digits, drawn(2)).flatten(1)  # type: ignore[operator]
+    flat, own = (x - x.mean(1, keepdim=True) for x in (flat, digits.flatten(1)))
+    likeness = (flat * own).sum(1).abs() / (flat.norm(dim=1) * own.norm(dim=1)).clamp(min=1e-6)
+    assert likeness.median() > 0.5
+
+
+def test_robust_training_shows_digits_in_range_seeded_and_some_of_them_nearly_clean(digits: Tensor) -> None:
+    once, again = (robust(digits, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(once, again)
+    assert (once.min(), once.max()) >= (0, 0.9)
+    assert once.max() <= 1
+    paper = once.flatten(1).median(1).values
+    assert 0.2 < (paper == 0).float().mean() < 0.9
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_blank_and_full_images_stay_finite(value: float) -> None:
+    out = robust(torch.full((16, 1, 28, 28), value), torch.Generator().manual_seed(0))
+    assert out.isfinite().all()
