@@ -85,6 +85,8 @@ def test_the_readmes_make_targets_exist() -> None:
         (["evaluate", "nowhere"], 1, "does not exist"),
         (["figures", "nowhere"], 1, "does not exist"),
         (["explain", "nowhere", "--index", "7"], 1, "does not exist"),
+        (["robust", "nowhere"], 1, "does not exist"),
+        (["robust", "nowhere", "--suite", "sweep"], 2, "did you mean 'sweeps'"),
         (["explain", "nowhere"], 2, "--index 7 of the test digits, or --image FILE"),
         (["explain", "nowhere", "--index", "7", "--digit", "10"], 2, "'--digit'"),
         (["data", "info", "no.csv"], 2, "no file or folder no.csv"),
@@ -184,6 +186,19 @@ def test_explain_a_test_digit_and_a_picture(run_cli: Cli, small_npz: Path, small
     ):
         code, _, err = run_cli("explain", run, *wrong)
         assert (code, says in err) == (exit_code, True), err
+
+
+def test_robust_of_one_run(run_cli: Cli, small_npz: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    settings = ["--data", small_npz, "--epochs", 1, "--batch-size", 64, "--device", "cpu", "--out", run]
+    assert run_cli("train", "mlp", *settings, "--augment", "robust")[0] == 0
+    code, out, _ = run_cli("robust", run, "--suite", "corruptions", "--suite", "foreign", "--digits", 10)
+    assert code == 0
+    assert out.splitlines()[0].split("\t") == ["run", "clean %", "mean of 15 %", "mCE %", "uci-digits"]
+    assert len(out.splitlines()[1].split("\t")) == 5
+    assert (run / "robust" / "figures" / "heat_map.png").exists()
+    code, _, err = run_cli("robust", run, "--mnist-c", tmp_path / "none")
+    assert (code, "shot_noise/test_images.npy" in err) == (1, True)
 
 
 def test_only_graph_networks_are_explained(run_cli: Cli, small_npz: Path, tmp_path: Path) -> None:

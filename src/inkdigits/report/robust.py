@@ -1,0 +1,213 @@
+"""The robustness of several runs side by side, as one folder: tables, figures, and what was run.
+
+::
+
+    robustness.csv    a row for each run, corruption and severity, and for each distortion and amount
+    robustness.json   means, mCE, break points, attacks, foreign digits
+    figures/*.png
+"""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from inkdigits.data import Dataset, DigitSet, load
+from inkdigits.errors import UsageError, unknown
+from inkdigits.evaluation.attacks import Norm, pgd, robust_accuracy
+from inkdigits.evaluation.robustness import LEVELS, Robustness, accuracy, read_mnist_c, reader_of, robustness
+from inkdigits.evaluation.statistics import wilson
+from inkdigits.files import write_bytes, write_json, write_text
+from inkdigits.imaging.corruptions import CORRUPTIONS, SEVERITIES
+from inkdigits.imaging.sweeps import SWEEPS
+from inkdigits.training import Run, load_run
+from inkdigits.training.measure import to_input
+
+SUITES = ("corruptions", "sweeps", "adversarial", "foreign")
+DEFAULT_SUITES = ("corruptions", "sweeps", "foreign")
+FOREIGN = ("uci-digits",)
+ATTACKS: dict[Norm, tuple[float, ...]] = {
+    "linf": (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3),
+    "l2": (0.0, 0.5, 1.0, 1.5, 2.0),
+}
+ATTACKED = 1000  # digits that are attacked: the first ones
+ATTACK_BATCH = 250
+
+Notify = Callable[[str], None]
+
+
+@dataclass
+class RobustnessReport:
+    """What :func:`measure_robustness` found.
+
+    Attributes
+    ----------
+    results
+        By run.
+    attacks
+        By run and norm, the accuracy at each epsilon of :data:`ATTACKS`.
+    foreign
+        By run, the accuracy on other people's digits, by data set.
+    official
+        By run, the accuracy on MNIST-C's own files, where they were given.
+    """
+
+    digits: DigitSet
+    results: dict[str, Robustness]
+    attacks: dict[str, dict[str, list[float]]]
+    foreign: dict[str, dict[str, float]]
+    official: dict[str, dict[str, float]]
+    base: str | None
+
+    @property
+    def foreign_names(self) -> list[str]:
+        """The data sets by other hands."""
+        return list(next(iter(self.foreign.values())))
+
+
+def labels_of(runs: Sequence[Run]) -> list[str]:
+    """Return a name for each run: its folder's, or with the folder above where two are alike."""
+    folders = [run.folder or Path(run.name) for run in runs]
+    names = [folder.name for folder in folders]
+    return [
+        name if names.count(name) == 1 else f"{folder.parent.name}/{name}"
+        for folder, name in zip(folders, names, strict=True)
+    ]
+
+
+def measure_robustness(
+    folders: Sequence[str | Path],
+    data: str | Dataset | None = None,
+    *,
+    suites: Sequence[str] = DEFAULT_SUITES,
+    digits: int | None = None,
+    foreign: Sequence[str] = FOREIGN,
+    mnist_c: Path | None = None,
+    restarts: int = 1,
+    steps: int = 40,
+    notify: Notify | None = None,
+) -> RobustnessReport:
+    """Measure several runs on the same corrupted digits.
+
+    Parameters
+    ----------
+    data
+        Whose test digits; the first run's own by default.
+    suites
+        Of :data:`SUITES`.
+    digits
+        How many test digits, the first ones; all by default. Attacks take 1,000 at most.
+    foreign
+        Data sets by other hands, all their digits.
+    mnist_c
+        The folder of MNIST-C's own files, where one has them.
+    restarts, steps
+        Of the attacks.
+
+    Raises
+    ------
+    UsageError
+        When there is no such suite, or no run.
+    RunError, DataError
+        When a run, a data set or a file of MNIST-C cannot be read.
+    """
+    for suite in suites:
+        if suite not in SUITES:
+            raise unknown("suite", suite, SUITES)
+    if not folders:
+        raise UsageError("name at least one run")
+    say = notify or (lambda line: None)
+    runs = [load_run(folder) for folder in folders]
+    named = dict(zip(labels_of(runs), runs, strict=True))
+    chosen = data or runs[0].environment.get("data_source") or "mnist"
+    test = (load(chosen) if isinstance(chosen, str) else chosen).test[:digits]
+    readers = {label: reader_of(run.model) for label, run in named.items()}
+    results = robustness(
+        readers,
+        test,
+        tuple(CORRUPTIONS) if "corruptions" in suites else (),
+        tuple(SWEEPS) if "sweeps" in suites else (),
+        notify=say,
+    )
+    attacks: dict[str, dict[str, list[float]]] = {}
+    if "adversarial" in suites:
+        for label, run in named.items():
+            say(f"{label}: attacks of {steps} steps, {restarts} restart{'s' if restarts > 1 else ''}")
+            attacks[label] = _attacked(run, test[:ATTACKED], steps, restarts)
+    others: dict[str, dict[str, float]] = {label: {} for label in named}
+    for name in foreign if "foreign" in suites else ():
+        dataset = load(name)
+        everything = DigitSet.joined(dataset.train, dataset.test)
+        for label, read in readers.items():
+            others[label][dataset.name] = accuracy(read, everything)
+    official = {label: read_mnist_c(mnist_c, read) for label, read in readers.items()} if mnist_c else {}
+    base = next((label for label, run in named.items() if run.name == "cnn"), None)
+    return RobustnessReport(test, results, attacks, others, official, base)
+
+
+def _attacked(run: Run, digits: DigitSet, steps: int, restarts: int) -> dict[str, list[float]]:
+    images, labels = to_input(torch.tensor(digits.images)), torch.tensor(digits.labels)
+
+    def survives(norm: Norm, epsilon: float) -> float:
+        right = 0.0
+        for x, y in zip(images.split(ATTACK_BATCH), labels.split(ATTACK_BATCH), strict=True):
+            attacked = pgd(run.model, x, y, epsilon, norm, steps, restarts)
+            right += robust_accuracy(run.model, x, y, attacked) * len(x)
+        return right / len(images)
+
+    return {norm: [survives(norm, epsilon) for epsilon in epsilons] for norm, epsilons in ATTACKS.items()}
+
+
+def summary(report: RobustnessReport) -> dict[str, Any]:
+    """Return the figures of a report as JSON knows them; mCE is relative to the first run of ``cnn``."""
+    found: dict[str, Any] = {"n_test": len(report.digits), "base": report.base, "runs": {}}
+    base = report.results[report.base] if report.base else None
+    for label, result in report.results.items():
+        right = round(result.clean * len(report.digits))
+        row: dict[str, Any] = {"clean": result.clean, "clean_interval": wilson(right, len(report.digits))}
+        if result.corrupted:
+            row["published_mean"] = result.published_mean
+            row["published"] = {n: float(v[CORRUPTIONS[n].published - 1]) for n, v in result.corrupted.items()}
+            if base:
+                row["mce"] = result.mean_corruption_error(base)
+                row["relative_mce"] = result.relative_corruption_error(base)
+        if result.swept:
+            row["break_points"] = {
+                name: {f"{level:.0%}": result.break_point(name, level) for level in LEVELS} for name in result.swept
+            }
+        for key, values in (("attacks", report.attacks), ("foreign", report.foreign), ("mnist_c", report.official)):
+            if values.get(label):
+                row[key] = values[label]
+        found["runs"][label] = row
+    return found
+
+
+def write_robustness(report: RobustnessReport, folder: Path) -> list[Path]:
+    """Write the tables and figures; return their paths."""
+    from inkdigits.report.figures import png
+    from inkdigits.report.robust_figures import ROBUST_FIGURES
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", "distortion", "amount", "accuracy", "n"])
+    for label, result in report.results.items():
+        writer.writerow([label, "none", "", f"{result.clean:.6g}", len(report.digits)])
+        for name, values in result.corrupted.items():
+            for severity, value in zip(SEVERITIES, values, strict=True):
+                writer.writerow([label, name, severity, f"{value:.6g}", len(report.digits)])
+        for name, values in result.swept.items():
+            for amount, value in zip(SWEEPS[name].amounts, values, strict=True):
+                writer.writerow([label, name, amount, f"{value:.6g}", len(report.digits)])
+    paths = [folder / "robustness.csv", folder / "robustness.json"]
+    write_text(paths[0], text.getvalue())
+    write_json(paths[1], summary(report))
+    for name, draw in ROBUST_FIGURES.items():
+        figure = draw(report)
+        if figure is not None:
+            paths.append(folder / "figures" / f"{name}.png")
+            write_bytes(paths[-1], png(figure))
+    return paths

@@ -1,0 +1,96 @@
+"""Pictures of how accuracy falls. Like figures.py: figure out, nothing written."""
+
+from collections.abc import Callable
+from types import MappingProxyType
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from inkdigits.imaging.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES, corrupt
+from inkdigits.imaging.sweeps import SWEEPS
+from inkdigits.report.figures import COLOURS, new_figure, panels, show_digit
+from inkdigits.report.robust import ATTACKS, RobustnessReport
+
+
+def heat_map(report: RobustnessReport) -> Figure | None:
+    """Draw accuracy by corruption and severity, a panel for each run; the published severity is framed."""
+    names = list(next(iter(report.results.values())).corrupted)
+    if not names:
+        return None
+    count = len(report.results)
+    figure = new_figure(2.4 + 2.6 * count, 0.8 + 0.26 * len(names))
+    axes = figure.subplots(1, count, sharey=True, squeeze=False)[0]
+    for ax, (label, result) in zip(axes, report.results.items(), strict=True):
+        values = 100 * np.array([result.corrupted[name] for name in names])
+        image = ax.imshow(values, cmap="RdYlGn", vmin=0, vmax=100, aspect="auto")
+        for row, name in enumerate(names):
+            for column in range(len(SEVERITIES)):
+                framed = name in MNIST_C and column == MNIST_C[name].published - 1
+                text = f"{values[row, column]:.0f}" if values[row, column] < 99.95 else "100"
+                ax.text(
+                    column, row, text, ha="center", va="center", fontsize=6.5, weight="bold" if framed else "normal"
+                )
+        ax.set_xticks(range(5), [str(severity) for severity in SEVERITIES])
+        ax.set(xlabel="severity", title=label)
+        ax.tick_params(length=0)
+    axes[0].set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=8)
+    figure.colorbar(image, ax=list(axes), label="accuracy, %", shrink=0.5)
+    return figure
+
+
+def sweep_curves(report: RobustnessReport) -> Figure | None:
+    """Draw accuracy against the amount of each distortion, every run in one panel."""
+    names = list(next(iter(report.results.values())).swept)
+    if not names:
+        return None
+    figure, axes = panels(len(names), 4, 2.9, 2.5, sharey=True)
+    for ax, name in zip(axes, names, strict=True):
+        chosen = SWEEPS[name]
+        for index, (label, result) in enumerate(report.results.items()):
+            accuracies = 100 * np.array([result.clean, *result.swept[name]])
+            ax.plot([chosen.neutral, *chosen.amounts], accuracies, color=COLOURS[index % len(COLOURS)], label=label)
+        for level in (99, 95):
+            ax.axhline(level, color="#BBBBBB", linewidth=0.7, linestyle=":")
+        ax.set(xlabel=f"{name}, {chosen.unit}", ylim=(0, 101))
+        ax.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("accuracy, %")
+    axes[0].legend(frameon=False, fontsize=7)
+    return figure
+
+
+def attack_curves(report: RobustnessReport) -> Figure | None:
+    """Draw the accuracy that is left under attack against the size of the allowed change."""
+    if not report.attacks:
+        return None
+    figure = new_figure(8, 3.2)
+    for ax, (norm, epsilons) in zip(figure.subplots(1, 2, sharey=True), ATTACKS.items(), strict=True):
+        for index, (label, found) in enumerate(report.attacks.items()):
+            values = 100 * np.array(found[norm])
+            ax.plot(epsilons, values, marker="o", markersize=3, color=COLOURS[index % len(COLOURS)], label=label)
+        ax.set(xlabel=f"epsilon, {'L-infinity' if norm == 'linf' else 'L2'}", ylabel="accuracy, %", ylim=(-2, 102))
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.legend(frameon=False, fontsize=7)
+    return figure
+
+
+def corruption_samples(report: RobustnessReport) -> Figure:
+    """Draw one digit under every corruption at every severity."""
+    image = report.digits.images[:1]
+    figure = new_figure(11, 6.4)
+    columns = 4
+    rows = -(-len(CORRUPTIONS) // columns)
+    outer = figure.add_gridspec(1, columns, wspace=0.02)
+    for column in range(columns):
+        inner = outer[column].subgridspec(rows, 6, wspace=0, hspace=0)
+        for row, name in enumerate(list(CORRUPTIONS)[column * rows : (column + 1) * rows]):
+            ax = figure.add_subplot(inner[row, 0])
+            ax.text(1, 0.5, name.replace("_", "\n"), fontsize=6.5, ha="right", va="center")
+            ax.set_axis_off()
+            for severity in SEVERITIES:
+                show_digit(figure.add_subplot(inner[row, severity]), corrupt(image, name, severity)[0])
+    return figure
+
+
+ROBUST_FIGURES: MappingProxyType[str, Callable[[RobustnessReport], Figure | None]] = MappingProxyType(
+    {"heat_map": heat_map, "sweeps": sweep_curves, "attacks": attack_curves, "corruptions": corruption_samples}
+)

@@ -1,0 +1,53 @@
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from inkdigits.errors import UsageError
+from inkdigits.report import Comparison
+from inkdigits.report.robust import ATTACKS, RobustnessReport, measure_robustness, summary, write_robustness
+
+
+@pytest.fixture(scope="module")
+def folders(comparison: Comparison) -> list[Path]:
+    return [run.folder for run in (comparison.runs["mlp"][0], comparison.runs["lenet5"][0]) if run.folder]
+
+
+@pytest.fixture(scope="module")
+def report(folders: list[Path]) -> RobustnessReport:
+    suites = ("corruptions", "sweeps", "adversarial", "foreign")
+    return measure_robustness(folders, suites=suites, digits=20, steps=3)
+
+
+def test_every_run_has_every_figure(report: RobustnessReport) -> None:
+    found = summary(report)
+    assert list(found["runs"]) == ["mlp-s0", "lenet5-s0"]
+    for row in found["runs"].values():
+        assert len(row["published"]) == 28
+        assert 0 <= row["published_mean"] <= row["clean"] <= 1
+        assert {name: len(values) for name, values in row["attacks"].items()} == {n: len(e) for n, e in ATTACKS.items()}
+        assert row["attacks"]["linf"][0] == pytest.approx(row["clean"])
+        assert row["attacks"]["linf"][-1] <= row["attacks"]["linf"][0]
+        assert set(row["foreign"]) == {"uci-digits"}
+        assert "mce" not in row  # there is no cnn to relate it to
+
+
+def test_the_files_hold_what_was_measured(report: RobustnessReport, tmp_path: Path) -> None:
+    paths = write_robustness(report, tmp_path)
+    assert [path.name for path in paths] == [
+        *("robustness.csv", "robustness.json", "heat_map.png", "sweeps.png", "attacks.png", "corruptions.png")
+    ]
+    assert all(path.stat().st_size > 1000 for path in paths)
+    with paths[0].open() as file:
+        rows = list(csv.DictReader(file))
+    fog = [float(r["accuracy"]) for r in rows if (r["run"], r["distortion"]) == ("mlp-s0", "fog")]
+    assert fog == pytest.approx(report.results["mlp-s0"].corrupted["fog"].tolist())
+    assert json.loads(paths[1].read_text())["n_test"] == 20
+
+
+def test_a_mistake_is_said(folders: list[Path]) -> None:
+    with pytest.raises(UsageError, match="did you mean 'corruptions'"):
+        measure_robustness(folders, suites=["corruption"])
+    with pytest.raises(UsageError, match="at least one run"):
+        measure_robustness([])
