@@ -23,12 +23,12 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The README's results from scratch: hours; the graph networks, and what their explanations are worth, beside the CNN. Interrupted, it goes on where it was. The recipes are fixed; with nothing
+# The README's results from scratch: hours; then the graph networks, and what their explanations are worth. Interrupted, it goes on where it was. The recipes are fixed; with nothing
 # left to choose, the networks learn from all 60,000 digits.
 reproduce: $(INSTALLED)
 	$(BIN)/inkdigits compare --models mlp,mlp:best,cnn,lenet5,resnet,densenet,lstm,autoencoder --seeds 3 \
 	  --validation 0 --jobs $(JOBS) --out runs/reproduce
-	$(BIN)/inkdigits compare --models gnn,gnn:small,gnn-attention,cnn --seeds 3 --validation 0 --faithfulness 500 \
+	$(BIN)/inkdigits compare --models gnn,gnn:small,gnn-attention --seeds 3 --validation 0 --faithfulness 500 \
 	  --jobs $(JOBS) --out runs/reproduce-graph
 	mkdir -p results/graph
 	for file in results.csv summary.json report.html figures; do \

@@ -59,15 +59,15 @@ def test_data_of_pytorch_geometric_and_back(small: Dataset) -> None:
         assert torch.equal(getattr(again, name), getattr(graph, name)), name
 
 
-def test_cells_are_joined_by_the_edges_that_cross() -> None:
+def test_cells_that_touch_are_joined_though_their_pixels_leave_a_gap() -> None:
     image = torch.zeros(6, 6)
-    image[0, 0] = image[0, 1] = image[0, 2] = 1  # cells (0,0), (0,1), joined
+    image[0, 0] = image[0, 1] = image[0, 2] = 1  # cells (0,0), (0,1)
     image[5, 5] = 1  # cell (2,2)
     image[2, 5] = 1  # cell (1,2): beside (0,1) and (2,2), no pixel of which it touches
     coarse, parent = pixel_graph(image).coarsened()
     assert coarse.pos.tolist() == [[0, 0], [1, 0], [2, 1], [2, 2]]
     assert parent.tolist() == [0, 0, 1, 2, 3]
-    assert pairs(coarse) == {(0, 1), (1, 0)}
+    assert pairs(coarse) == {(0, 1), (1, 0), (1, 2), (2, 1), (2, 3), (3, 2)}
     assert coarse.neighbours[:, SELF].tolist() == [0, 1, 2, 3]
 
 
@@ -92,6 +92,22 @@ def test_a_pooled_edge_weighs_as_much_as_the_heaviest_that_crosses() -> None:
     for node in (0, 1):
         assert coarse.weight[node, slot[node]] == into[node]
         assert coarse.weight[node, SELF] == 1
+
+
+def test_a_gap_weighs_one_and_what_was_taken_away_nothing() -> None:
+    image = torch.zeros(2, 6)
+    image[0, [0, 1, 2, 5]] = 1  # three cells: the first two touch by their pixels, the last leaves a gap
+    graph = pixel_graph(image)
+    muted, _ = graph.with_edge_weight(torch.zeros(graph.edge_index.shape[1])).coarsened()
+    data = graph.to_data()
+    data.edge_index, data.edge_attr = data.edge_index[:, :0], data.edge_attr[:0]
+    bare, _ = PixelGraph.from_data(data).coarsened()
+    east = DIRECTIONS.index("E")
+    for coarse in (muted, bare):
+        assert coarse.weight is not None
+        assert coarse.weight[:2, east].tolist() == [0, 1]
+        assert coarse.weight[:, SELF].tolist() == [1, 1, 1]
+    assert graph.coarsened()[0].weight is None
 
 
 def test_the_coarse_graph_is_that_of_the_brightest_of_each_cell(small: Dataset) -> None:

@@ -30,7 +30,7 @@ def test_the_arrays_are_those_of_the_graph_and_the_network(found: Connectivity, 
     for method in found.nodes:
         assert found.nodes[method].shape == (len(graph.x),)
         assert found.edges[method].shape == (graph.edge_index.shape[1],)
-    assert len(found.pairs) == graph.edge_index.shape[1] // 2
+    np.testing.assert_array_equal(found.pairs, pairs(graph)[0].T)
     assert (found.target, found.against) == (found.digit, None)
 
 
@@ -62,7 +62,7 @@ def test_nothing_travels_between_pieces(gnn: GNN) -> None:
 
 
 def test_the_cut_changes_the_answer_and_none_of_it_can_be_spared(gnn: GNN, small: Dataset) -> None:
-    for image in small.test.images[:5]:
+    for image in small.test.images[:25]:
         graph = pixel_graph(image)
         cut = first_cut(gnn, graph)
         whole = int(gnn.forward_graph(graph).argmax())
@@ -81,18 +81,23 @@ def test_the_cut_changes_the_answer_and_none_of_it_can_be_spared(gnn: GNN, small
             assert answer(removed[:index] + removed[index + 1 :]) == whole
 
 
-def test_where_no_cut_changes_the_answer_that_is_said() -> None:
+@pytest.mark.parametrize("side", [3, 28])
+def test_where_no_cut_is_found_that_is_said(side: int) -> None:
     model = create_model("gnn", widths=[4]).eval()
     with torch.no_grad():
         model.head.weight.zero_()
         model.head.bias.copy_(torch.arange(10.0))
-    cut = first_cut(model, pixel_graph(torch.ones(3, 3)))  # type: ignore[arg-type]
+    cut = first_cut(model, pixel_graph(torch.ones(side, side)))  # type: ignore[arg-type]
     assert (len(cut.pairs), cut.digit) == (0, None)
+    assert "no cut of up to 100 pairs" in cut.says(20)
 
 
 def test_another_digit_is_explained_against_the_one_that_is_read(gnn: GNN, small: Dataset) -> None:
     read = connectivity(gnn, small.test.images[0], methods=["integrated-gradients"])
-    why_not = connectivity(gnn, small.test.images[0], target=(read.digit + 1) % 10, methods=["integrated-gradients"])
+    why_not = connectivity(
+        gnn, small.test.images[0], (read.digit + 1) % 10, methods=["integrated-gradients"], cut=False
+    )
+    assert why_not.cut is None
     assert why_not.against == read.digit
     total = why_not.nodes["integrated-gradients"].sum()
     assert total < read.nodes["integrated-gradients"].sum()
@@ -111,7 +116,9 @@ def test_odd_images_have_an_answer(image: np.ndarray, gnn: GNN) -> None:
     assert np.isfinite(found.probabilities).all()
     assert len(found.pos) == (image > 0).sum()
     if not image.any():
-        assert (found.shape, found.cut.digit) == ({"components": 0, "holes": 0, "ends": 0, "junctions": 0}, None)
+        assert found.shape == {"components": 0, "holes": 0, "ends": 0, "junctions": 0}
+        assert found.cut is not None
+        assert found.cut.digit is None
 
 
 @pytest.mark.parametrize(
@@ -122,6 +129,8 @@ def test_odd_images_have_an_answer(image: np.ndarray, gnn: GNN) -> None:
         (np.zeros((27, 28)), r"28x28 is needed, not 1x27x28"),
         (np.zeros((2, 28, 28)), r"not 2x28x28"),
         (np.full((28, 28), 200.0), "divide them by 255"),
+        ("seven.png", "not this str"),
+        ([[0.0, 1.0], [0.0]], "not this list"),
     ],
 )
 def test_other_images_are_refused(image: np.ndarray, says: str, gnn: GNN) -> None:
@@ -138,5 +147,8 @@ def test_only_graph_networks_are_explained(gnn: GNN, tmp_path: object) -> None:
         connectivity(f"{tmp_path}/nowhere", blank)
     with pytest.raises(UsageError, match="not to be told from itself"):
         connectivity(gnn, blank, target=3, against=3)
-    with pytest.raises(UsageError, match="classes are 0 to 9"):
-        connectivity(gnn, blank, target=12)
+    for wrong in (12, 3.5, "3", -1):
+        with pytest.raises(UsageError, match="classes are 0 to 9"):
+            connectivity(gnn, blank, target=wrong, methods=[])  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="did you mean 'occlusion'"):
+        connectivity(gnn, blank, methods=["oclusion"])

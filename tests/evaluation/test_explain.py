@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from captum.attr import IntegratedGradients
@@ -71,10 +72,10 @@ def test_occlusion_is_the_margin_without_that_pixel_or_pair(gnn: GNN, images: Te
     assert int((~keep).sum()) == 2
 
 
-@pytest.mark.parametrize("method", ["integrated-gradients", "occlusion", "intensity"])
-def test_a_digit_is_explained_the_same_among_others(method: str, gnn: GNN, images: Tensor, read: Tensor) -> None:
-    together = explain(gnn, images, read, method=method)
-    alone = explain(gnn, images[2:3], read[2:3], method=method)
+@pytest.mark.parametrize("method", ["integrated-gradients", "occlusion", "attention", "intensity"])
+def test_a_digit_is_explained_the_same_among_others(method: str, attentive: GNN, images: Tensor, read: Tensor) -> None:
+    together = explain(attentive, images, read, method=method)
+    alone = explain(attentive, images[2:3], read[2:3], method=method)
     graph = together.graph
     torch.testing.assert_close(together.nodes[graph.batch == 2], alone.nodes, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(together.edges[graph.batch[graph.edge_index[1]] == 2], alone.edges, rtol=1e-3, atol=1e-4)
@@ -96,10 +97,32 @@ def test_gnn_explainer_gives_masks_and_the_same_ones_again(gnn: GNN, images: Ten
     torch.testing.assert_close(found.edges, explain(gnn, images, read, method="gnn-explainer").edges)
 
 
+def test_gnn_explainer_explains_a_digit_much_the_same_among_others(gnn: GNN, images: Tensor, read: Tensor) -> None:
+    together = explain(gnn, images, read, method="gnn-explainer")
+    graph = together.graph
+    for index in range(len(images)):
+        alone = explain(gnn, images[index : index + 1], read[index : index + 1], method="gnn-explainer")
+        mine = together.edges[graph.batch[graph.edge_index[1]] == index]
+        assert np.corrcoef(mine, alone.edges)[0, 1] > 0.3
+        assert mine.mean() == pytest.approx(alone.edges.mean(), abs=0.1)  # its size weighs the same
+
+
+def test_explaining_leaves_no_trace_on_the_network(gnn: GNN, images: Tensor, read: Tensor) -> None:
+    before = torch.random.get_rng_state()
+    for method in ("integrated-gradients", "gnn-explainer"):
+        explain(gnn, images, read, method=method)
+    assert all(parameter.grad is None for parameter in gnn.parameters())
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
 def test_attention_is_shown_where_there_is_attention(gnn: GNN, attentive: GNN, images: Tensor, read: Tensor) -> None:
     found = explain(attentive, images, read, method="attention")
     assert found.edges.min() >= 0
-    assert found.nodes.sum() == pytest.approx(len(found.nodes), rel=1e-4)  # each node gives away one whole share
+    graph = found.graph
+    given = torch.zeros(len(graph.cell)).index_add(0, graph.edge_index[1], found.edges)
+    received = torch.zeros(len(graph.cell)).index_add(0, graph.edge_index[0], found.edges)
+    itself = found.nodes - received  # what a node keeps for itself
+    torch.testing.assert_close(given + itself, torch.ones(len(graph.cell)))  # each gives away one whole share
     assert "attention" in methods_for(attentive)
     assert "attention" not in methods_for(gnn)
     with pytest.raises(UsageError, match="no attention"):

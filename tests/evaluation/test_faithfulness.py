@@ -14,14 +14,17 @@ from inkdigits.data import Dataset
 from inkdigits.errors import UsageError
 from inkdigits.evaluation.explain import explain, pairs
 from inkdigits.evaluation.faithfulness import (
+    SHARES,
     Explained,
     Faithfulness,
+    area,
     explained,
     faithfulness,
     owners,
     rank_correlation,
     rank_share,
     shuffled_copy,
+    unfaithfulness,
 )
 from inkdigits.evaluation.planted import auroc_of_planted, planted_images
 from inkdigits.models.gnn import GNN
@@ -87,6 +90,36 @@ def test_fidelity_is_that_of_pytorch_geometric(gnn: GNN, small: Dataset) -> None
     explanation.target = explainer.get_target(explainer.get_prediction(**fields))
     plus, minus = fidelity(explainer, explanation)
     assert (row.fidelity_plus[0], row.fidelity_minus[0]) == pytest.approx((plus, minus), abs=1e-6)
+
+
+def test_unfaithfulness_is_one_less_the_exponential_of_the_divergence() -> None:
+    whole, kept = torch.tensor([[0.5, 0.5], [1.0, 0.0]]), torch.tensor([[0.25, 0.75], [0.5, 0.5]])
+    first = 0.5 * math.log(0.5 / 0.25) + 0.5 * math.log(0.5 / 0.75)
+    expected = torch.tensor([1 - math.exp(-first), 1 - math.exp(-math.log(2))])
+    torch.testing.assert_close(unfaithfulness(whole, kept), expected)
+    torch.testing.assert_close(unfaithfulness(whole, whole), torch.zeros(2))
+
+
+def test_the_area_is_that_under_straight_lines() -> None:
+    falling = 1 - np.array(SHARES)
+    at_once = np.array([1.0, *[0.0] * (len(SHARES) - 1)])
+    assert area(np.stack([falling, at_once, np.ones(len(SHARES))])).tolist() == pytest.approx([0.5, 0.025, 1])
+
+
+def test_doubts_name_what_speaks_against_believing() -> None:
+    good, bad, wide = (0.2, 0.1, 0.3), (-0.2, -0.3, -0.1), (0.2, -0.1, 0.5)
+    figures = [(0.5, 0.4, 0.6)] * 5
+    curves = [(0.0,), (0.0,)]
+    rows = {
+        "sound": Faithfulness("m", "edges", 9, *figures, good, good, good, good, good, good, (0.97, 0.9, 1.0), *curves),
+        "dim": Faithfulness("m", "edges", 9, *figures, good, good, wide, bad, good, good, (0.97, 0.9, 1.0), *curves),
+        "fixed": Faithfulness("m", "edges", 9, *figures, good, good, good, good, (0.9, 0.8, 1.0), good, bad, *curves),
+    }
+    assert rows["sound"].doubts == []
+    assert rows["dim"].doubts == ["deletion no better than brightness", "insertion no better than brightness"]
+    assert [doubt.split(" (")[0] for doubt in rows["fixed"].doubts] == [
+        *("much the same with shuffled weights", "misses planted signals")
+    ]
 
 
 def test_rank_correlation_is_spearmans(gnn: GNN, images: Tensor) -> None:

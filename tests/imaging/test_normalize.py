@@ -59,3 +59,9 @@ def test_a_single_pixel_has_a_defined_answer() -> None:
     dot = np.zeros((30, 30), np.uint8)
     dot[3, 3] = 255
     assert to_mnist(dot).any()
+
+
+def test_specks_too_small_to_survive_are_a_blank() -> None:
+    page = np.full((1000, 1000), 255, np.uint8)
+    page[10, 10] = page[990, 990] = 0
+    assert not to_mnist(page).any()

@@ -69,13 +69,7 @@ def test_a_mask_of_edges_is_their_weight(model: DataGNN, graph: PixelGraph) -> N
 
 def test_their_loader_batches_single_digits(small: Dataset, model: DataGNN) -> None:
     digits = [pixel_graph(image) for image in small.test.images[:3]]
-    singles = []
-    for digit in digits:
-        data = digit.to_data()
-        del data.batch
-        singles.append(data)
-    (batch,) = DataLoader(singles, batch_size=3)
+    (batch,) = DataLoader([digit.to_data() for digit in digits], batch_size=3)
     assert batch.batch.tolist() == pixel_graph(small.test.images[:3]).batch.tolist()
-    size = (3, 28, 28)
-    logits = model(batch.x, batch.edge_index, batch.edge_attr, batch.pos, batch.batch, size)
+    logits = model(**batch.to_dict())
     torch.testing.assert_close(logits, torch.cat([model.network.forward_graph(digit) for digit in digits]))

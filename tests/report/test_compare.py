@@ -123,6 +123,13 @@ def test_explanations_are_measured_once_and_read_back(comparison: Comparison, sm
     written = (folder / "faithfulness.json").stat().st_mtime_ns
     compare(["gnn"], str(small_npz), seeds=2, epochs=3, faithfulness=20, device="cpu", out=folder)
     assert (folder / "faithfulness.json").stat().st_mtime_ns == written
+    kept = json.loads((folder / "faithfulness.json").read_text())
+    kept["gnn"]["weights"] = "of another run"
+    (folder / "faithfulness.json").write_text(json.dumps(kept))
+    assert gather(folder).faithfulness == {}  # what was measured of other weights is not shown
+    (folder / "faithfulness.json").write_text('{"gnn": {}}')
+    with pytest.raises(RunError, match="of another version"):
+        gather(folder)
 
 
 def test_misread_digits_are_counted_by_their_holes(comparison: Comparison) -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import io
 import re
 from html.parser import HTMLParser
@@ -21,10 +22,12 @@ def drawn(comparison: Comparison) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", ALL_FIGURES)
 def test_every_figure_is_drawn_alone_and_shows_something(
-    name: str, drawn: dict[str, bytes], comparison: Comparison
+    name: str, drawn: dict[str, bytes], comparison: Comparison, tmp_path: Path
 ) -> None:
-    kept = (comparison.folder / "figures" / f"{name}.png").read_bytes()
-    assert kept == drawn[name]
+    write_figures(comparison, name, tmp_path)
+    (path,) = tmp_path.iterdir()
+    kept = path.read_bytes()
+    assert kept == drawn[name] == (comparison.folder / "figures" / f"{name}.png").read_bytes()
     pixels = np.asarray(Image.open(io.BytesIO(kept)).convert("L"))
     assert min(pixels.shape) > 100
     assert 0.002 < (pixels < 200).mean() < 0.7
@@ -61,6 +64,12 @@ def test_reconstructions_need_an_autoencoder(comparison: Comparison) -> None:
 def test_an_unknown_figure_suggests_the_nearest(comparison: Comparison, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="did you mean 'confusions'"):
         write_figures(comparison, "confusion", tmp_path)
+
+
+def test_a_figure_that_there_is_nothing_for_is_said(comparison: Comparison, tmp_path: Path) -> None:
+    plain = dataclasses.replace(comparison, runs={"mlp": comparison.runs["mlp"]})
+    with pytest.raises(UsageError, match="nothing to draw in faithfulness"):
+        write_figures(plain, "faithfulness", tmp_path)
 
 
 class Page(HTMLParser):

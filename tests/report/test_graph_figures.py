@@ -33,7 +33,7 @@ def found(gnn: GNN, small: Dataset) -> Connectivity:
 def test_an_edge_is_drawn_once_for_each_pair(found: Connectivity) -> None:
     ax = Figure().add_subplot()
     draw.graph_plot(ax, found)
-    (lines,) = ax.collections[:1]
+    lines = ax.collections[0]
     assert len(lines.get_segments()) == len(found.pairs)
     assert len(ax.collections[1].get_offsets()) == len(found.pos)
     assert f"read as {found.digit}" in ax.get_title()

@@ -39,6 +39,8 @@ def explain_command(
 
     if (index is None) == (image is None):
         raise UsageError("name one digit: --index 7 of the test digits, or --image FILE")
+    if image is not None and data is not None:
+        raise UsageError("--data says whose test digit --index is; --image needs none")
     trained = load_run(run)
     graph_network(trained)  # another network is said before data is fetched
     if image is not None:
@@ -50,7 +52,8 @@ def explain_command(
             raise UsageError(f"--index is at most {len(digits) - 1}, not {index}")
         pixels, name, label = digits.images[index], f"index-{index}", int(digits.labels[index])
     found = connectivity(trained, pixels, digit, against, method or DEFAULT_METHODS)
-    asked = "" if digit is None else f"-why-{digit}"
+    asked = "" if data is None else f"-of-{Path(data).name}"
+    asked += ("" if digit is None else f"-why-{digit}") + ("" if against is None else f"-not-{against}")
     folder = out or run / "explain" / f"{name}{asked}"
     paths = write_explanation(found, folder)
     if as_json:

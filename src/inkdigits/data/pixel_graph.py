@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from inkdigits.errors import DataError
+from inkdigits.errors import DataError, UsageError
 
 INK = 0.1  # a pixel brighter than this is ink
 SELF = 4  # the slot of the node itself, among the nine of a 3x3 window read row by row
@@ -143,8 +143,8 @@ class PixelGraph:
     def coarsened(self) -> "tuple[PixelGraph, Tensor]":
         """Return the graph of 2x2 cells that hold a node, with no features, and the cell of each node, int64 (N,).
 
-        Two cells are neighbours when an edge crosses from one to the other; that edge weighs as much as the heaviest
-        that crosses.
+        Cells that touch are neighbours. Where nodes of theirs touch, the edge between them weighs as much as the
+        heaviest of those; where they leave a gap, 1.
         """
         images, height, width = self.size
         rows, columns = (height + 1) // 2, (width + 1) // 2
@@ -152,19 +152,24 @@ class PixelGraph:
         coarse_cell = (self.batch * rows + row // 2) * columns + column // 2  # (N,)
         cell, number = _numbered(coarse_cell, images * rows * columns)
         parent = number[coarse_cell]  # (N,)
-        nodes = cell.shape[0]
-        slot = COARSE_SLOTS.to(row.device)[row % 2 * 2 + column % 2]  # (N, 9)
-        source = torch.cat([parent, parent.new_full((1,), nodes)])[self.neighbours]  # (N, 9), M where there is none
-        target = torch.where(source < nodes, parent[:, None], nodes)
-        at = (target * 9 + slot).flatten()  # entries of the table; those of no edge fall in a row of their own
-        table = parent.new_full(((nodes + 1) * 9,), nodes).scatter(0, at, source.flatten())
+        size = (images, rows, columns)
         weight = None
-        if self.weight is not None:
-            zeros = self.weight.new_zeros((nodes + 1) * 9)
-            weight = zeros.scatter_reduce(0, at, self.weight.flatten(), "amax")[: nodes * 9].view(-1, 9)
-        empty = self.x.new_zeros((nodes, 0))
-        table = table[: nodes * 9].view(-1, 9)
-        return PixelGraph(empty, cell, table, (images, rows, columns), weight, self.symmetric), parent
+        if self.weight is not None or not self.symmetric:
+            weight = self._heaviest(COARSE_SLOTS.to(row.device)[row % 2 * 2 + column % 2], parent, cell.shape[0])
+        empty = self.x.new_zeros((cell.shape[0], 0))
+        return PixelGraph(empty, cell, _touching(cell, size), size, weight), parent
+
+    def _heaviest(self, slot: Tensor, parent: Tensor, cells: int) -> Tensor:
+        """Return the weights (M, 9) between cells, given the slot (N, 9) that each pair of nodes falls in."""
+        nodes = len(self.cell)
+        ones = torch.ones(self.neighbours.shape, device=self.cell.device)
+        weight = ones if self.weight is None else self.weight
+        weight = torch.where(self.neighbours < nodes, weight, 0)  # an edge that was taken away weighs nothing
+        touch = _touching(self.cell, self.size) < nodes
+        at = torch.where(touch, parent[:, None] * 9 + slot, cells * 9).flatten()  # what does not touch falls aside
+        heaviest = weight.new_zeros(cells * 9 + 1).scatter_reduce(0, at, weight.flatten(), "amax")
+        known = torch.zeros(cells * 9 + 1, dtype=torch.bool, device=at.device).index_fill(0, at, True)
+        return torch.where(known, heaviest, 1)[:-1].view(-1, 9)
 
 
 def _numbered(places: Tensor, total: int) -> tuple[Tensor, Tensor]:
@@ -181,7 +186,12 @@ def as_batch(images: Any) -> Tensor:
     DataError
         When it is no grey image, holds NaN or infinity, or floats outside [0, 1].
     """
-    tensor = images if isinstance(images, Tensor) else torch.tensor(np.asarray(images))
+    try:
+        tensor = images.detach() if isinstance(images, Tensor) else torch.tensor(np.array(images))
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            f"an image is an array or a tensor of numbers, not this {type(images).__name__} ({error})"
+        ) from error
     colour = tensor.ndim == 3 and tensor.shape[2] in (3, 4)
     if tensor.ndim == 4 and tensor.shape[1] == 1:
         tensor = tensor.squeeze(1)
@@ -220,7 +230,11 @@ def pixel_graph(images: Any, ink: float = INK, coarse: bool = False) -> PixelGra
     ------
     DataError
         When the images are not grey images of finite numbers.
+    UsageError
+        When ``ink`` is no brightness.
     """
+    if not 0 <= ink < 1:
+        raise UsageError(f"ink is a brightness of at least 0 and below 1, not {ink}")
     batch = as_batch(images)
     if coarse:
         batch = torch.nn.functional.max_pool2d(batch.unsqueeze(1), 2, ceil_mode=True).squeeze(1)
@@ -233,12 +247,17 @@ def ink_graph(images: Tensor, ink: float = INK) -> PixelGraph:
     flat = images.flatten()
     is_ink = flat > ink
     cell = is_ink.nonzero().squeeze(1)  # (N,)
+    size = (count, height, width)
+    return PixelGraph(flat[cell].unsqueeze(1), cell, _touching(cell, size), size)
+
+
+def _touching(cell: Tensor, size: tuple[int, int, int]) -> Tensor:
+    """Return for ascending cells (N,) which touch, int64 (N, 9): the node in each slot, N where there is none."""
+    images, height, width = size
     nodes = cell.shape[0]
-    number = torch.where(is_ink, is_ink.cumsum(0) - 1, nodes).view(count, height, width)
-    padded = torch.nn.functional.pad(number, (1, 1, 1, 1), value=0)
-    padded = torch.where(torch.nn.functional.pad(is_ink.view(count, height, width), (1, 1, 1, 1)), padded, nodes)
     image, row, column = cell // (height * width), cell // width % height, cell % width
-    home = (image * (height + 2) + row + 1) * (width + 2) + column + 1  # in the padded images
-    steps = (OFFSETS[:, 0] * (width + 2) + OFFSETS[:, 1]).to(flat.device)  # (9,)
-    neighbours = padded.flatten()[home[:, None] + steps]  # (N, 9)
-    return PixelGraph(flat[cell].unsqueeze(1), cell, neighbours, (count, height, width))
+    home = (image * (height + 2) + row + 1) * (width + 2) + column + 1  # in images with a rim of one cell
+    number = torch.full((images * (height + 2) * (width + 2),), nodes, device=cell.device)
+    number = number.index_copy(0, home, torch.arange(nodes, device=cell.device))
+    steps = (OFFSETS[:, 0] * (width + 2) + OFFSETS[:, 1]).to(cell.device)  # (9,)
+    return number[home[:, None] + steps]

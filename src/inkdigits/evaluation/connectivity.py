@@ -4,6 +4,7 @@ The graph, what speaks for the answer, how far messages travel, the shape's own 
 changes the answer.
 """
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inkdigits.data.pixel_graph import PixelGraph, as_batch, ink_graph
-from inkdigits.errors import DataError, UsageError
-from inkdigits.evaluation.explain import explain, methods_for, pairs
+from inkdigits.errors import DataError, UsageError, unknown
+from inkdigits.evaluation.explain import METHODS, explain, methods_for, pairs
 from inkdigits.evaluation.topology import Topology, topology
 from inkdigits.models.gnn import GNN
+from inkdigits.models.registry import CLASSES
 from inkdigits.training import Run, load_run
 
 CANDIDATES = 16  # pairs of pixels that are tried, in order of their gradient, before one is cut
@@ -39,6 +41,8 @@ class Level:
         Column and row of each node's centre, in pixels, float32 (M, 2).
     side
         Pixels along a node: 1, 2, 4.
+    edge_index
+        int64 (2, E): which of its nodes touch, as the network has it.
     reached
         bool (M, N): whether a message of pixel n has reached node m.
     """
@@ -46,6 +50,7 @@ class Level:
     name: str
     pos: NDArray[np.float32]
     side: int
+    edge_index: NDArray[np.int64]
     reached: NDArray[np.bool_]
 
 
@@ -63,6 +68,12 @@ class Cut:
 
     pairs: NDArray[np.int64]
     digit: int | None
+
+    def says(self, pairs: int) -> str:
+        """Say it in words, of so many pairs in all."""
+        if self.digit is None:
+            return f"no cut of up to {LARGEST_CUT} pairs of touching pixels was found to change the answer"
+        return f"read as {self.digit} without {len(self.pairs)} of {pairs} pairs of touching pixels"
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +94,8 @@ class Connectivity:
         For each method its importance, float32 (N,) and (E,).
     shape
         Counts of components, holes, ends and junctions.
+    cut
+        None where it was not asked for.
     """
 
     image: NDArray[np.float32]
@@ -96,13 +109,12 @@ class Connectivity:
     edges: dict[str, NDArray[np.float32]]
     levels: list[Level]
     shape: dict[str, int]
-    cut: Cut
+    cut: Cut | None
 
     @property
     def pairs(self) -> NDArray[np.int64]:
-        """The pairs of touching pixels, int64 (P, 2): each edge one way."""
-        source, target = self.edge_index
-        return np.asarray(self.edge_index[:, source < target].T)
+        """The pairs of touching pixels, int64 (P, 2), the lesser node first; each has two edges."""
+        return np.unique(np.sort(self.edge_index.T, axis=1), axis=0)
 
     @property
     def digit(self) -> int:
@@ -112,12 +124,8 @@ class Connectivity:
     @property
     def says(self) -> list[str]:
         """What is read, the shape, and what would change the answer, in a line each."""
-        cut = f"read as {self.cut.digit} without {len(self.cut.pairs)} of {len(self.pairs)} pairs of touching pixels"
-        return [
-            f"read as {self.digit} with probability {self.probabilities[self.digit]:.4f}",
-            Topology.say(self.shape),
-            cut if self.cut.digit is not None else "no small cut of touching pixels changes the answer",
-        ]
+        read = f"read as {self.digit} with probability {self.probabilities[self.digit]:.4f}"
+        return [read, Topology.say(self.shape), *([self.cut.says(len(self.pairs))] if self.cut else [])]
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as JSON knows it, but for the messages: those as shares of the nodes reached per level."""
@@ -141,7 +149,7 @@ def _plain(value: Any) -> Any:
 
 
 def graph_network(run: Run | nn.Module | str | Path) -> GNN:
-    """Return the graph network of a run, of its folder, or itself, in evaluation mode.
+    """Return the graph network of a run, of its folder, or itself, on the CPU and in evaluation mode.
 
     Raises
     ------
@@ -155,7 +163,8 @@ def graph_network(run: Run | nn.Module | str | Path) -> GNN:
     if not isinstance(model, GNN):
         name = loaded.name if isinstance(loaded, Run) else type(model).__name__
         raise UsageError(f"{name} sees no graph; explain a run of gnn or gnn-attention")
-    return model.eval()
+    on_cpu = next(model.parameters()).device.type == "cpu"
+    return (model if on_cpu else copy.deepcopy(model).cpu()).eval()
 
 
 def connectivity(
@@ -164,6 +173,7 @@ def connectivity(
     target: int | None = None,
     against: int | None = None,
     methods: Sequence[str] = DEFAULT_METHODS,
+    cut: bool = True,
 ) -> Connectivity:
     """Return how the pixels of a digit connect, and what of it the answer rests on.
 
@@ -179,6 +189,8 @@ def connectivity(
         The rival.
     methods
         Names from :data:`inkdigits.evaluation.explain.METHODS`; attention is added where the network has it.
+    cut
+        Whether to look for the edges whose removal changes the answer, up to a second of work.
 
     Raises
     ------
@@ -188,6 +200,12 @@ def connectivity(
         When the network sees no graph, or there is no such class or method.
     """
     model, batch = graph_network(run), as_batch(image)
+    for digit in (target, against):
+        if digit is not None and digit not in range(CLASSES):
+            raise UsageError(f"classes are 0 to {CLASSES - 1}, not {digit!r}")
+    for name in methods:
+        if name not in METHODS:
+            raise unknown("method", name, METHODS)
     if batch.shape != (1, 28, 28):
         size = "x".join(str(length) for length in batch.shape)
         raise DataError(f"one image of 28x28 is needed, not {size}; inkdigits.imaging.normalize.to_mnist makes it")
@@ -215,7 +233,7 @@ def connectivity(
         edges={name: importance.edges.numpy() for name, importance in found.items()},
         levels=travel(model, graph),
         shape=topology(batch.numpy()).of(0),
-        cut=first_cut(model, graph),
+        cut=first_cut(model, graph) if cut else None,
     )
 
 
@@ -240,7 +258,8 @@ def travel(model: GNN, graph: PixelGraph) -> list[Level]:
 
 
 def _level(name: str, graph: PixelGraph, side: int, reached: Tensor) -> Level:
-    return Level(name, (graph.pos * side + (side - 1) / 2).numpy(), side, reached.numpy())
+    pos = graph.pos * side + (side - 1) / 2
+    return Level(name, pos.numpy(), side, graph.edge_index.numpy(), reached.numpy())
 
 
 def first_cut(model: GNN, graph: PixelGraph) -> Cut:
@@ -266,12 +285,16 @@ def first_cut(model: GNN, graph: PixelGraph) -> Cut:
         best = int(steepest[_lead(_logits(model, graph, tries, number), answer).argmin()])
         weight[best] = 0
         cut.append(best)
-    for index in list(cut):
-        weight[index] = 1
-        if _changed(model, graph, weight, number, answer):
-            cut.remove(index)
-        else:
-            weight[index] = 0
+    spared = True
+    while spared:  # to put one back may spare another
+        spared = False
+        for index in list(cut):
+            weight[index] = 1
+            if _changed(model, graph, weight, number, answer):
+                cut.remove(index)
+                spared = True
+            else:
+                weight[index] = 0
     digit = int(_logits(model, graph, weight[None], number).argmax())
     return Cut(pair.T[cut].numpy(), digit)
 

@@ -5,6 +5,7 @@ Every method takes a graph network in evaluation mode and float images (B, H, W)
 ("why a 4 and not a 9?"), or less the mean of the nine others.
 """
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +21,7 @@ from inkdigits.models.message_passing import AttentiveMessages
 from inkdigits.models.registry import CLASSES
 
 STEPS = 32  # points of the Gauss-Legendre rule
+MASK_EPOCHS, MASK_LR = 100, 0.1  # of GNNExplainer
 CHUNK = 256  # altered copies of a graph in one forward pass
 
 
@@ -42,7 +44,9 @@ class Importance:
         return self.edges.new_zeros(count).index_add(0, number, self.edges)
 
 
-Method = Callable[[GNN, Tensor, Tensor, Tensor | None], Importance]
+Method = Callable[[GNN, Tensor, Tensor, Tensor | None, int], Importance]
+
+UNSIGNED = ("gnn-explainer", "attention")  # methods that tell how much, not for or against
 
 
 def pairs(graph: PixelGraph) -> tuple[Tensor, Tensor]:
@@ -64,7 +68,9 @@ def margin(logits: Tensor, target: Tensor, against: Tensor | None = None) -> Ten
     return own - (logits.sum(1) - own) / (logits.shape[1] - 1)
 
 
-def integrated_gradients(model: GNN, images: Tensor, target: Tensor, against: Tensor | None = None) -> Importance:
+def integrated_gradients(
+    model: GNN, images: Tensor, target: Tensor, against: Tensor | None = None, seed: int = 0
+) -> Importance:
     """Gather gradients of the margin on the way from nothing to all (M. Sundararajan et al., ICML 2017, equation 1).
 
     The way: all messages, those of a node to itself among them, are multiplied by a weight that goes from 0 to 1. An
@@ -84,7 +90,7 @@ def integrated_gradients(model: GNN, images: Tensor, target: Tensor, against: Te
 
 
 @torch.inference_mode()
-def occlusion(model: GNN, images: Tensor, target: Tensor, against: Tensor | None = None) -> Importance:
+def occlusion(model: GNN, images: Tensor, target: Tensor, against: Tensor | None = None, seed: int = 0) -> Importance:
     """Take away one pixel, or one pair's two edges, and see what the margin loses (M. Zeiler, R. Fergus, ECCV 2014)."""
     found = [
         _occluded(model, image[None], target[i : i + 1], None if against is None else against[i : i + 1])
@@ -121,12 +127,12 @@ def _chunks(entries: Tensor) -> tuple[Tensor, ...]:
 
 
 def gnn_explainer(
-    model: GNN, images: Tensor, target: Tensor, against: Tensor | None = None, epochs: int = 100, lr: float = 0.1
+    model: GNN, images: Tensor, target: Tensor, against: Tensor | None = None, seed: int = 0
 ) -> Importance:
     """Masks of nodes and edges, learned to be small and yet to keep the target (R. Ying et al., NeurIPS 2019).
 
     PyTorch Geometric's own, on all images at once: their graphs do not touch, so neither do their masks. It knows
-    the target alone; ``against`` is not used.
+    the target alone; ``against`` is not used. The masks start from noise, which ``seed`` draws.
     """
     from torch_geometric.explain import Explainer, GNNExplainer
 
@@ -136,22 +142,24 @@ def gnn_explainer(
     if not graph.edge_index.shape[1]:  # it would train a mask of nothing
         return Importance(graph, torch.zeros(len(graph.cell)), torch.zeros(0))
     explainer = Explainer(
-        DataGNN(model),
+        DataGNN(copy.deepcopy(model)),  # which collects gradients
         # the loss is a mean over images, the masks' size a sum over them: the coefficient makes up for it
-        GNNExplainer(epochs=epochs, lr=lr, edge_size=GNNExplainer.default_coeffs["edge_size"] / len(images)),
+        GNNExplainer(epochs=MASK_EPOCHS, lr=MASK_LR, edge_size=GNNExplainer.default_coeffs["edge_size"] / len(images)),
         explanation_type="phenomenon",
         node_mask_type="object",
         edge_mask_type="object",
         model_config={"mode": "multiclass_classification", "task_level": "graph", "return_type": "raw"},
     )
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)  # masks start from noise
+        torch.manual_seed(seed)
         found = explainer(**graph.to_data().to_dict(), target=target)
     return Importance(graph, found.node_mask.squeeze(1).detach(), found.edge_mask.detach())
 
 
 @torch.inference_mode()
-def attention(model: GNN, images: Tensor, target: Tensor | None = None, against: Tensor | None = None) -> Importance:
+def attention(
+    model: GNN, images: Tensor, target: Tensor | None = None, against: Tensor | None = None, seed: int = 0
+) -> Importance:
     """How much a node looks at each neighbour: the mean over the layers on the pixel grid; blind to the target.
 
     A node's own importance is all the attention that it gets, its own included.
@@ -183,17 +191,21 @@ def attention(model: GNN, images: Tensor, target: Tensor | None = None, against:
     return Importance(graph, share[:, SELF].index_add(0, source, edges), edges)
 
 
-def intensity(model: GNN, images: Tensor, target: Tensor | None = None, against: Tensor | None = None) -> Importance:
+def intensity(
+    model: GNN, images: Tensor, target: Tensor | None = None, against: Tensor | None = None, seed: int = 0
+) -> Importance:
     """How bright a pixel is, an edge as its two ends on average: what any explanation should beat."""
     graph = ink_graph(images, model.ink)
     x = graph.x.squeeze(1)
     return Importance(graph, x, x[graph.edge_index].mean(0))
 
 
-def random(model: GNN, images: Tensor, target: Tensor | None = None, against: Tensor | None = None) -> Importance:
-    """Chance, the same at every call: the other thing to beat."""
+def random(
+    model: GNN, images: Tensor, target: Tensor | None = None, against: Tensor | None = None, seed: int = 0
+) -> Importance:
+    """Chance, the same for the same seed: the other thing to beat."""
     graph = ink_graph(images, model.ink)
-    dice = torch.Generator().manual_seed(0)
+    dice = torch.Generator().manual_seed(seed)
     nodes, edges = (torch.rand(n, generator=dice) for n in (len(graph.cell), graph.edge_index.shape[1]))
     return Importance(graph, nodes, edges)
 
@@ -214,7 +226,12 @@ def methods_for(model: GNN) -> list[str]:
 
 
 def explain(
-    model: GNN, images: Tensor, target: Tensor, against: Tensor | None = None, method: str = "integrated-gradients"
+    model: GNN,
+    images: Tensor,
+    target: Tensor,
+    against: Tensor | None = None,
+    method: str = "integrated-gradients",
+    seed: int = 0,
 ) -> Importance:
     """Return what speaks for the target class of each image, and what against it.
 
@@ -226,6 +243,8 @@ def explain(
         int64 (B,): classes; see :func:`margin`.
     method
         One of :data:`METHODS` or :data:`BASELINES`.
+    seed
+        Of the methods that begin with noise.
 
     Raises
     ------
@@ -238,4 +257,4 @@ def explain(
     for classes in (target, against):
         if classes is not None and len(classes) and not (int(classes.min()) >= 0 and int(classes.max()) < CLASSES):
             raise UsageError(f"classes are 0 to {CLASSES - 1}, not {classes.tolist()}")
-    return known[method](model.eval(), images, target, against)
+    return known[method](model.eval(), images, target, against, seed)

@@ -18,10 +18,12 @@ from torch import Tensor
 
 from inkdigits.data.pixel_graph import ink_graph
 from inkdigits.errors import UsageError
+from inkdigits.evaluation.connectivity import graph_network
 from inkdigits.evaluation.explain import BASELINES, Importance, explain, methods_for, pairs
 from inkdigits.evaluation.planted import auroc_of_planted
-from inkdigits.evaluation.statistics import mean_interval
+from inkdigits.evaluation.statistics import mean_interval, wilson
 from inkdigits.models.gnn import GNN
+from inkdigits.training import Run
 from inkdigits.training.measure import to_input
 
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the nodes or edges taken, or kept
@@ -89,29 +91,36 @@ class Faithfulness:
                     doubts.append(f"{curve} no better than {'chance' if baseline == 'random' else 'brightness'}")
         if not self.shuffled[2] < SHUFFLED:
             doubts.append(f"much the same with shuffled weights (correlation {self.shuffled[0]:.2f})")
-        if self.planted[0] < PLANTED:
+        if self.planted[0] != self.planted[0]:
+            doubts.append("planted signals not tried")
+        elif self.planted[0] < PLANTED:
             doubts.append(f"misses planted signals (AUROC {self.planted[0]:.2f})")
         return doubts
 
 
 @dataclass(frozen=True)
 class Explained:
-    """Faithfulness as kept on disk: of which networks' weights, and on how many digits, it was measured."""
+    """Faithfulness as kept on disk: of which networks' weights, and for how many digits it was asked."""
 
     weights: str
-    digits: int
+    asked: int
     rows: list[Faithfulness]
+
+    @property
+    def digits(self) -> int:
+        """How many digits were explained."""
+        return self.rows[0].n
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON knows it: NaN becomes None."""
         rows = [{key: _none_for_nan(value) for key, value in asdict(row).items()} for row in self.rows]
-        return {"weights": self.weights, "digits": self.digits, "rows": rows}
+        return {"weights": self.weights, "asked": self.asked, "rows": rows}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Explained":
         """Read what :meth:`to_dict` returns."""
         rows = [{key: _nan_for_none(value) for key, value in row.items()} for row in values["rows"]]
-        return cls(values["weights"], values["digits"], [Faithfulness(**row) for row in rows])
+        return cls(values["weights"], values["asked"], [Faithfulness(**row) for row in rows])
 
 
 def _none_for_nan(value: Any) -> Any:
@@ -134,7 +143,7 @@ class _Answers:
 
 
 def faithfulness(
-    models: Sequence[GNN],
+    models: Sequence[Run | GNN],
     images: NDArray[np.uint8],
     methods: Sequence[str] | None = None,
     *,
@@ -146,7 +155,7 @@ def faithfulness(
     Parameters
     ----------
     models
-        Networks of one kind from several seeds, the first of which is measured.
+        Networks of one kind from several seeds, or their runs; the first is measured.
     images
         Test digits, uint8 (n, 28, 28); 500 or more for figures that say something. Those without ink are left out.
     methods
@@ -159,7 +168,7 @@ def faithfulness(
     UsageError
         Without a digit that has ink, or for an unknown method.
     """
-    say, model = notify or (lambda line: None), models[0].eval()
+    say, model = notify or (lambda line: None), graph_network(models[0])
     batch = to_input(torch.tensor(images)).squeeze(1)
     batch = batch[(batch > model.ink).flatten(1).any(1)]
     if not len(batch):
@@ -171,8 +180,8 @@ def faithfulness(
     for name in names:
         say(f"{name}: explaining {len(batch)} digits")
         found = explained(model, batch, name)
-        unlike = explained(shuffled, batch, name, answer_of=model)
-        twins = [explained(other.eval(), batch, name, answer_of=model) for other in models[1:2]]
+        unlike = explained(shuffled, batch, name, answer_of=model, seed=1)
+        twins = [explained(graph_network(other), batch, name, answer_of=model, seed=2) for other in models[1:2]]
         for part in ("nodes", "edges"):
             answers[name, part] = _answers(model, batch, found, part)
             same = rank_correlation(found, twins[0], part) if twins else np.array([np.nan])
@@ -186,13 +195,13 @@ def faithfulness(
     ]
 
 
-def explained(model: GNN, batch: Tensor, method: str, answer_of: GNN | None = None) -> list[Importance]:
+def explained(model: GNN, batch: Tensor, method: str, answer_of: GNN | None = None, seed: int = 0) -> list[Importance]:
     """Return importance for the digit that ``answer_of`` reads, the model itself by default, in batches of 50."""
     found = []
     for images in batch.split(BATCH):
         with torch.inference_mode():
             target = (answer_of or model)(images.unsqueeze(1)).argmax(1)
-        found.append(explain(model, images, target.clone(), method=method))
+        found.append(explain(model, images, target.clone(), method=method, seed=seed))
     return found
 
 
@@ -243,6 +252,12 @@ def rank_share(score: Tensor, owner: Tensor) -> Tensor:
     return rank / count[owner]
 
 
+def unfaithfulness(whole: Tensor, kept: Tensor) -> Tensor:
+    """Return 1 - exp(-KL(whole || kept)), (B,) in [0, 1], of probabilities (B, C)."""
+    divergence = (whole * (whole.clamp(min=1e-12).log() - kept.clamp(min=1e-12).log())).sum(1)
+    return 1 - torch.exp(-divergence.clamp(min=0))
+
+
 @torch.inference_mode()
 def _answers(model: GNN, batch: Tensor, found: Sequence[Importance], part: Part) -> _Answers:
     columns: list[list[NDArray[np.float64]]] = [[] for _ in range(5)]
@@ -253,11 +268,10 @@ def _answers(model: GNN, batch: Tensor, found: Sequence[Importance], part: Part)
         without = torch.stack([_masked(model, images, part, (share >= s).float()) for s in SHARES])  # (S, B, 10)
         alone = torch.stack([_masked(model, images, part, (share < s).float()) for s in SHARES])
         top = SHARES.index(TOP)
-        kl = (whole * (whole.clamp(min=1e-12).log() - alone[top].clamp(min=1e-12).log())).sum(1)
         figures = (
             without[top].argmax(1) != answer,
             alone[top].argmax(1) != answer,
-            1 - torch.exp(-kl.clamp(min=0)),
+            unfaithfulness(whole, alone[top]),
             without[:, torch.arange(len(images)), answer].T,
             alone[:, torch.arange(len(images)), answer].T,
         )
@@ -286,18 +300,18 @@ def _row(
     planted: Figure,
 ) -> Faithfulness:
     own = answers[name, part]
-    deletion, insertion = _area(own.deletion), _area(own.insertion)
+    deletion, insertion = area(own.deletion), area(own.insertion)
     over = {}
     for baseline in BASELINES:
         other = answers[baseline, part]
-        over[f"deletion_over_{baseline}"] = mean_interval(_area(other.deletion) - deletion)
-        over[f"insertion_over_{baseline}"] = mean_interval(insertion - _area(other.insertion))
+        over[f"deletion_over_{baseline}"] = mean_interval(area(other.deletion) - deletion)
+        over[f"insertion_over_{baseline}"] = mean_interval(insertion - area(other.insertion))
     return Faithfulness(
         method=name,
         part=part,
         n=len(own.plus),
-        fidelity_plus=mean_interval(own.plus),
-        fidelity_minus=mean_interval(own.minus),
+        fidelity_plus=_share(own.plus),
+        fidelity_minus=_share(own.minus),
         unfaithfulness=mean_interval(own.unfaithfulness),
         deletion=mean_interval(deletion),
         insertion=mean_interval(insertion),
@@ -310,5 +324,10 @@ def _row(
     )
 
 
-def _area(curves: NDArray[np.float64]) -> NDArray[np.float64]:
+def _share(met: NDArray[np.float64]) -> Figure:
+    return float(met.mean()), *wilson(int(met.sum()), len(met))
+
+
+def area(curves: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the area under each curve (n, shares) over :data:`SHARES`, by trapezoids."""
     return np.asarray(np.trapezoid(curves, SHARES, axis=1))

@@ -55,8 +55,12 @@ def planted_images(n: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
 
 def train_planted(kind: type[GNN], images: Tensor, labels: Tensor, epochs: int = 6, **options: Any) -> GNN:
     """Return a network that was taught to tell the figures."""
-    torch.manual_seed(0)
-    model = kind(**options)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return _train(kind(**options), images, labels, epochs)
+
+
+def _train(model: GNN, images: Tensor, labels: Tensor, epochs: int) -> GNN:
     steps = epochs * (len(images) // 64)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=steps)

@@ -86,7 +86,7 @@ def topology(images: NDArray[np.generic], ink: float = INK) -> Topology:
 
 
 def _ink(images: NDArray[np.generic], ink: float) -> NDArray[np.bool_]:
-    if images.ndim != 3 or images.dtype.kind not in "uf":
+    if images.ndim != 3 or not (images.dtype == np.uint8 or images.dtype.kind == "f"):
         raise DataError(f"grey images (B, H, W), uint8 or float, are needed, not {images.dtype} {images.shape}")
     return np.asarray(images.astype(np.float32) > ink * (255 if images.dtype == np.uint8 else 1))
 

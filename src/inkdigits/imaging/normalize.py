@@ -83,6 +83,8 @@ def centred(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = digit.shape
     mass = digit.astype(np.float64)
     total = mass.sum()
+    if not total:
+        return np.zeros((SIZE, SIZE), np.uint8)
     centre_y = (mass.sum(1) @ np.arange(height)) / total
     centre_x = (mass.sum(0) @ np.arange(width)) / total
     top = int(np.clip(round(SIZE / 2 - centre_y), 0, SIZE - height))

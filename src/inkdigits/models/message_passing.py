@@ -73,7 +73,7 @@ class AttentiveMessages(DirectedMessages):
     """h'_i = sum over d of a(i, d) W_d h_j(i, d), where a(i, .) is a softmax over the neighbours that are there.
 
     a(i, d) is proportional to exp(LeakyReLU(q . h_i + k . h_j + b_d)): the attention of graph attention networks, with
-    a bias per direction.
+    a bias per direction. ``graph.weight`` multiplies the messages; an edge of weight 0 gets no attention either.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -82,10 +82,13 @@ class AttentiveMessages(DirectedMessages):
         self.direction = nn.Parameter(torch.zeros(9))
 
     def attention(self, x: Tensor, graph: PixelGraph) -> Tensor:
-        """Return a, (N, 9), rows summing to 1, zero where there is no neighbour."""
+        """Return a, (N, 9), rows summing to 1, zero where there is no neighbour or the weight is 0."""
         key = gather(self.key(x), graph).squeeze(2)
         score = F.leaky_relu(self.query(x) + key + self.direction, 0.2)
-        return score.masked_fill(graph.neighbours == x.shape[0], -torch.inf).softmax(1)
+        gone = graph.neighbours == x.shape[0]
+        if graph.weight is not None:
+            gone = gone | (graph.weight == 0)
+        return score.masked_fill(gone, torch.finfo(score.dtype).min).softmax(1)
 
     def forward(self, x: Tensor, graph: PixelGraph) -> Tensor:
         """Return the weighted sum of the messages that reach each node."""

@@ -50,8 +50,14 @@ class DataGNN(nn.Module):
         pos: Tensor,
         batch: Tensor,
         image_size: Any,
+        ptr: Tensor | None = None,
     ) -> Tensor:
-        """Return logits (B, 10); x (N, 1) is the intensity of the nodes in [0, 1]."""
+        """Return logits (B, 10); x (N, 1) is the intensity of the nodes in [0, 1].
+
+        ``ptr``, which a loader adds, is not needed; of the sizes that it lists it is the sum that counts.
+        """
+        if isinstance(image_size, list):
+            image_size = (sum(images for images, _, _ in image_size), *image_size[0][1:])
         weight = self.edge_weight(edge_index, len(x)).squeeze(1)
         data = Data(x, edge_index, edge_attr, pos=pos, batch=batch, image_size=image_size, edge_weight=weight)
         return self.network.forward_graph(PixelGraph.from_data(data))

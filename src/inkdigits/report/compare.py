@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 
 from inkdigits.data import Dataset, load
 from inkdigits.errors import RunError, UsageError
-from inkdigits.evaluation.connectivity import graph_network
 from inkdigits.evaluation.faithfulness import Explained
 from inkdigits.evaluation.faithfulness import faithfulness as measure_faithfulness
 from inkdigits.evaluation.metrics import (
@@ -253,8 +252,8 @@ def compare(
     quick
         Cut the epochs so that each network sees about 36,000 digits.
     faithfulness
-        On how many test digits to measure the explanations of graph networks: some minutes for 500. Standard presets
-        only; what was measured on so many already is kept.
+        On how many test digits, all classes alike, to measure the explanations of graph networks: some minutes for
+        500. Standard presets only; what was measured on so many already is kept.
     jobs
         Runs side by side, the cores shared among them.
     out
@@ -274,8 +273,10 @@ def compare(
     entries = [Entry.parse(text) for text in (models if models is not None else list_models())]
     if not entries or len(set(entries)) < len(entries):
         raise UsageError("name each model once, and at least one")
-    if seeds < 1 or jobs < 1:
-        raise UsageError(f"seeds and jobs must be at least 1, not {seeds} and {jobs}")
+    if seeds < 1 or jobs < 1 or faithfulness < 0:
+        raise UsageError(
+            f"seeds and jobs must be at least 1 and faithfulness at least 0, not {seeds}, {jobs} and {faithfulness}"
+        )
     dataset = load(data) if isinstance(data, str) else data
     if not len(dataset.test):
         raise UsageError(f"{dataset.name} has no test digits to compare on")
@@ -316,22 +317,41 @@ def compare(
     return comparison
 
 
-def _measure_faithfulness(comparison: Comparison, digits: int, say: Notify) -> None:
+def _measure_faithfulness(comparison: Comparison, asked: int, say: Notify) -> None:
     """Measure what is not measured yet; written after each network, as each takes minutes."""
-    for label in comparison.graph_networks:
+    labels = [label for label in comparison.graph_networks if ":" not in label]
+    if not labels:
+        say("explanations are measured of gnn and gnn-attention with their standard preset; there is none here")
+    test = comparison.dataset.test
+    images = (test if asked >= len(test) else test.split(asked, seed=0)[1]).images
+    for label in labels:
         runs = comparison.runs[label]
-        weights = "+".join(run.weights_sha256[:12] for run in runs[:2])
         kept = comparison.faithfulness.get(label)
-        if ":" in label or (kept and kept.weights == weights and kept.digits == digits):
+        if kept and kept.asked == asked:
             continue
-        models = [graph_network(run) for run in runs]
-        say(f"{label}: measuring what its explanations are worth, on {digits} digits")
-        rows = measure_faithfulness(models, comparison.dataset.test.images[:digits], notify=say)
-        comparison.faithfulness[label] = Explained(weights, digits, rows)
-        write_json(
-            comparison.folder / FAITHFULNESS,
-            {name: explained.to_dict() for name, explained in comparison.faithfulness.items()},
-        )
+        say(f"{label}: measuring what its explanations are worth, on {len(images)} digits")
+        rows = measure_faithfulness(runs, images, notify=say)
+        comparison.faithfulness[label] = Explained(_weights(runs), asked, rows)
+        path = comparison.folder / FAITHFULNESS
+        others = read_json(path) if path.exists() else {}
+        write_json(path, others | {name: e.to_dict() for name, e in comparison.faithfulness.items()})
+
+
+def _weights(runs: Sequence[Run]) -> str:
+    """Name the weights that a measurement of these runs rests on: those of the first, and of the one beside it."""
+    return "+".join(run.weights_sha256[:12] for run in runs[:2])
+
+
+def _read_faithfulness(folder: Path, runs: Mapping[str, Sequence[Run]]) -> dict[str, Explained]:
+    """Return what was measured of these very weights."""
+    path = folder / FAITHFULNESS
+    if not path.exists():
+        return {}
+    try:
+        kept = {name: Explained.from_dict(values) for name, values in read_json(path).items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{path} is of another version ({error!r}); remove it, and measure again") from error
+    return {name: kept[name] for name in runs if name in kept and kept[name].weights == _weights(runs[name])}
 
 
 def _finished(title: str, metrics: Mapping[str, float]) -> str:
@@ -403,10 +423,15 @@ def _collect(
                 "ms_per_image": milliseconds_per_image(model, dataset.test),
             }
             measured += [_row(entry.label, run, dataset, cost) for run in runs[entry.label]]
-    path = folder / FAITHFULNESS
-    kept = {name: Explained.from_dict(values) for name, values in read_json(path).items()} if path.exists() else {}
-    known = {name: explained for name, explained in kept.items() if name in runs}
-    return Comparison(folder, dataset, runs, probabilities, measured if rows is None else rows, quick, known)
+    return Comparison(
+        folder,
+        dataset,
+        runs,
+        probabilities,
+        measured if rows is None else rows,
+        quick,
+        _read_faithfulness(folder, runs),
+    )
 
 
 def _read_rows(path: Path) -> list[Row]:

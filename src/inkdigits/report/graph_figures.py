@@ -13,15 +13,15 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
-from inkdigits.data.pixel_graph import pixel_graph
-from inkdigits.evaluation.connectivity import Connectivity, connectivity
+from inkdigits.evaluation.connectivity import Connectivity, Cut, connectivity
+from inkdigits.evaluation.explain import UNSIGNED
 from inkdigits.evaluation.faithfulness import SHARES, Faithfulness
 from inkdigits.evaluation.topology import CLASSIC_HOLES, Form, Topology, crossing_numbers, skeletons
 from inkdigits.report.compare import Comparison
 from inkdigits.report.figures import COLOURS, new_figure, panels, show_digit
 
 NODE, EDGE, CUT, REACHED = "#0072B2", "#56B4E9", "#D55E00", "#E69F00"
-FOR_AGAINST = "RdBu"  # red speaks against, blue for
+FOR_AGAINST, HOW_MUCH = "RdBu", "Greens"  # red speaks against, blue for; green where there is no for and against
 
 
 def digit_panels(count: int, columns: int, side: float) -> tuple[Figure, list[Axes]]:
@@ -49,22 +49,24 @@ def draw_edges(
     edge_index: NDArray[np.int64],
     value: NDArray[np.floating] | None = None,
     colour: str = EDGE,
+    signed: bool = True,
 ) -> None:
-    """Draw edges as lines; with ``value`` (E,), signed, both directions of a pair added, blue for and red against."""
-    source, target = edge_index
-    one_way = source < target
+    """Draw each pair of touching nodes as a line; with ``value`` (E,), by the sum of the pair's two edges."""
     if value is None:
-        ax.add_collection(LineCollection(list(pos[edge_index[:, one_way].T]), colors=colour, linewidths=0.9))
+        both_ends = np.unique(np.sort(edge_index.T, axis=1), axis=0)
+        ax.add_collection(LineCollection(list(pos[both_ends]), colors=colour, linewidths=0.9))
         return
-    size = int(edge_index.max()) + 1 if edge_index.size else 0
-    both = np.zeros((size, size))
-    np.add.at(both, (np.minimum(source, target), np.maximum(source, target)), value)
-    strength = both[source[one_way], target[one_way]]
+    both_ends, number = np.unique(np.sort(edge_index.T, axis=1), axis=0, return_inverse=True)
+    strength = np.bincount(number.ravel(), weights=value, minlength=len(both_ends))
     scale = float(np.quantile(np.abs(strength), 0.99)) if strength.size else 1.0
     order = np.argsort(np.abs(strength))  # the strongest on top
-    lines = LineCollection(list(pos[edge_index[:, one_way].T][order]), cmap=FOR_AGAINST, clim=(-scale, scale))
+    lines = LineCollection(
+        list(pos[both_ends[order]]),
+        cmap=FOR_AGAINST if signed else HOW_MUCH,
+        clim=(-scale if signed else 0, scale),
+        linewidths=list(0.4 + 3 * (np.abs(strength[order]) / max(scale, 1e-12)).clip(0, 1)),
+    )
     lines.set_array(strength[order])
-    lines.set_linewidth(list(0.4 + 3 * (np.abs(strength[order]) / max(scale, 1e-12)).clip(0, 1)))
     ax.add_collection(lines)
 
 
@@ -72,16 +74,13 @@ def _answer(c: Connectivity) -> str:
     return f"read as {c.digit}, {100 * c.probabilities[c.digit]:.1f} %"
 
 
-def graph_plot(ax: Axes, c: Connectivity, coarse: bool = False) -> None:
-    """Draw the pixels of a digit and how they touch, with what the network reads; coarse: of 2x2 pixels."""
-    pos, edge_index, side, title = c.pos, c.edge_index, 1, _answer(c)
-    if coarse:
-        graph = pixel_graph(c.image, coarse=True)
-        pos, edge_index, side = (graph.pos * 2 + 0.5).numpy(), graph.edge_index.numpy(), 2
-        title = "on the 14x14 grid"
-    faint(ax, c.image, f"{title}\n{len(pos)} nodes, {edge_index.shape[1] // 2} pairs")
-    draw_edges(ax, pos, edge_index)
-    ax.scatter(pos[:, 0], pos[:, 1], s=5 * side, color=NODE, zorder=3, linewidths=0)
+def graph_plot(ax: Axes, c: Connectivity, index: int = 0) -> None:
+    """Draw the nodes of one level and how they touch, with what the network reads; 0 is that of the pixels."""
+    level = c.levels[index]
+    counts = f"{len(level.pos)} nodes, {level.edge_index.shape[1] // 2} pairs"
+    faint(ax, c.image, f"{level.name if index else _answer(c)}\n{counts}")
+    draw_edges(ax, level.pos, level.edge_index)
+    ax.scatter(level.pos[:, 0], level.pos[:, 1], s=5 * level.side, color=NODE, zorder=3, linewidths=0)
 
 
 def shape_plot(ax: Axes, c: Connectivity) -> None:
@@ -99,56 +98,45 @@ def shape_plot(ax: Axes, c: Connectivity) -> None:
     ax.legend(fontsize=7, frameon=False, loc="upper right")
 
 
-def cut_plot(ax: Axes, c: Connectivity) -> None:
+def cut_plot(ax: Axes, c: Connectivity, cut: Cut) -> None:
     """Draw the pairs whose edges, taken away, change the answer."""
-    if c.cut.digit is None:
-        title = f"no small cut changes the answer\nit is read as {c.digit}"
-    else:
-        title = f"without these {len(c.cut.pairs)} of {c.edge_index.shape[1] // 2} pairs\nit is read as {c.cut.digit}"
-    faint(ax, c.image, title)
+    faint(ax, c.image, cut.says(len(c.pairs)).replace(" of touching pixels", "").replace(" without", "\nwithout"))
     draw_edges(ax, c.pos, c.edge_index, colour="#D0D0D0")
-    if len(c.cut.pairs):
-        ax.add_collection(LineCollection(list(c.pos[c.cut.pairs]), colors=CUT, linewidths=2.2))
+    if len(cut.pairs):
+        ax.add_collection(LineCollection(list(c.pos[cut.pairs]), colors=CUT, linewidths=2.2))
 
 
 def importance_plot(ax: Axes, c: Connectivity, method: str) -> None:
-    """Draw what speaks for the target, in blue, and against it, in red."""
+    """Draw what speaks for the target, in blue, and against it, in red; of unsigned methods how much, in green."""
+    signed = method not in UNSIGNED
     question = f"why a {c.target}?" if c.against is None else f"why a {c.target}, not a {c.against}?"
-    faint(ax, c.image, f"{method}\n{question}")
-    draw_edges(ax, c.pos, c.edge_index, _centred(c.edges[method], method))
-    value = _centred(c.nodes[method], method)
+    asked = {"attention": "where nodes look", "gnn-explainer": f"what is kept for a {c.target}"}
+    faint(ax, c.image, f"{method}\n{asked.get(method, question)}")
+    draw_edges(ax, c.pos, c.edge_index, c.edges[method], signed=signed)
+    value = c.nodes[method]
     scale = float(np.quantile(np.abs(value), 0.99)) if value.size else 1.0
-    ax.scatter(
-        c.pos[:, 0],
-        c.pos[:, 1],
-        s=14,
-        c=value,
-        cmap=FOR_AGAINST,
-        vmin=-scale,
-        vmax=scale,
-        zorder=3,
-        linewidths=0.15,
-        edgecolors="k",
-    )
-
-
-def _centred(value: NDArray[np.floating], method: str) -> NDArray[np.floating]:
-    """Return signed importance as it is, and a mask or share, which has no sign, less its mean: blue is above it."""
-    return value - value.mean() if value.size and method in ("gnn-explainer", "attention") else value
+    points = ax.scatter(c.pos[:, 0], c.pos[:, 1], s=14, c=value, zorder=3, linewidths=0.15, edgecolors="k")
+    points.set(cmap=FOR_AGAINST if signed else HOW_MUCH, clim=(-scale if signed else 0, scale))
 
 
 def connectivity_figure(c: Connectivity) -> Figure:
-    """Draw a digit as a graph: its pixels and edges, the coarse grid, its shape, the edges that the answer hangs on."""
-    figure, axes = digit_panels(4, 4, 2.9)
-    graph_plot(axes[0], c)
-    graph_plot(axes[1], c, coarse=True)
-    shape_plot(axes[2], c)
-    cut_plot(axes[3], c)
+    """Draw a digit as a graph: its pixels, its cells after pooling, its shape, the edges that the answer hangs on."""
+    pooled = next((index for index, level in enumerate(c.levels) if level.side == 2), None)
+    plots: list[Callable[[Axes], None]] = [lambda ax: graph_plot(ax, c)]
+    if pooled is not None:
+        plots.append(lambda ax: graph_plot(ax, c, pooled))
+    plots.append(lambda ax: shape_plot(ax, c))
+    if c.cut is not None:
+        cut = c.cut
+        plots.append(lambda ax: cut_plot(ax, c, cut))
+    figure, axes = digit_panels(len(plots), len(plots), 2.9)
+    for ax, plot in zip(axes, plots, strict=True):
+        plot(ax)
     return figure
 
 
 def importance_figure(c: Connectivity) -> Figure:
-    """Draw the importance of nodes and edges by each method, blue for the target and red against it."""
+    """Draw the importance of nodes and edges by each method."""
     figure, axes = digit_panels(len(c.edges), min(4, len(c.edges)), 3.2)
     for ax, method in zip(axes, c.edges, strict=True):
         importance_plot(ax, c, method)
@@ -272,7 +260,7 @@ def unusual_forms(comparison: Comparison, count: int = 20) -> Figure | None:
     """Draw misread digits whose holes are not those that their class is taught with; None where there are none."""
     holes, labels = comparison.shapes.holes, comparison.dataset.test.labels
     unusual = np.array([n not in CLASSIC_HOLES[label] for n, label in zip(holes, labels, strict=True)], bool)
-    chosen = np.flatnonzero(comparison.misread & unusual)[:count]
+    chosen = np.random.default_rng(0).permutation(np.flatnonzero(comparison.misread & unusual))[:count]
     if not len(chosen):
         return None
     figure, axes = panels(len(chosen), 10, 0.95, 1.25)
@@ -283,7 +271,7 @@ def unusual_forms(comparison: Comparison, count: int = 20) -> Figure | None:
 
 def _explained(comparison: Comparison, whose: Sequence[int], method: str) -> list[Connectivity]:
     run = comparison.runs[comparison.graph_networks[0]][0]
-    return [connectivity(run, comparison.dataset.test.images[index], methods=[method]) for index in whose]
+    return [connectivity(run, comparison.dataset.test.images[index], methods=[method], cut=False) for index in whose]
 
 
 def _first_of_each(comparison: Comparison) -> list[int]:
@@ -298,19 +286,22 @@ def edge_importance(comparison: Comparison) -> Figure | None:
     return gallery(_explained(comparison, _first_of_each(comparison), "integrated-gradients"), "integrated-gradients")
 
 
-def one_digit(comparison: Comparison, draw: Callable[[Connectivity], Figure]) -> Figure | None:
+def one_digit(comparison: Comparison, draw: Callable[[Connectivity], Figure], cut: bool) -> Figure | None:
     """Draw the first test digit as the first graph network sees it."""
     if not comparison.graph_networks:
         return None
-    return draw(_explained(comparison, [0], "integrated-gradients")[0])
+    run = comparison.runs[comparison.graph_networks[0]][0]
+    return draw(connectivity(run, comparison.dataset.test.images[0], methods=["integrated-gradients"], cut=cut))
 
 
 def believed(comparison: Comparison) -> Figure | None:
-    """Draw the deletion and insertion curves of the first graph network; None where they were not measured."""
-    measured = [
-        comparison.faithfulness[label] for label in comparison.graph_networks if label in comparison.faithfulness
-    ]
-    return faithfulness_curves(measured[0].rows) if measured else None
+    """Draw the deletion and insertion curves of the first graph network that has them; None where none has."""
+    for label in comparison.graph_networks:
+        if label in comparison.faithfulness:
+            figure = faithfulness_curves(comparison.faithfulness[label].rows)
+            figure.suptitle(label)
+            return figure
+    return None
 
 
 GRAPH_FIGURES: MappingProxyType[str, tuple[Callable[[Comparison], Figure | None], str]] = MappingProxyType(
@@ -322,12 +313,12 @@ GRAPH_FIGURES: MappingProxyType[str, tuple[Callable[[Comparison], Figure | None]
         ),
         "unusual_forms": (unusual_forms, "Misread digits whose holes are not those that the class is taught with."),
         "connectivity": (
-            lambda c: one_digit(c, connectivity_figure),
-            "The first test digit as a graph of ink pixels, on the coarse grid, as a stroke, and the few edges whose "
+            lambda c: one_digit(c, connectivity_figure, cut=True),
+            "The first test digit as a graph of ink pixels, its cells after pooling, its stroke, and a few edges whose "
             "removal changes the answer.",
         ),
         "messages": (
-            lambda c: one_digit(c, messages_figure),
+            lambda c: one_digit(c, messages_figure, cut=False),
             "Which nodes a message from the starred pixel has reached after each layer.",
         ),
         "edge_importance": (

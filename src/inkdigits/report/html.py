@@ -6,7 +6,7 @@ from pathlib import Path
 
 import jinja2
 
-from inkdigits.errors import unknown
+from inkdigits.errors import UsageError, unknown
 from inkdigits.files import write_bytes, write_text
 from inkdigits.models import model_spec
 from inkdigits.report.compare import FIGURES as FOLDER
@@ -30,7 +30,7 @@ def write_figures(comparison: Comparison, only: str | None = None, folder: Path 
     Raises
     ------
     UsageError
-        When there is no such figure.
+        When there is no such figure, or this comparison has nothing to draw in it.
     """
     if only is not None and only not in ALL_FIGURES:
         raise unknown("figure", only, ALL_FIGURES)
@@ -40,6 +40,8 @@ def write_figures(comparison: Comparison, only: str | None = None, folder: Path 
         if figure is not None:
             drawn[name] = png(figure)
             write_bytes((folder or comparison.folder / FOLDER) / f"{name}.png", drawn[name])
+    if only is not None and not drawn:
+        raise UsageError(f"this comparison has nothing to draw in {only}: it lacks the network, or the measurement")
     return drawn
 
 
