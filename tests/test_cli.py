@@ -284,3 +284,28 @@ def test_ctrl_c_says_how_to_go_on(small_npz: Path, tmp_path: Path) -> None:
         f"stopped; the same command with --resume --out {out} goes on after the last whole epoch"
     )
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds the workers through Linux's /proc")
+def test_workers_end_with_a_killed_comparison(small_npz: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "inkdigits.cli", "compare", "--models", "cnn,lenet5", "--epochs", "5000"]
+    settings = ["--data", str(small_npz), "--jobs", "2", "--device", "cpu", "--out", str(tmp_path)]
+    with subprocess.Popen([*command, *settings], stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("runs/*/history.csv")):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.kill()
+    assert len(children) >= 2
+
+    def running(pid: str) -> bool:
+        status = Path(f"/proc/{pid}/stat")
+        try:
+            return status.read_text().rpartition(")")[2].split()[0] != "Z"
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+
+    while any(running(pid) for pid in children):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
