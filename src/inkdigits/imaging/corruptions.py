@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.errors import DataError, UsageError, unknown
-from inkdigits.imaging.sweeps import Images, pen
+from inkdigits.imaging.sweeps import Images, on_bytes, pen
 
 Corrupt = Callable[[Images, int, np.random.Generator], Images]
 
@@ -459,5 +459,4 @@ def corrupt(images: NDArray[np.uint8], name: str, severity: int | None = None, s
     if not len(images):
         return images.copy()
     rng = np.random.default_rng([seed, zlib.crc32(name.encode()), chosen])
-    out = corruption.apply((images / 255).astype(np.float32), chosen, rng)
-    return (out.clip(0, 1) * 255).round().astype(np.uint8)
+    return on_bytes(images, lambda x: corruption.apply(x, chosen, rng))

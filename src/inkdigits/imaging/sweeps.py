@@ -120,6 +120,12 @@ SWEEPS = {
 }
 
 
+def on_bytes(images: NDArray[np.uint8], change: Callable[[Images], Images]) -> NDArray[np.uint8]:
+    """Return what ``change`` makes of uint8 images, clipped, as uint8 again."""
+    out = change((images / 255).astype(np.float32))
+    return (out.clip(0, 1) * 255).round().astype(np.uint8)
+
+
 def sweep(images: NDArray[np.uint8], name: str, amount: float, seed: int = 0) -> NDArray[np.uint8]:
     """Return digits distorted by that amount; the same call gives the same images.
 
@@ -137,6 +143,4 @@ def sweep(images: NDArray[np.uint8], name: str, amount: float, seed: int = 0) ->
     """
     if name not in SWEEPS:
         raise unknown("distortion", name, SWEEPS)
-    x = (images / 255).astype(np.float32)
-    out = SWEEPS[name].apply(x, amount, np.random.default_rng(seed))
-    return (out.clip(0, 1) * 255).round().astype(np.uint8)
+    return on_bytes(images, lambda x: SWEEPS[name].apply(x, amount, np.random.default_rng(seed)))
