@@ -17,6 +17,7 @@ ROTATION = 10.0  # degrees, either way
 SCALE = 0.1  # relative, either way, drawn for each axis
 SHEAR = 0.1  # horizontal shift per unit of height: slant, either way
 SHIFT = 1.5  # pixels, either way, drawn for each axis
+ELASTIC_SHIFT = 2.5  # the same, where pixels are displaced too
 
 ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT = 25.0, 0.25, 0.35, 3.5  # the same, further
 CHANCE = 0.25  # that a digit meets one kind of degradation
@@ -40,6 +41,25 @@ def geometric(images: Tensor, generator: torch.Generator) -> Tensor:
     return affine(images, generator, ROTATION, SCALE, SHEAR, SHIFT)
 
 
+def elastic(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Distort as :func:`geometric` does, shift further, and displace the pixels smoothly.
+
+    Parameters
+    ----------
+    images
+        float32 (B, 1, H, W), black outside.
+    generator
+        Source of the randomness, on the CPU.
+    """
+    moved = affine(images, generator, ROTATION, SCALE, SHEAR, ELASTIC_SHIFT)
+    return bend(moved, drawing(moved, generator))
+
+
+def drawing(images: Tensor, generator: torch.Generator) -> Callable[..., Tensor]:
+    """Return a function that draws uniform numbers in [0, 1), (B, *shape), for a batch on its device."""
+    return lambda *shape: torch.rand(len(images), *shape, generator=generator).to(images.device)
+
+
 def robust(images: Tensor, generator: torch.Generator) -> Tensor:
     """Distort each digit more than people do, then let it meet, on average, two of eight kinds of degradation.
 
@@ -50,10 +70,7 @@ def robust(images: Tensor, generator: torch.Generator) -> Tensor:
     generator
         Source of the randomness, on the CPU.
     """
-
-    def draw(*shape: int) -> Tensor:
-        return torch.rand(len(images), *shape, generator=generator).to(images.device)
-
+    draw = drawing(images, generator)
     x = bend(affine(images, generator, ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT), draw)
     for degrade in DEGRADATIONS:
         met = (draw(1, 1, 1) < CHANCE).to(x.dtype)
@@ -82,7 +99,9 @@ def affine(
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-AUGMENTATIONS = MappingProxyType({"none": no_augmentation, "geometric": geometric, "robust": robust})
+AUGMENTATIONS = MappingProxyType(
+    {"none": no_augmentation, "geometric": geometric, "elastic": elastic, "robust": robust}
+)
 
 
 def augmentation(name: str) -> Augmentation:

@@ -4,11 +4,12 @@ from inkdigits.models.registry import ModelSpec, create_model, list_models, mode
 
 # isort: off
 # the order in which the comparison lists them
-from inkdigits.models import mlp, cnn, lenet5, resnet, densenet, lstm, autoencoder, gnn
+from inkdigits.models import mlp, cnn, allcnn, lenet5, resnet, densenet, lstm, autoencoder, gnn
 # isort: on
 
 __all__ = [
     "ModelSpec",
+    "allcnn",
     "autoencoder",
     "cnn",
     "create_model",

@@ -39,7 +39,7 @@ class Normalize(nn.Module):
 
 def classification(model: nn.Module, images: Tensor, labels: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
     """Return the criterion on the logits, and the logits: the objective of every plain classifier."""
-    logits = model(images)
+    logits = model(images).float()  # the loss is never of lower precision
     return criterion(logits, labels), logits
 
 

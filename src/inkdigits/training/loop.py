@@ -132,8 +132,9 @@ class Trainer:
         self.steps = len(train) // recipe.batch_size  # per epoch
 
     def precision(self) -> AbstractContextManager[Any]:
-        """Return the context of a forward pass: bfloat16 on CUDA, float32 elsewhere."""
-        return torch.autocast("cuda", torch.bfloat16) if self.device.type == "cuda" else nullcontext()
+        """Return the context of a forward pass: bfloat16 on CUDA, and on the CPU where the recipe says so."""
+        lower = self.device.type == "cuda" or (self.device.type == "cpu" and self.recipe.precision == "bfloat16")
+        return torch.autocast(self.device.type, torch.bfloat16) if lower else nullcontext()
 
     def train_epoch(self, epoch: int, progress: Progress) -> None:
         """Take every step of one epoch, numbered from 1."""

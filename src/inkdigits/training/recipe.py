@@ -11,6 +11,7 @@ from inkdigits.models import model_spec
 OPTIMIZERS = ("adamw", "adam", "sgd")
 SCHEDULES = ("one-cycle", "cosine", "constant")
 LOSSES = ("cross-entropy", "mse")
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Recipe:
     loss: str = "cross-entropy"
     label_smoothing: float = 0.0  # of the cross-entropy
     augment: str = "none"
+    precision: str = "float32"  # of products and convolutions on the CPU; weights and their steps are always float32
     ema: float = 0.0  # decay per step of the averaged weights that are evaluated and kept; 0 keeps the last weights
 
     def __post_init__(self) -> None:
@@ -38,6 +40,7 @@ class Recipe:
             (self.schedule, SCHEDULES, "schedule"),
             (self.loss, LOSSES, "loss"),
             (self.augment, AUGMENTATIONS, "augmentation"),
+            (self.precision, PRECISIONS, "precision"),
         ):
             if name not in known:
                 raise unknown(kind, name, known)

@@ -1,0 +1,82 @@
+"""All-CNN: convolutions alone; those with a stride do the work of pooling, and of hidden layers there are none.
+
+J. T. Springenberg, A. Dosovitskiy, T. Brox, M. Riedmiller, "Striving for simplicity: the all convolutional net", 2014,
+arXiv:1412.6806. Changed: batch norm (S. Ioffe, C. Szegedy, 2015, arXiv:1502.03167) after every convolution, kernels of
+5x5 where there is a stride, and widths for 28x28 pixels.
+"""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from inkdigits.models.registry import CLASSES, Normalize, register_model
+
+LAST_KERNEL = 4  # of the convolution that makes features of the last map: 7x7 to 4x4
+
+
+def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0) -> list[nn.Module]:
+    """Return convolution, batch norm, ReLU."""
+    return [
+        nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    ]
+
+
+@register_model(
+    "allcnn",
+    paper="Springenberg et al. 2014, arXiv:1412.6806",
+    recipes={
+        "standard": {
+            "epochs": 12,
+            "batch_size": 128,
+            "lr": 3e-3,
+            "weight_decay": 0.02,
+            "ema": 0.998,
+            "augment": "geometric",
+            "options": {"stages": [[16, 16], [32, 32]], "features": 96},
+        },
+        "best": {
+            "epochs": 20,
+            "batch_size": 128,
+            "lr": 3e-3,
+            "weight_decay": 0.02,
+            "ema": 0.999,
+            "augment": "elastic",
+            "precision": "bfloat16",
+        },
+    },
+)
+class AllCNN(nn.Module):
+    """Stages of convolutions, each ending with a stride of 2; then ``features``, averaged over the map that is left.
+
+    ``stages`` has for each stage the channels of its convolutions: 3x3 ones, and a last one of 5x5 with the stride.
+    """
+
+    def __init__(
+        self,
+        stages: Sequence[Sequence[int]] = ((32, 32, 32), (64, 64, 64)),
+        features: int = 128,
+        dropout: float = 0.3,
+    ) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [Normalize()]
+        inputs = 1
+        for stage in stages:
+            for channels in stage[:-1]:
+                layers += convolution(inputs, channels, 3, padding=1)
+                inputs = channels
+            layers += [*convolution(inputs, stage[-1], 5, stride=2, padding=2), nn.Dropout(dropout)]
+            inputs = stage[-1]  # (B, inputs, 14, 14), then (B, inputs, 7, 7)
+        self.body = nn.Sequential(
+            *layers,
+            *convolution(inputs, features, LAST_KERNEL),  # (B, features, 4, 4)
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),  # (B, features)
+        )
+        self.head = nn.Sequential(nn.Dropout(dropout), nn.Linear(features, CLASSES))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (B, 10) of images (B, 1, 28, 28)."""
+        logits: Tensor = self.head(self.body(images))
+        return logits
