@@ -9,12 +9,24 @@ from typing import Any, NoReturn
 
 import typer
 
-from inkdigits.cli import comparing, data, explaining, training  # noqa: F401  their commands join the application
+from inkdigits.cli import comparing, data, explaining, exporting, reading, training  # noqa: F401  they join the app
 from inkdigits.cli.common import app, table
 from inkdigits.errors import InkdigitsError
 from inkdigits.progress import say
 
-LAB = {"torch", "scipy", "skimage", "sklearn", "matplotlib", "safetensors", "mlxtend", "jinja2", "torch_geometric"}
+LAB = {
+    "torch",
+    "onnx",
+    "onnxscript",
+    "scipy",
+    "skimage",
+    "sklearn",
+    "matplotlib",
+    "safetensors",
+    "mlxtend",
+    "jinja2",
+    "torch_geometric",
+}
 
 
 @app.command("doctor")

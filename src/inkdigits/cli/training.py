@@ -70,7 +70,19 @@ def train_command(
     warmup: Annotated[float | None, typer.Option(help="Share of a one-cycle in which the rate rises.")] = None,
     loss: Annotated[str | None, typer.Option(help="cross-entropy or mse.")] = None,
     label_smoothing: Annotated[float | None, typer.Option(help="Of the cross-entropy.")] = None,
-    augment: Annotated[str | None, typer.Option(help="none, geometric or robust.")] = None,
+    augment: Annotated[str | None, typer.Option(help="none, geometric, elastic or robust.")] = None,
+    teacher: Annotated[
+        Path | None, typer.Option(help="A run whose probabilities are learned beside the labels; see --distill.")
+    ] = None,
+    distill: Annotated[float | None, typer.Option(help="Weight of the teacher against the labels, 0 to 1.")] = None,
+    non_digits: Annotated[
+        float | None, typer.Option(help="Pictures of no digit to learn to refuse, as a share of each batch.")
+    ] = None,
+    adversary: Annotated[
+        float | None, typer.Option(help="Train on images attacked by up to this in every pixel, 0 to 1.")
+    ] = None,
+    adversary_steps: Annotated[int | None, typer.Option(help="Steps of that attack.")] = None,
+    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16, of products on the CPU.")] = None,
     ema: Annotated[float | None, typer.Option(help="Decay per step of the averaged weights; 0 for none.")] = None,
     option: Annotated[
         list[str] | None,
@@ -102,6 +114,11 @@ def train_command(
         "loss": loss,
         "label_smoothing": label_smoothing,
         "augment": augment,
+        "distill": distill,
+        "non_digits": non_digits,
+        "adversary": adversary,
+        "adversary_steps": adversary_steps,
+        "precision": precision,
         "ema": ema,
     }
     recipe, _ = recipe_for(model, preset, overrides)
@@ -119,6 +136,7 @@ def train_command(
                 dataset,
                 preset=preset,
                 options=options,
+                teacher=teacher,
                 seed=seed,
                 validation=validation,
                 device=device,
@@ -140,6 +158,32 @@ def train_command(
             f"test accuracy {100 * run.metrics['test_acc']:.2f} % (Wilson 95 %: {100 * low:.2f} to {100 * high:.2f}), "
             f"cross-entropy {run.metrics['test_ce']:.4f}, trained in {run.metrics['train_s']:.1f} s: {folder}"
         )
+
+
+@app.command("ensemble")
+def ensemble_command(
+    runs: Annotated[list[Path], typer.Argument(help="The folders of 2 to 5 runs that learned from the same data.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run that they become together.")],
+    data: Annotated[str | None, typer.Option(help="Whose test digits; the first run's own data by default.")] = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Let trained networks vote by the mean of their logits, as one run: to evaluate, export or learn from."""
+    from inkdigits.evaluation.statistics import wilson
+    from inkdigits.training import load_run
+    from inkdigits.training.voting import ensemble
+
+    dataset = load(data or load_run(runs[0]).environment.get("data_source") or "mnist")
+    whole = ensemble(runs, dataset, out, device)
+    n = len(dataset.test)
+    low, high = wilson(round(whole.metrics["test_acc"] * n), n)
+    if as_json:
+        emit({"out": str(out), **whole.settings, "metrics": whole.metrics, "interval": [low, high]})
+        return
+    typer.echo(
+        f"test accuracy {100 * whole.metrics['test_acc']:.2f} % (Wilson 95 %: {100 * low:.2f} to {100 * high:.2f}) "
+        f"by {len(runs)} networks together, cross-entropy {whole.metrics['test_ce']:.4f}: {out}"
+    )
 
 
 @app.command("evaluate")

@@ -19,8 +19,9 @@ SHEAR = 0.1  # horizontal shift per unit of height: slant, either way
 SHIFT = 1.5  # pixels, either way, drawn for each axis
 ELASTIC_SHIFT = 2.5  # the same, where pixels are displaced too
 
-ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT = 25.0, 0.25, 0.35, 3.5  # the same, further
+ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT = 25.0, 0.3, 0.35, 3.5  # the same, further
 CHANCE = 0.25  # that a digit meets one kind of degradation
+MILD = 1 / 3  # share of the digits that robust() moves as geometric() does, and leaves clean
 
 
 def no_augmentation(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -61,7 +62,9 @@ def drawing(images: Tensor, generator: torch.Generator) -> Callable[..., Tensor]
 
 
 def robust(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Distort each digit more than people do, then let it meet, on average, two of eight kinds of degradation.
+    """Move a third of the digits as :func:`geometric` does; distort the others more than people do and degrade them.
+
+    Each of these meets, on average, two of nine kinds of degradation.
 
     Parameters
     ----------
@@ -73,9 +76,8 @@ def robust(images: Tensor, generator: torch.Generator) -> Tensor:
     draw = drawing(images, generator)
     x = bend(affine(images, generator, ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT), draw)
     for degrade in DEGRADATIONS:
-        met = (draw(1, 1, 1) < CHANCE).to(x.dtype)
-        x = torch.lerp(x, degrade(x, draw), met)
-    return x.clamp(0, 1)
+        x = torch.where(draw(1, 1, 1) < CHANCE, degrade(x, draw), x)
+    return torch.where(draw(1, 1, 1) < MILD, geometric(images, generator), x).clamp(0, 1)
 
 
 def affine(

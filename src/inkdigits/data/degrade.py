@@ -30,10 +30,15 @@ def bend(x: Tensor, draw: Draw) -> Tensor:
 
 
 def pen(x: Tensor, draw: Draw) -> Tensor:
-    """Write with a wider or a finer pen: towards the maximum, or the minimum, of 3x3 or 5x5 pixels."""
+    """Write with a wider or a finer pen, towards the maximum or the minimum of 3x3 or 5x5 pixels; or a drying one.
+
+    The ink of a felt pen dries towards the rim of the stroke, which leaves less of it inside.
+    """
     wide, fine = F.max_pool2d(x, 3, 1, 1), -F.max_pool2d(-x, 3, 1, 1)
     wider = torch.lerp(wide, F.max_pool2d(wide, 3, 1, 1), draw(1, 1, 1) * (draw(1, 1, 1) < 0.5))
-    return torch.lerp(x, torch.where(draw(1, 1, 1) < 0.5, wider, fine), draw(1, 1, 1))
+    kind, share = draw(1, 1, 1), draw(1, 1, 1)
+    changed = torch.lerp(x, torch.where(kind < 0.35, wider, fine), share)
+    return torch.where(kind < 0.7, changed, wide - share * x)
 
 
 def blur(x: Tensor, draw: Draw) -> Tensor:
@@ -49,18 +54,19 @@ def blur(x: Tensor, draw: Draw) -> Tensor:
 
 
 def clutter(x: Tensor, draw: Draw) -> Tensor:
-    """Draw three arcs of other ink across or beside it, each of its own brightness and width, some dashed."""
+    """Draw up to four arcs of other ink across or beside it, each of its own ink and width, some wavy, some dashed."""
     _, _, height, width = x.shape
     row, column = torch.meshgrid(
         torch.linspace(-1, 1, height, device=x.device), torch.linspace(-1, 1, width, device=x.device), indexing="ij"
     )
-    for _ in range(3):
-        angle, place, bow, ink, breadth, dash = draw(6, 1, 1).unbind(1)
+    for _ in range(4):
+        angle, place, bow, ink, breadth, dash, wave, pace = draw(8, 1, 1).unbind(1)
         angle = angle * math.pi
         along = column * angle.cos() + row * angle.sin()  # (B, H, W)
         across = row * angle.cos() - column * angle.sin()
-        distance = (across - (2 * place - 1) - (bow - 0.5) * along**2).abs() * height / 2  # pixels
-        stroke = (0.5 + breadth - distance).clamp(0, 1) * ink
+        sway = 0.2 * (wave - 0.5).clamp(min=0) * torch.sin(along * (5 + 15 * pace) + 6 * ink)
+        distance = (across - (2 * place - 1) - (2 * bow - 1) * along**2 - sway).abs() * height / 2  # pixels
+        stroke = (0.5 + breadth - distance).clamp(0, 1) * ink.sqrt()
         stroke = stroke * torch.where(dash < 0.3, (torch.sin(along * 20) > 0).to(x.dtype), 1.0)
         x = torch.maximum(x, (stroke * (draw(1, 1) < 0.5)).unsqueeze(1))
     return x
@@ -69,6 +75,12 @@ def clutter(x: Tensor, draw: Draw) -> Tensor:
 def occlusion(x: Tensor, draw: Draw) -> Tensor:
     """Cover a rectangle of up to 10x10 pixels with grey."""
     return torch.where(_rectangle(x, draw, 10), draw(1, 1, 1), x)
+
+
+def resolution(x: Tensor, draw: Draw) -> Tensor:
+    """Scan with 9 to 20 pixels a side, one number for the batch."""
+    side = 9 + int(draw(1)[:1].item() * 12)
+    return F.interpolate(F.adaptive_avg_pool2d(x, side), x.shape[2:], mode="bilinear", align_corners=False)
 
 
 def background(x: Tensor, draw: Draw) -> Tensor:
@@ -85,14 +97,17 @@ def contrast(x: Tensor, draw: Draw) -> Tensor:
 
 
 def inversion(x: Tensor, draw: Draw) -> Tensor:
-    """Turn ink and paper round on one side of a random line, or within a rectangle."""
+    """Turn ink and paper round on one side of a random line, or within a rectangle; perhaps in another part too."""
     _, _, height, width = x.shape
     row, column = torch.meshgrid(
         torch.linspace(-1, 1, height, device=x.device), torch.linspace(-1, 1, width, device=x.device), indexing="ij"
     )
-    angle = 2 * math.pi * draw(1, 1, 1)
-    side = column * angle.cos() + row * angle.sin() > 2 * draw(1, 1, 1) - 1
-    return torch.where(torch.where(draw(1, 1, 1) < 0.5, side, _rectangle(x, draw, 20)), 1 - x, x)
+    for chance in (1.0, 0.5):
+        angle = 2 * math.pi * draw(1, 1, 1)
+        side = column * angle.cos() + row * angle.sin() > 2 * draw(1, 1, 1) - 1
+        part = torch.where(draw(1, 1, 1) < 0.5, side, _rectangle(x, draw, 20)) & (draw(1, 1, 1) < chance)
+        x = torch.where(part, 1 - x, x)
+    return x
 
 
 def noise(x: Tensor, draw: Draw) -> Tensor:
@@ -112,4 +127,14 @@ def _rectangle(x: Tensor, draw: Draw, largest: int) -> Tensor:
     return (down >= 0) & (down < tall * largest) & (right >= 0) & (right < broad * largest)
 
 
-DEGRADATIONS = (pen, blur, clutter, occlusion, background, contrast, inversion, noise)  # as they meet a digit
+DEGRADATIONS = (
+    pen,
+    blur,
+    resolution,
+    clutter,
+    occlusion,
+    background,
+    contrast,
+    inversion,
+    noise,
+)  # as they meet a digit

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.errors import DataError
+from inkdigits.imaging.files import IMAGE_SUFFIXES, read_pixels
 from inkdigits.imaging.normalize import to_mnist
 
-IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
 PIXELS = 784
 
 Arrays = tuple[NDArray[np.uint8], NDArray[np.int64]]
@@ -72,14 +72,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     DataError
         When it is no picture, or a broken one; names the file.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    try:
-        with Image.open(path) as opened:
-            upright = ImageOps.exif_transpose(opened)
-            return _as_mnist(np.asarray(upright if upright.mode in ("L", "I;16") else upright.convert("RGBA")))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
-        raise DataError(f"cannot read the image {path} ({error}); repair or remove it") from error
+    return _as_mnist(read_pixels(path))
 
 
 def _as_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -17,7 +16,7 @@ from inkdigits.data import DigitSet
 from inkdigits.errors import DataError
 from inkdigits.imaging.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES, corrupt
 from inkdigits.imaging.sweeps import SWEEPS, sweep
-from inkdigits.training.measure import predict_logits
+from inkdigits.training.measure import logits_of
 
 Read = Callable[[NDArray[np.uint8]], NDArray[np.int64]]  # images (N, 28, 28) to digits (N,)
 Notify = Callable[[str], None]
@@ -27,12 +26,7 @@ LEVELS = (0.99, 0.95)  # accuracies whose break points are sought
 
 def reader_of(model: nn.Module) -> Read:
     """Return a function that reads uint8 images (N, 28, 28) with a network: digits int64 (N,)."""
-    device = next(model.parameters()).device
-
-    def read(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-        return np.asarray(predict_logits(model, torch.tensor(images, device=device)).argmax(1).cpu(), np.int64)
-
-    return read
+    return lambda images: np.asarray(logits_of(model, images).argmax(1), np.int64)
 
 
 def accuracy(read: Read, digits: DigitSet, images: NDArray[np.uint8] | None = None) -> float:

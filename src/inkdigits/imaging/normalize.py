@@ -4,6 +4,7 @@ MNIST's authors scaled each digit to fit 20x20 pixels, keeping its aspect, with 
 mass at the centre of 28x28 (LeCun et al., "Gradient-based learning applied to document recognition", 1998).
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -42,8 +43,27 @@ def to_grey(image: NDArray[Any]) -> NDArray[np.uint8]:
     return values.round().astype(np.uint8)
 
 
-def ink_bright(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return ``grey`` (H, W) with the paper at 0 and the strongest ink at 255, whichever of them was darker.
+@dataclass(frozen=True)
+class Crop:
+    """What is found on the picture of one digit.
+
+    Attributes
+    ----------
+    digit
+        uint8 (28, 28) in the form of MNIST; zeros where there is no ink at all.
+    contrast
+        Difference of the strongest ink from the paper, in [0, 255] levels of grey.
+    box
+        Left, top, width, height of the ink, pixels of the picture; zeros where there is none.
+    """
+
+    digit: NDArray[np.uint8]
+    contrast: float
+    box: tuple[int, int, int, int]
+
+
+def ink_bright(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
+    """Return ``grey`` (H, W) with the paper at 0 and the strongest ink at 255, whichever was darker, and its contrast.
 
     Paper is what the rim of the image mostly shows; ink is what differs from it most.
     """
@@ -53,8 +73,30 @@ def ink_bright(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
     ink = grey.astype(np.float32) - paper if high - paper >= paper - low else paper - grey.astype(np.float32)
     strongest = float(ink.max())
     if strongest <= 0:
-        return np.zeros_like(grey)
-    return (ink.clip(0) * (255 / strongest)).round().astype(np.uint8)
+        return np.zeros_like(grey), 0.0
+    return (ink.clip(0) * (255 / strongest)).round().astype(np.uint8), strongest
+
+
+def normalize(image: NDArray[Any]) -> Crop:
+    """Find the digit on any image of one, and bring it to the form of MNIST.
+
+    Raises
+    ------
+    ValueError
+        See :func:`to_grey`.
+    """
+    ink, contrast = ink_bright(to_grey(image))
+    if not contrast:
+        return Crop(np.zeros((SIZE, SIZE), np.uint8), 0.0, (0, 0, 0, 0))
+    threshold, _ = cv2.threshold(ink, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    rows, columns = np.nonzero(ink > min(threshold, 64.0))
+    left, top = int(columns.min()), int(rows.min())
+    digit = ink[top : rows.max() + 1, left : columns.max() + 1]
+    height, width = digit.shape
+    scale = BOX / max(height, width)
+    new_size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    resized = cv2.resize(digit, new_size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return Crop(centred(np.asarray(resized, np.uint8)), contrast, (left, top, width, height))
 
 
 def to_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -65,17 +107,7 @@ def to_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:
     ValueError
         See :func:`to_grey`.
     """
-    ink = ink_bright(to_grey(image))
-    if not ink.any():
-        return np.zeros((SIZE, SIZE), np.uint8)
-    threshold, _ = cv2.threshold(ink, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    rows, columns = np.nonzero(ink > min(threshold, 64.0))
-    digit = ink[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    height, width = digit.shape
-    scale = BOX / max(height, width)
-    new_size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    resized = cv2.resize(digit, new_size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    return centred(np.asarray(resized, np.uint8))
+    return normalize(image).digit
 
 
 def centred(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:

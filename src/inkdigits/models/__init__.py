@@ -4,7 +4,7 @@ from inkdigits.models.registry import ModelSpec, create_model, list_models, mode
 
 # isort: off
 # the order in which the comparison lists them
-from inkdigits.models import mlp, cnn, allcnn, lenet5, resnet, densenet, lstm, autoencoder, gnn
+from inkdigits.models import mlp, cnn, allcnn, lenet5, resnet, densenet, lstm, autoencoder, gnn, ensemble
 # isort: on
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "cnn",
     "create_model",
     "densenet",
+    "ensemble",
     "gnn",
     "lenet5",
     "list_models",

@@ -27,6 +27,16 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, padding
     "allcnn",
     paper="Springenberg et al. 2014, arXiv:1412.6806",
     recipes={
+        "fast": {
+            "epochs": 1,
+            "batch_size": 256,
+            "optimizer": "adam",
+            "lr": 1e-2,
+            "momentum": 0.7,
+            "beta2": 0.9,
+            "ema": 0.97,
+            "options": {"stages": [[16], [32, 32]], "features": 64, "dropout": 0.0},
+        },
         "standard": {
             "epochs": 12,
             "batch_size": 128,

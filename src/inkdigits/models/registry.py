@@ -51,7 +51,7 @@ class ModelSpec:
     ----------
     recipes
         Settings by preset, over the defaults of :class:`inkdigits.training.recipe.Recipe`; ``standard`` is always
-        there.
+        there, but for what is made of trained networks and has none.
     objective
         (model, images, labels, criterion) -> (loss, logits), where a network learns from more than its logits.
     """
@@ -81,8 +81,8 @@ def register_model(
 
 
 def list_models() -> list[str]:
-    """Return the names of all networks, in the order in which the field built them."""
-    return list(_REGISTRY)
+    """Return the names of all networks that can be trained, in the order in which the field built them."""
+    return [name for name, spec in _REGISTRY.items() if spec.recipes]
 
 
 def model_spec(name: str) -> ModelSpec:

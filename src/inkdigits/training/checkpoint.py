@@ -105,6 +105,12 @@ def is_finished(folder: Path) -> bool:
     return (folder / CARD).exists()
 
 
+def refuse_finished(folder: Path) -> None:
+    """Raise RunError when ``folder`` holds a finished run."""
+    if is_finished(folder):
+        raise RunError(f"{folder} already holds a run; choose another --out, or remove it")
+
+
 def sweep(folder: Path) -> None:
     """Remove what a killed process left half-written."""
     for leftover in folder.glob(".*.tmp"):

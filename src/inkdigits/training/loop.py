@@ -21,9 +21,11 @@ from inkdigits.errors import RunError, UsageError
 from inkdigits.models import create_model, model_spec
 from inkdigits.models.registry import Criterion, resolve_options
 from inkdigits.training import checkpoint
+from inkdigits.training.adversary import attacked
 from inkdigits.training.checkpoint import EpochRow, Run, State
 from inkdigits.training.device import channels_last, hardware, keep_freed_memory, select_device, versions
-from inkdigits.training.measure import Scores, predict_logits, score, softmax_mse, to_input
+from inkdigits.training.lessons import Lessons, lessons
+from inkdigits.training.measure import Scores, predict_logits, score, softmax_mse
 from inkdigits.training.recipe import Recipe, recipe_for
 
 VALIDATION = 5_000  # digits of the training set that choices are made on; a tenth of smaller sets
@@ -82,11 +84,18 @@ def make_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
 
 
 def make_criterion(recipe: Recipe) -> Criterion:
-    """Return the recipe's loss: logits (B, 10), labels (B,) -> ()."""
+    """Return the recipe's loss: logits (B, 10) and labels (B,), or probabilities (B, 10 or 11), -> ().
+
+    An eleventh class, "no digit", has the logit 0, always: so the softmax over ten stays what it was, and the log of
+    the sum of the exponentials of the ten logits, the negative energy, is the log-odds of being a digit at all
+    (W. Liu et al., "Energy-based out-of-distribution detection", NeurIPS 2020, arXiv:2010.03759).
+    """
     if recipe.loss == "mse":
         return softmax_mse
 
     def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+        if recipe.non_digits:
+            logits = F.pad(logits, (0, 1))  # (B, 11)
         return F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
 
     return cross_entropy
@@ -117,7 +126,7 @@ def epoch_seed(seed: int, epoch: int) -> int:
 class Trainer:
     """One run in progress: the model, its average and optimizer, and the digits on the device."""
 
-    def __init__(self, settings: Mapping[str, Any], recipe: Recipe, train: DigitSet, device: torch.device) -> None:
+    def __init__(self, settings: Mapping[str, Any], recipe: Recipe, learn: Lessons, device: torch.device) -> None:
         self.recipe, self.device, self.seed = recipe, device, int(settings["seed"])
         self.spec = model_spec(settings["model"])
         torch.manual_seed(epoch_seed(self.seed, 0))
@@ -127,9 +136,8 @@ class Trainer:
         self.optimizer = make_optimizer(recipe, self.model)
         self.criterion = make_criterion(recipe)
         self.distort = augmentation(recipe.augment)
-        self.images = torch.tensor(train.images, device=device)  # uint8 (N, 28, 28)
-        self.labels = torch.tensor(train.labels, device=device)  # int64 (N,)
-        self.steps = len(train) // recipe.batch_size  # per epoch
+        self.lessons = learn
+        self.steps = len(learn.labels) // recipe.batch_size  # per epoch
 
     def precision(self) -> AbstractContextManager[Any]:
         """Return the context of a forward pass: bfloat16 on CUDA, and on the CPU where the recipe says so."""
@@ -141,7 +149,7 @@ class Trainer:
         seed = epoch_seed(self.seed, epoch)
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(self.labels), generator=generator).to(self.device)  # (N,)
+        order = torch.randperm(len(self.lessons.labels), generator=generator).to(self.device)  # (N,)
         loss_sum = torch.zeros((), device=self.device)
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         self.model.train()
@@ -149,17 +157,19 @@ class Trainer:
             rate = learning_rate(self.recipe, ((epoch - 1) * self.steps + step) / (self.recipe.epochs * self.steps))
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            images = self.distort(to_input(self.images[batch]), generator)  # (B, 1, 28, 28)
-            labels = self.labels[batch]  # (B,)
+            images, targets = self.lessons.batch(batch, epoch, generator)
+            images = self.distort(images, generator)  # (B, 1, 28, 28)
+            if self.recipe.adversary:
+                images = attacked(self.model, images, targets, self.criterion, self.recipe, generator)
             with self.precision():
-                loss, logits = self.spec.objective(self.model, images, labels, self.criterion)
+                loss, logits = self.spec.objective(self.model, images, targets, self.criterion)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
             if self.recipe.ema:
                 self.average.update_parameters(self.model)
             loss_sum += loss.detach()
-            correct += (logits.argmax(1) == labels).sum()
+            correct += (logits[: len(batch)].argmax(1) == self.lessons.labels[batch]).sum()
             if step % REPORT_EVERY == REPORT_EVERY - 1 or step == self.steps - 1:
                 seen = (step + 1) * self.recipe.batch_size
                 progress.step(epoch, seen, loss_sum.item() / (step + 1), correct.item() / seen)
@@ -172,10 +182,7 @@ class Trainer:
 
     def measure(self, digits: DigitSet) -> Scores:
         """Return the scores of the averaged model."""
-        if not len(digits):
-            return Scores(math.nan, math.nan, math.nan)
-        logits = predict_logits(self.average.module, torch.tensor(digits.images, device=self.device))
-        return score(logits, torch.tensor(digits.labels, device=self.device))
+        return measure(self.average.module, digits, self.device)
 
     def state(self, history: list[EpochRow]) -> State:
         """Return what is needed to go on from here."""
@@ -197,9 +204,33 @@ class Trainer:
             }
 
 
+def measure(model: nn.Module, digits: DigitSet, device: torch.device) -> Scores:
+    """Return a network's scores on digits; NaN where there are none."""
+    if not len(digits):
+        return Scores(math.nan, math.nan, math.nan)
+    logits = predict_logits(model, torch.tensor(digits.images, device=device))
+    return score(logits, torch.tensor(digits.labels, device=device))
+
+
 def default_validation(n: int) -> int:
     """Return how many of ``n`` training digits are set aside when nothing is said."""
     return min(VALIDATION, n // 10)
+
+
+def set_aside(run: Run, data: Dataset) -> DigitSet:
+    """Return the digits that a run did not learn from and no result is reported on.
+
+    Raises
+    ------
+    UsageError
+        When it learned from all training digits, or from other data than these.
+    """
+    facts = run.settings["data"]
+    if facts["sha256"] != data.sha256:
+        raise UsageError(f"{run.folder} learned from other data than {data.name} holds; name its own with --data")
+    if not facts["validation"]:
+        raise UsageError(f"{run.folder} learned from every training digit, which leaves none to calibrate on")
+    return data.train.split(facts["validation"], run.settings["seed"])[1]
 
 
 def train(
@@ -208,6 +239,7 @@ def train(
     *,
     preset: str = "standard",
     options: Mapping[str, Any] | None = None,
+    teacher: Run | str | Path | None = None,
     seed: int = 0,
     validation: int | None = None,
     device: str = "auto",
@@ -229,6 +261,8 @@ def train(
         Which of the model's recipes: ``fast``, ``standard`` or, where it has one, ``best``.
     options
         The network's own settings, over the preset's.
+    teacher
+        A run, or its folder, whose probabilities the network learns beside the labels (recipe field ``distill``).
     seed
         Of weights, order, distortion, dropout and the validation split; the same one gives the same weights.
     validation
@@ -263,6 +297,9 @@ def train(
     learn, held_out = dataset.train.split(aside, seed) if aside else (dataset.train, dataset.train[:0])
     if recipe.batch_size > len(learn):
         raise UsageError(f"batch-size {recipe.batch_size} is larger than the {len(learn)} digits to train on")
+    if (teacher is not None) != (recipe.distill > 0):
+        raise UsageError("a teacher and distill above 0 go together: --teacher RUN --distill 0.5")
+    taught_by = checkpoint.load_run(teacher, target) if isinstance(teacher, str | Path) else teacher
     settings: dict[str, Any] = {
         "model": model,
         "options": resolve_options(model, preset_options | dict(options or {})),
@@ -275,12 +312,14 @@ def train(
             "validation": len(held_out),
         },
     }
+    if taught_by:
+        settings["teacher"] = {"model": taught_by.name, "weights_sha256": taught_by.weights_sha256}
     folder = None if out is None else Path(out)
     state = None
     if folder:
         if checkpoint.is_finished(folder):
             if not resume:
-                raise RunError(f"{folder} already holds a run; choose another --out, or remove it")
+                checkpoint.refuse_finished(folder)
             done = checkpoint.load_run(folder, target)
             checkpoint.require_same_settings(folder, done.settings, settings)
             return done
@@ -291,7 +330,17 @@ def train(
     keep_freed_memory()
     with torch.random.fork_rng(devices=[target] if target.type == "cuda" else []):
         return _train(
-            settings, recipe, dataset, learn, held_out, target, folder, state, progress or Silent(), measure_all
+            settings,
+            recipe,
+            dataset,
+            taught_by,
+            learn,
+            held_out,
+            target,
+            folder,
+            state,
+            progress or Silent(),
+            measure_all,
         )
 
 
@@ -299,6 +348,7 @@ def _train(
     settings: dict[str, Any],
     recipe: Recipe,
     dataset: Dataset,
+    teacher: Run | None,
     learn: DigitSet,
     held_out: DigitSet,
     device: torch.device,
@@ -307,7 +357,8 @@ def _train(
     progress: Progress,
     measure_all: bool,
 ) -> Run:
-    trainer = Trainer(settings, recipe, learn, device)
+    taught = lessons(learn, recipe, int(settings["seed"]), device, teacher.model if teacher else None)
+    trainer = Trainer(settings, recipe, taught, device)
     if folder:
         checkpoint.log(folder, "resume" if state else "start", **json.loads(json.dumps(settings)))
     history: list[EpochRow] = []

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 BATCH = 500  # digits per forward pass: fits the caches of a CPU, fills a GPU well enough
@@ -36,6 +38,12 @@ def predict_logits(model: nn.Module, images: Tensor, batch_size: int = BATCH) ->
     logits = [model(to_input(batch)).float() for batch in images.split(batch_size)]
     model.train(was_training)
     return torch.cat(logits) if logits else torch.empty(0, 10, device=images.device)  # (N, 10)
+
+
+def logits_of(model: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return logits float32 (N, 10) of uint8 images (N, 28, 28), both as arrays."""
+    device = next(model.parameters()).device
+    return np.asarray(predict_logits(model, torch.tensor(images, device=device)).cpu(), np.float32)
 
 
 @torch.inference_mode()

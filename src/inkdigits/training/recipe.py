@@ -30,6 +30,10 @@ class Recipe:
     loss: str = "cross-entropy"
     label_smoothing: float = 0.0  # of the cross-entropy
     augment: str = "none"
+    distill: float = 0.0  # weight of a teacher's probabilities against the label, where there is a teacher
+    non_digits: float = 0.0  # pictures of what is no digit beside each batch, as a share of it
+    adversary: float = 0.0  # how far, in the L-infinity norm, each pixel is moved against the network before it learns
+    adversary_steps: int = 10  # in which it is moved
     precision: str = "float32"  # of products and convolutions on the CPU; weights and their steps are always float32
     ema: float = 0.0  # decay per step of the averaged weights that are evaluated and kept; 0 keeps the last weights
 
@@ -53,11 +57,17 @@ class Recipe:
             ("weight_decay", 0.0, 100.0, "from 0 to 100"),
             ("warmup", 0.0, 1.0, "from 0 to 1"),
             ("label_smoothing", 0.0, 0.9999, "from 0 to below 1"),
+            ("distill", 0.0, 1.0, "from 0 to 1"),
+            ("non_digits", 0.0, 1.0, "from 0 to 1"),
+            ("adversary", 0.0, 1.0, "from 0 to 1"),
+            ("adversary_steps", 1, 1000, "from 1 to 1000"),
             ("ema", 0.0, 0.999999, "from 0 to below 1"),
         ):
             value = getattr(self, field)
             if not low <= value <= high:
                 raise UsageError(f"{field.replace('_', '-')} must be {allowed}, not {value}")
+        if self.loss == "mse" and (self.distill or self.non_digits):
+            raise UsageError("a teacher and non-digits go with loss cross-entropy, not mse")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a plain dictionary."""

@@ -1,0 +1,216 @@
+"""What is no digit, to learn from what refusal looks like: scribbles, blots, textures, letters, digits in pieces.
+
+Learning to refuse made examples carries over to others: D. Hendrycks et al., "Deep anomaly detection with outlier
+exposure", ICLR 2019, arXiv:1812.04606. What refusal is measured on is made elsewhere, from other fonts and by other
+means (``inkdigits.imaging.nondigits``), and no room that trains may import it.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from inkdigits.data.digits import DigitSet
+from inkdigits.errors import DataError
+from inkdigits.imaging.letters import LETTERS
+from inkdigits.imaging.normalize import BOX, SIZE, centred
+
+Picture = NDArray[np.uint8]  # (28, 28), ink bright on black
+Draw = Callable[[np.random.Generator, DigitSet], Picture]
+
+FONTS = ("font_caladea", "font_fredoka_one", "font_intuitive", "font_manrope")  # packages of font files
+SYMBOLS = "#$%&*+=<>?@{}[]~^:;äçéñøß¶§€£"
+FINE = 4  # strokes are drawn this many times larger
+
+
+def stroke(points: NDArray[Any], width: float, closed: bool = False, filled: bool = False) -> Picture:
+    """Draw a line through points (K, 2) of column and row in pixels, ``width`` pixels wide."""
+    canvas = np.zeros((SIZE * FINE, SIZE * FINE), np.uint8)
+    corners = [np.round(points * FINE).astype(np.int32)]
+    if filled:
+        cv2.fillPoly(canvas, corners, 255)
+    cv2.polylines(canvas, corners, closed, 255, max(1, round(width * FINE)), cv2.LINE_AA)
+    return np.asarray(cv2.resize(canvas, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def blank(rng: np.random.Generator, digits: DigitSet) -> Picture:
+    """Leave nothing, or a speck."""
+    paper = np.zeros((SIZE, SIZE), np.uint8)
+    for _ in range(rng.integers(0, 3)):
+        row, column = rng.integers(0, SIZE, 2)
+        paper[row : row + rng.integers(1, 3), column : column + rng.integers(1, 3)] = rng.integers(60, 256)
+    return paper
+
+
+def texture(rng: np.random.Generator, digits: DigitSet) -> Picture:
+    """Lay grain of any coarseness, of any contrast, at times cut to black and white."""
+    cells = rng.integers(2, SIZE + 1, 2)
+    grain = cv2.resize(rng.random(cells).astype(np.float32), (SIZE, SIZE), interpolation=int(rng.integers(0, 3)))
+    grain = grain.clip(0, 1) ** rng.uniform(0.5, 4)
+    if rng.random() < 0.4:
+        grain = (grain > rng.uniform(0.2, 0.8)).astype(np.float32)
+    return (grain * rng.uniform(60, 255)).astype(np.uint8)
+
+
+def scribble(rng: np.random.Generator, digits: DigitSet) -> Picture:
+    """Draw one to four curves that no one meant as a digit."""
+    picture = np.zeros((SIZE, SIZE), np.uint8)
+    width = rng.uniform(0.8, 3.5)
+    for _ in range(rng.integers(1, 5)):
+        knots = rng.uniform(3, SIZE - 3, (rng.integers(3, 8), 2))
+        steps = np.linspace(0, len(knots) - 1, 40)
+        curve = np.stack([np.interp(steps, np.arange(len(knots)), knots[:, axis]) for axis in (0, 1)], 1)
+        smooth = cv2.GaussianBlur(curve, (1, 0), sigmaX=1, sigmaY=rng.uniform(0.3, 4), borderType=cv2.BORDER_REPLICATE)
+        picture = np.maximum(picture, stroke(smooth, width))
+    return picture
+
+
+def blot(rng: np.random.Generator, digits: DigitSet) -> Picture:
+    """Draw a closed form of three to ten corners, filled or drawn, or several."""
+    picture = np.zeros((SIZE, SIZE), np.uint8)
+    for _ in range(rng.integers(1, 4)):
+        corners = rng.integers(3, 11)
+        angle = np.sort(rng.uniform(0, 2 * np.pi, corners))
+        reach = rng.uniform(0.3, 1, corners) * rng.uniform(3, 11)
+        points = np.stack([np.cos(angle), np.sin(angle)], 1) * reach[:, None] + rng.uniform(9, 19, 2)
+        filled = bool(rng.random() < 0.6)
+        picture = np.maximum(picture, stroke(points, rng.uniform(0.8, 3), closed=True, filled=filled))
+    return picture
+
+
+def ruling(rng: np.random.Generator, digits: DigitSet) -> Picture:
+    """Draw straight lines: parts of frames, tables, crosses and hatching."""
+    picture = np.zeros((SIZE, SIZE), np.uint8)
+    tilt, width = rng.uniform(0, np.pi), rng.uniform(0.8, 3)
+    for index in range(rng.integers(2, 7)):
+        angle = tilt + (index % 2) * np.pi / 2 * (rng.random() < 0.7)
+        direction = np.array([np.cos(angle), np.sin(angle)])
+        middle = rng.uniform(4, SIZE - 4, 2)
+        ends = np.stack([middle - direction * rng.uniform(3, 20), middle + direction * rng.uniform(3, 20)])
+        picture = np.maximum(picture, stroke(ends, width))
+    return picture
+
+
+def letter(rng: np.random.Generator, digits: DigitSet) -> Picture:
+    """Draw a letter or a symbol, printed, or its skeleton drawn again with a pen."""
+    printed, skeletons = _glyphs()
+    if rng.random() < 0.5:
+        return printed[rng.integers(len(printed))]
+    skeleton = skeletons[rng.integers(len(skeletons))]
+    side = int(rng.integers(3, 14))
+    drawn = cv2.dilate(skeleton, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    return _boxed(drawn)
+
+
+def two_digits(rng: np.random.Generator, digits: DigitSet) -> Picture:
+    """Put two digits beside or above one another, squeezed together."""
+    first, second = (np.asarray(digits.images[i][:, 4:24]) for i in rng.integers(0, len(digits), 2))
+    pair = np.hstack([first, second]) if rng.random() < 0.8 else np.vstack([first[4:24], second[4:24]])
+    pair = np.pad(pair, 2)
+    if rng.random() < 0.5:  # not narrowed, but seen only in part
+        left, top = ((rng.random(2) * 0.3 + 0.35) * np.array(pair.shape[::-1]) - SIZE / 2).round().astype(int)
+        window = np.pad(pair, SIZE)[top + SIZE : top + 2 * SIZE, left + SIZE : left + 2 * SIZE]
+        return np.asarray(window, np.uint8)
+    return (
+        _boxed(pair) if rng.random() < 0.5 else np.asarray(cv2.resize(pair, (SIZE, SIZE), None, 0, 0, cv2.INTER_AREA))
+    )
+
+
+def piece(rng: np.random.Generator, digits: DigitSet) -> Picture:
+    """Leave a fifth to a half of a digit, where it stood."""
+    out = np.asarray(digits.images[rng.integers(len(digits))]).copy()
+    inked = out > 30
+    rows, columns = np.flatnonzero(inked.any(1)), np.flatnonzero(inked.any(0))
+    if len(rows) and len(columns):
+        share = rng.uniform(0.55, 0.8)
+        if rng.random() < 0.5:
+            cut = rows[: int(share * len(rows))] if rng.random() < 0.5 else rows[len(rows) - int(share * len(rows)) :]
+            out[cut] = 0
+        else:
+            cut = columns[: int(share * len(columns))]
+            out[:, cut] = 0
+    return out
+
+
+KINDS: tuple[tuple[Draw, float], ...] = (  # and the share of each
+    *((blank, 0.06), (texture, 0.12), (scribble, 0.18), (blot, 0.1), (ruling, 0.08)),
+    *((letter, 0.3), (two_digits, 0.1), (piece, 0.06)),
+)
+
+
+def non_digits(count: int, digits: DigitSet, seed: int) -> NDArray[np.uint8]:
+    """Return pictures of what is no digit, uint8 (count, 28, 28), ink bright on black; the same seed makes the same.
+
+    Parameters
+    ----------
+    digits
+        Whose parts and pairs are among them: training digits.
+
+    Raises
+    ------
+    DataError
+        When the packages of fonts are not installed.
+    """
+    rng = np.random.default_rng([seed, 1])
+    shares = np.array([share for _, share in KINDS])
+    kinds = rng.choice(len(KINDS), count, p=shares / shares.sum())
+    return np.stack([KINDS[kind][0](rng, digits) for kind in kinds]) if count else np.empty((0, SIZE, SIZE), np.uint8)
+
+
+def _boxed(drawn: NDArray[Any]) -> Picture:
+    """Return a drawing (H, W) scaled to the box of MNIST's digits and centred by mass, as a reader would."""
+    rows, columns = np.flatnonzero(drawn.any(1)), np.flatnonzero(drawn.any(0))
+    if not len(rows):
+        return np.zeros((SIZE, SIZE), np.uint8)
+    crop = drawn[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = BOX / max(crop.shape)
+    size = max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale))
+    return centred(np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8))
+
+
+def font_files() -> list[Path]:
+    """Return the font files of the packages :data:`FONTS`.
+
+    Raises
+    ------
+    DataError
+        When one of the packages is not installed.
+    """
+    files: list[Path] = []
+    for name in FONTS:
+        spec = find_spec(name)
+        if spec is None or spec.origin is None:
+            raise DataError(f"the fonts of {name} are missing: pip install 'inkdigits[lab]'")
+        found = sorted(Path(spec.origin).parent.glob("files/*.ttf"))
+        files += [path for path in found if "Variable" not in path.name]
+    return files
+
+
+def glyph(character: str, font: ImageFont.FreeTypeFont) -> NDArray[np.uint8]:
+    """Draw a character white on black, cut to its ink; uint8 (H, W)."""
+    left, top, right, bottom = (int(edge) for edge in font.getbbox(character))
+    image = Image.new("L", (max(1, right - left), max(1, bottom - top)))
+    ImageDraw.Draw(image).text((-left, -top), character, fill=255, font=font)
+    return np.asarray(image)
+
+
+@cache
+def _glyphs() -> tuple[list[Picture], list[NDArray[np.uint8]]]:
+    """Return every character of every font, boxed, and the padded skeletons of the finer ones."""
+    from skimage.morphology import skeletonize
+
+    printed, skeletons = [], []
+    for path in font_files():
+        font = ImageFont.truetype(path, 64)
+        for character in LETTERS + SYMBOLS:
+            drawn = np.pad(glyph(character, font), 8)
+            if drawn.any():
+                printed.append(_boxed(drawn))
+                skeletons.append(np.asarray(skeletonize(drawn > 127), np.uint8) * 255)
+    return printed, skeletons

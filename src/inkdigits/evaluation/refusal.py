@@ -1,0 +1,136 @@
+"""How well a network tells what is no digit: scores of refusal, compared on kinds of non-digits.
+
+``energy``: W. Liu et al., 2020, arXiv:2010.03759; ``max-logit``: D. Hendrycks et al., 2022, arXiv:1911.11132;
+``distance``: of the last features from the nearest class, by the covariance that the classes share: K. Lee et al.,
+2018, arXiv:1807.03888. A score is high where the network would refuse.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+from torch import Tensor, nn
+
+from inkdigits.data import DigitSet
+from inkdigits.imaging.nondigits import NON_DIGITS, Sources, non_digits
+from inkdigits.training.measure import logits_of
+
+PER_KIND = 1000  # pictures of each kind of non-digit
+ACCEPTED = 0.995  # share of the digits set aside that the threshold accepts
+RIDGE = 1e-3  # of the mean variance, added to the features' covariance
+
+Score = Callable[[NDArray[np.uint8]], NDArray[np.float64]]  # images (N, 28, 28) to scores (N,)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """How well one score refuses.
+
+    Attributes
+    ----------
+    threshold
+        Above it, a picture is refused; :data:`ACCEPTED` of the digits set aside lie below.
+    accepted
+        Share of the test digits that it accepts, in [0, 1].
+    auroc
+        By kind of non-digit, the chance that one of them scores higher than a test digit.
+    refused
+        By kind, the share above the threshold.
+    """
+
+    threshold: float
+    accepted: float
+    auroc: dict[str, float]
+    refused: dict[str, float]
+
+
+def energy(logits: Tensor) -> Tensor:
+    """Return -log sum exp of logits (N, 10), (N,)."""
+    return -logits.logsumexp(1)
+
+
+def scores_of(model: nn.Module, known: DigitSet) -> dict[str, Score]:
+    """Return the scores of a network by name; ``distance`` where its last layer is linear.
+
+    Parameters
+    ----------
+    known
+        Digits whose features the distance is measured from: those that the network learned from.
+    """
+
+    def of_logits(rule: Callable[[Tensor], Tensor]) -> Score:
+        return lambda images: rule(torch.tensor(logits_of(model, images))).double().numpy()
+
+    scores = {"energy": of_logits(energy), "max-logit": of_logits(lambda logits: -logits.amax(1))}
+    linear = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+    if linear and linear[-1].out_features == 10:
+        scores["distance"] = _distance(model, linear[-1], known)
+    return scores
+
+
+def _distance(model: nn.Module, last: nn.Linear, known: DigitSet) -> Score:
+    def features(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Return what goes into the last layer, (N, F)."""
+        caught: list[Tensor] = []
+        hook = last.register_forward_pre_hook(lambda layer, inputs: caught.append(inputs[0].double()))
+        try:
+            logits_of(model, images)
+        finally:
+            hook.remove()
+        return torch.cat(caught).numpy()
+
+    x = features(known.images)
+    classes = np.unique(known.labels)
+    means = np.stack([x[known.labels == digit].mean(0) for digit in classes])  # (C, F)
+    spread = x - means[np.searchsorted(classes, known.labels)]
+    covariance = spread.T @ spread / len(x)
+    covariance += RIDGE * max(np.trace(covariance) / len(covariance), 1e-12) * np.eye(len(covariance))
+    whiten = np.linalg.cholesky(np.linalg.inv(covariance))  # (F, F)
+    centres = means @ whiten
+
+    def score(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        white = features(images) @ whiten
+        squares = (white**2).sum(1)[:, None] - 2 * white @ centres.T + (centres**2).sum(1)  # (N, C)
+        return np.asarray(squares.min(1), np.float64)
+
+    return score
+
+
+def refusal(
+    scores: Mapping[str, Score], aside: DigitSet, test: DigitSet, sources: Sources, per_kind: int = PER_KIND
+) -> dict[str, Refusal]:
+    """Measure scores on every kind of non-digit.
+
+    Parameters
+    ----------
+    aside
+        Digits that the threshold is set on; neither learned from nor tested on.
+    sources
+        Test digits to take apart, and fonts.
+    """
+    strange = {kind: non_digits(kind, per_kind, sources) for kind in NON_DIGITS}
+    found = {}
+    for name, score in scores.items():
+        threshold, of_digits = threshold_of(score(aside.images)), score(test.images)
+        of_kinds = {kind: score(images) for kind, images in strange.items()}
+        found[name] = Refusal(
+            threshold,
+            accepted=float((of_digits <= threshold).mean()),
+            auroc={kind: auroc(of_digits, values) for kind, values in of_kinds.items()},
+            refused={kind: float((values > threshold).mean()) for kind, values in of_kinds.items()},
+        )
+    return found
+
+
+def threshold_of(scores: NDArray[np.float64], accepted: float = ACCEPTED) -> float:
+    """Return the score that ``accepted`` of the digits' scores (N,) do not exceed."""
+    return float(np.quantile(scores, accepted))
+
+
+def auroc(digits: NDArray[np.float64], others: NDArray[np.float64]) -> float:
+    """Return the chance that one of ``others`` scores higher than one of ``digits``, ties counted half."""
+    labels = np.repeat([0, 1], [len(digits), len(others)])
+    return float(roc_auc_score(labels, np.concatenate([digits, others])))

@@ -1,0 +1,117 @@
+"""A run as a folder in Hugging Face's form: model.safetensors, config.json, a model card filled from its figures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from inkdigits.data import Dataset
+from inkdigits.evaluation.calibration import TARGET, calibration
+from inkdigits.evaluation.metrics import count_macs, count_parameters
+from inkdigits.evaluation.statistics import wilson
+from inkdigits.exporting.deployed import calibrate
+from inkdigits.files import read_json, write_bytes, write_json, write_text
+from inkdigits.models import model_spec
+from inkdigits.training import Run, set_aside
+from inkdigits.training.measure import logits_of
+
+CONFIG, CARD = "config.json", "README.md"
+
+
+def write_folder(run: Run, data: Dataset, out: Path, robustness: Path | None = None) -> list[Path]:
+    """Write a run's folder for a model hub; return the paths.
+
+    Parameters
+    ----------
+    robustness
+        A robustness.json that ``inkdigits robust`` wrote, whose figures join the card.
+
+    Raises
+    ------
+    UsageError
+        When the run left no digits to calibrate on, or learned from other data than ``data``.
+    RunError
+        When a file cannot be read or written.
+    """
+    assert run.folder is not None
+    config = {
+        "model_type": "inkdigits",
+        "architectures": [run.name],
+        "options": run.settings["options"],
+        "id2label": {str(digit): str(digit) for digit in range(10)},
+        "image_size": 28,
+        "num_channels": 1,
+        "input": "float32 (B, 1, 28, 28) in [0, 1], ink bright on black; normalised inside the network",
+        **calibrate(run, set_aside(run, data)).to_dict(),
+    }
+    write_bytes(out / "model.safetensors", (run.folder / "model.safetensors").read_bytes())
+    write_json(out / CONFIG, config)
+    write_text(out / CARD, model_card(run, data, float(config["temperature"]), robustness))
+    return [out / "model.safetensors", out / CONFIG, out / CARD]
+
+
+def model_card(run: Run, data: Dataset, temperature: float, robustness: Path | None = None) -> str:
+    """Return the model card of a run, Markdown with the head that Hugging Face reads, every figure measured now."""
+    logits, labels = logits_of(run.model, data.test.images), data.test.labels
+    found = calibration(logits, labels, temperature)
+    right = int((logits.argmax(1) == labels).sum())
+    low, high = wilson(right, len(labels))
+    recipe = run.settings["recipe"]
+    rows = [
+        ("accuracy", f"{100 * right / len(labels):.2f} % (Wilson 95 %: {100 * low:.2f} to {100 * high:.2f})"),
+        ("negative log-likelihood, calibrated", f"{found.nll:.4f}"),
+        ("Brier score", f"{found.brier:.5f}"),
+        ("expected calibration error", f"{100 * found.ece:.2f} %"),
+        (f"read at {100 * TARGET:.2f} % accuracy, the surest first", f"{100 * found.coverage_at():.2f} %"),
+    ]
+    if robustness:
+        rows += _robust_rows(run, read_json(robustness))
+    facts = run.settings["data"]
+    metric = {"type": "accuracy", "value": right / len(labels)}
+    task = {"type": "image-classification"}
+    index = [
+        {
+            "name": run.name,
+            "results": [{"task": task, "dataset": {"name": data.name, "type": data.name}, "metrics": [metric]}],
+        }
+    ]
+    return "\n".join(
+        [
+            "---",
+            "license: apache-2.0",
+            "library_name: inkdigits",
+            "pipeline_tag: image-classification",
+            f"model-index: {json.dumps(index)}",
+            "---",
+            "",
+            f"# {run.name}, reading handwritten digits",
+            "",
+            f"After {model_spec(run.name).paper}; {count_parameters(run.model):,} parameters, "
+            f"{count_macs(run.model, data.test):,} multiply-accumulates a digit. Trained by inkdigits on "
+            f"{facts['train']:,} digits of {data.name}; {facts['validation']:,} others were set aside for the "
+            f"temperature, {temperature:.3f}, and the threshold of refusal. The figures are the last epoch's, and no "
+            "choice read the test digits.",
+            "",
+            f"| on the {len(labels):,} test digits of {data.name} | |",
+            "|---|---|",
+            *(f"| {name} | {value} |" for name, value in rows),
+            "",
+            "Recipe: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in recipe.items()) + ".",
+            "",
+            "It reads one digit at a time, cut out, scaled and centred as MNIST's are. Its confidence is calibrated on "
+            "MNIST's writers, American clerks and pupils of about 1990, and means less on other hands. Do not let it "
+            "decide alone where a misread digit does harm.",
+            "",
+        ]
+    )
+
+
+def _robust_rows(run: Run, found: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the card's rows of a robustness.json, for the run with these weights."""
+    for row in found["runs"].values():
+        if row.get("weights_sha256") == run.weights_sha256:
+            rows = []
+            if "published_mean" in row:
+                rows.append(("mean over the 15 corruptions of MNIST-C", f"{100 * row['published_mean']:.2f} %"))
+            rows += [(f"accuracy on {name}", f"{100 * value:.2f} %") for name, value in row.get("foreign", {}).items()]
+            return rows
+    return []

@@ -1,0 +1,206 @@
+"""A run as one ONNX file that checks itself, with its card inside; and the same in 8-bit integers."""
+
+import json
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnxruntime import quantization
+from onnxruntime.quantization.shape_inference import quant_pre_process
+
+from inkdigits.data import Dataset, DigitSet
+from inkdigits.errors import ModelError, RunError
+from inkdigits.exporting.deployed import Deployed, calibrate
+from inkdigits.files import atomic_path
+from inkdigits.reader.recognizer import FORM, METADATA, OUTPUTS, Recognizer
+from inkdigits.training import Run, set_aside
+
+OPSET = 20
+TOLERANCE = 1e-4  # of the logits between PyTorch and ONNX Runtime
+PARITY_BATCHES = (1, 2, 7)  # and all test digits
+CALIBRATION_DIGITS = 512  # training digits that the ranges of the 8-bit integers are taken from
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and how it compares with the network it was made of.
+
+    Attributes
+    ----------
+    largest_difference
+        Of any logit from PyTorch's, over the test digits.
+    accuracy, int8_accuracy
+        On the test digits, in [0, 1]; the second None where no 8-bit form was asked for.
+    """
+
+    path: Path
+    card: dict[str, Any]
+    largest_difference: float
+    accuracy: float
+    int8_path: Path | None
+    int8_accuracy: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON knows it."""
+        return {
+            "path": str(self.path),
+            "bytes": self.path.stat().st_size,
+            "accuracy": self.accuracy,
+            "largest_difference": self.largest_difference,
+            "int8_path": str(self.int8_path) if self.int8_path else None,
+            "int8_bytes": self.int8_path.stat().st_size if self.int8_path else None,
+            "int8_accuracy": self.int8_accuracy,
+            "card": self.card,
+        }
+
+
+def export(run: Run, data: Dataset, out: Path, int8: bool = True) -> Exported:
+    """Write a run as ONNX: uint8 (N, 28, 28) in; logits, probabilities and score of refusal out, N of any size.
+
+    Parameters
+    ----------
+    run
+        A finished run with digits set aside, on which temperature and threshold are fitted.
+    data
+        What it learned from; its test digits prove that both runtimes agree.
+    out
+        The file; the 8-bit form goes beside it, as NAME.int8.onnx.
+
+    Raises
+    ------
+    UsageError
+        When the run left no digits to calibrate on, or learned from other data.
+    RunError
+        When a file cannot be written.
+    ModelError
+        When the file does not answer as the network does; nothing is written then.
+    """
+    aside = set_aside(run, data)
+    settings = calibrate(run, aside)
+    model = Deployed(run.model.cpu().eval(), settings.temperature)
+    card: dict[str, Any] = {
+        "form": FORM,
+        "model": run.name,
+        "labels": list("0123456789"),
+        "input": "uint8 (N, 28, 28), ink bright on black, the digit in a box of 20x20, centred by mass, as MNIST's",
+        "opset": OPSET,
+        **settings.to_dict(),
+        "run_sha256": run.weights_sha256,
+        "data": run.settings["data"],
+        "inkdigits": version("inkdigits"),
+    }
+    with tempfile.TemporaryDirectory() as scratch:
+        plain = Path(scratch) / "plain.onnx"
+        _write(model, plain, card)
+        difference, accuracy = _check_parity(model, plain, data.test)
+        small, small_accuracy = None, None
+        if int8:
+            small = Path(scratch) / "int8.onnx"
+            learned = data.train.split(CALIBRATION_DIGITS, seed=0)[1]
+            _quantize(plain, small, learned.images, card)
+            answers = Recognizer(small).run(data.test.images)
+            small_accuracy = float((answers.logits.argmax(1) == data.test.labels).mean())
+        _place(plain, out)
+        small_path = out.with_suffix(".int8.onnx") if small else None
+        if small and small_path:
+            _place(small, small_path)
+    return Exported(out, card, difference, accuracy, small_path, small_accuracy)
+
+
+def _place(made: Path, out: Path) -> None:
+    with atomic_path(out) as temporary:
+        temporary.write_bytes(made.read_bytes())
+
+
+def _write(model: Deployed, path: Path, card: dict[str, Any]) -> None:
+    images = torch.zeros(2, 28, 28, dtype=torch.uint8)
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter, on its own inner workings
+        program = torch.onnx.export(
+            model,
+            (images,),
+            input_names=["images"],
+            output_names=list(OUTPUTS),
+            dynamic_shapes=({0: torch.export.Dim("N")},),
+            opset_version=OPSET,
+            verbose=False,
+        )
+    if program is None:
+        raise ModelError("PyTorch's exporter returned nothing")
+    proto = program.model_proto
+    _finish(proto, path, card)
+
+
+def _finish(proto: onnx.ModelProto, path: Path, card: dict[str, Any]) -> None:
+    """Put the card in, check, and write."""
+    del proto.metadata_props[:]
+    for node in proto.graph.node:
+        del node.metadata_props[:]  # where in PyTorch's source each node comes from
+    onnx.helper.set_model_props(proto, {METADATA: json.dumps(card)})
+    onnx.checker.check_model(proto, full_check=True)
+    onnx.save(proto, path)
+
+
+def _check_parity(model: Deployed, path: Path, digits: DigitSet) -> tuple[float, float]:
+    """Return the largest difference of a logit and the accuracy on all digits.
+
+    Raises
+    ------
+    ModelError
+        When the file reads a digit otherwise than the network, or its logits differ too much.
+    """
+    reader, worst, right = Recognizer(path), 0.0, 0
+    for size in (*PARITY_BATCHES, len(digits)):
+        images = digits.images[:size]
+        with torch.inference_mode():
+            expected = np.concatenate([model(part)[0].numpy() for part in torch.tensor(images).split(500)])
+        logits = reader.run(images).logits
+        worst = max(worst, float(np.abs(logits - expected).max()))
+        right = int((logits.argmax(1) == digits.labels[:size]).sum())
+        if worst > TOLERANCE or (logits.argmax(1) != expected.argmax(1)).any():
+            raise ModelError(
+                f"the ONNX file's logits differ by {worst:.2g} from PyTorch's in a batch of {size}; not written"
+            )
+    return worst, right / len(digits)
+
+
+class _Digits(quantization.CalibrationDataReader):  # type: ignore[misc]
+    """Training digits, as the quantizer asks for them."""
+
+    def __init__(self, images: NDArray[np.uint8]) -> None:
+        self.parts: Iterator[NDArray[np.uint8]] = iter(np.array_split(images, 8))
+
+    def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        """Return the next part, or None."""
+        part = next(self.parts, None)
+        return None if part is None else {"images": part}
+
+
+def _quantize(plain: Path, out: Path, images: NDArray[np.uint8], card: dict[str, Any]) -> None:
+    ready = out.with_name("ready.onnx")
+    logging.getLogger().setLevel(logging.ERROR)  # the quantizer advises on the root logger
+    try:
+        quant_pre_process(plain, ready, skip_symbolic_shape=True)
+        quantization.quantize_static(
+            ready,
+            out,
+            _Digits(images),
+            op_types_to_quantize=["Conv", "MatMul", "Gemm"],
+            per_channel=True,
+            calibrate_method=quantization.CalibrationMethod.MinMax,
+        )
+    except Exception as error:  # the quantizer raises what comes
+        raise RunError(f"the 8-bit form could not be made: {error}; export with --no-int8") from error
+    finally:
+        logging.getLogger().setLevel(logging.WARNING)
+    _finish(onnx.load(out), out, {**card, "precision": "int8"})

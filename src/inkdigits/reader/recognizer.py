@@ -1,0 +1,202 @@
+"""The model that reads, in ONNX Runtime: of a crop a digit with its probability, or the reason why there is none."""
+
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from inkdigits.errors import DataError, ModelError
+from inkdigits.imaging.normalize import SIZE, Crop, normalize
+
+METADATA = "inkdigits"  # the key of the model file's metadata that holds a card as JSON
+FORM = 1  # of that card
+OUTPUTS = ("logits", "probabilities", "refusal")
+FAINT = 20.0  # a contrast, of 255, under which there is no ink on the paper
+SMALLEST = 5  # pixels: ink that is neither taller nor wider cannot be read
+BATCH = 1024  # pictures that go through the network at a time
+
+BLANK, NOT_A_DIGIT, AMBIGUOUS, TOO_SMALL = "blank", "not_a_digit", "ambiguous", "too_small"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was read of one crop.
+
+    Attributes
+    ----------
+    digit
+        0 to 9, or None where it was refused.
+    confidence
+        Calibrated probability of the likeliest digit, in [0, 1]; 0 where nothing was there to be read.
+    alternatives
+        The next likeliest digits with their probabilities, those of 0.001 and more.
+    reject
+        Why it was refused: ``blank``, ``not_a_digit``, ``ambiguous`` or ``too_small``; None where it was not.
+    refusal
+        Score, higher where it is less like a digit; None where nothing was there to be read.
+    """
+
+    digit: int | None
+    confidence: float
+    alternatives: tuple[tuple[int, float], ...]
+    reject: str | None
+    refusal: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON knows it, probabilities to four places."""
+        return {
+            "digit": self.digit,
+            "confidence": round(self.confidence, 4),
+            "alternatives": [[digit, round(share, 4)] for digit, share in self.alternatives],
+            "reject": self.reject,
+            "refusal": None if self.refusal is None else round(self.refusal, 3),
+        }
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The network's outputs for N pictures: float32 (N, 10), (N, 10) and (N,)."""
+
+    logits: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    refusal: NDArray[np.float32]
+
+
+class Recognizer:
+    """A model file that ``inkdigits export`` wrote, ready to read.
+
+    Parameters
+    ----------
+    model
+        Its path; None for the model that comes with the package.
+    threads
+        Cores that one call may use; 0 leaves it to ONNX Runtime.
+
+    Raises
+    ------
+    ModelError
+        When the file is missing, is no ONNX file, or was not written by ``inkdigits export``.
+    """
+
+    def __init__(self, model: str | Path | None = None, threads: int = 0) -> None:
+        self.path = bundled() if model is None else Path(model)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        try:
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"cannot read the model {self.path}: {error.strerror or error}") from error
+        try:
+            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's own exceptions have no common base but this
+            raise ModelError(
+                f"{self.path} is no ONNX model that can be run here; write one with inkdigits export"
+            ) from error
+        self.card = self._read_card()
+
+    def _read_card(self) -> dict[str, Any]:
+        text = self._session.get_modelmeta().custom_metadata_map.get(METADATA)
+        names = tuple(output.name for output in self._session.get_outputs())
+        if text is None or names != OUTPUTS:
+            raise ModelError(
+                f"{self.path} is an ONNX model, but not one that inkdigits export wrote: it lacks its card"
+            )
+        try:
+            card = json.loads(text)
+            if card["form"] != FORM:
+                raise ModelError(f"the card of {self.path} has form {card['form']}, not {FORM}; export the run anew")
+            for key in ("temperature", "refusal_threshold", "ambiguous_below"):
+                float(card[key])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"the card of {self.path} is broken ({error!r}); export the run anew") from error
+        return dict(card)
+
+    def run(self, images: NDArray[np.uint8]) -> Answers:
+        """Return the network's outputs for pictures uint8 (N, 28, 28) in the form of MNIST, N of any size.
+
+        Raises
+        ------
+        DataError
+            When they are of another form.
+        """
+        if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (SIZE, SIZE):
+            raise DataError(f"digits must be uint8 (N, {SIZE}, {SIZE}), not {images.dtype} {images.shape}")
+        parts = [
+            self._session.run(list(OUTPUTS), {"images": np.ascontiguousarray(images[start : start + BATCH])})
+            for start in range(0, max(len(images), 1), BATCH)
+        ]
+        return Answers(*(np.concatenate([part[i] for part in parts]) for i in range(len(OUTPUTS))))
+
+    def predict(self, images: NDArray[np.uint8]) -> list[Prediction]:
+        """Read pictures uint8 (N, 28, 28) in the form of MNIST."""
+        answers = self.run(images)
+        return [
+            self._judge(probabilities, float(refusal), bool(image.any()))
+            for probabilities, refusal, image in zip(answers.probabilities, answers.refusal, images, strict=True)
+        ]
+
+    def read_crops(self, crops: list[NDArray[Any]]) -> list[Prediction]:
+        """Read pictures of one digit each, of any size, grey or colour, ink dark or light.
+
+        Raises
+        ------
+        DataError
+            When one is no image, or holds NaN.
+        """
+        try:
+            found = [normalize(crop) for crop in crops]
+        except ValueError as error:
+            raise DataError(f"{error}; give grey (H, W) or colour (H, W, 3 or 4) pixels") from error
+        predictions = self.predict(
+            np.stack([crop.digit for crop in found]) if found else np.empty((0, SIZE, SIZE), np.uint8)
+        )
+        return [
+            _nothing(reason) if (reason := unreadable(crop)) else prediction
+            for crop, prediction in zip(found, predictions, strict=True)
+        ]
+
+    def _judge(self, probabilities: NDArray[np.float32], refusal: float, inked: bool) -> Prediction:
+        if not inked:
+            return _nothing(BLANK)
+        order = np.argsort(-probabilities, kind="stable")
+        confidence = float(probabilities[order[0]])
+        reject = None
+        if refusal > float(self.card["refusal_threshold"]):
+            reject = NOT_A_DIGIT
+        elif confidence < float(self.card["ambiguous_below"]):
+            reject = AMBIGUOUS
+        others = tuple((int(i), float(probabilities[i])) for i in order[1:] if probabilities[i] >= 0.001)
+        if reject:
+            return Prediction(None, confidence, ((int(order[0]), confidence), *others), reject, refusal)
+        return Prediction(int(order[0]), confidence, others, None, refusal)
+
+
+def unreadable(crop: Crop) -> str | None:
+    """Return why nothing can be read of a crop, ``blank`` or ``too_small``; or None."""
+    if crop.contrast < FAINT:
+        return BLANK
+    return TOO_SMALL if max(crop.box[2:]) < SMALLEST else None
+
+
+def _nothing(reason: str) -> Prediction:
+    return Prediction(None, 0.0, (), reject=reason, refusal=None)
+
+
+def bundled(name: str = "digits.onnx") -> Path:
+    """Return the path of the model that comes with the package.
+
+    Raises
+    ------
+    ModelError
+        When this copy of the package has none.
+    """
+    path = Path(str(files("inkdigits.reader") / "assets" / name))
+    if not path.exists():
+        raise ModelError(f"this copy of inkdigits has no {name}; name a model with --model, or reinstall the package")
+    return path
