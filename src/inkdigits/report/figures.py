@@ -3,8 +3,10 @@
 import io
 import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import MappingProxyType
 
+import matplotlib
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -42,6 +44,15 @@ LABEL = {"ce": "cross-entropy, nats", "mse": "MSE", "acc": "accuracy, %"}
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of that many inches."""
     return Figure(figsize=(width, height), layout="constrained", dpi=110)
+
+
+def fonts() -> list[Path]:
+    """Return the font files that come with matplotlib, of eight upright and slanted faces."""
+    names = [
+        *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSerif", "DejaVuSerif-Italic"),
+        *("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic"),
+    ]
+    return [Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf" for name in names]
 
 
 def png(figure: Figure) -> bytes:

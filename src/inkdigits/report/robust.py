@@ -10,7 +10,7 @@
 import csv
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,20 @@ import torch
 from inkdigits.data import Dataset, DigitSet, load
 from inkdigits.errors import UsageError, unknown
 from inkdigits.evaluation.attacks import Norm, pgd, robust_accuracy
+from inkdigits.evaluation.calibration import TARGET, Calibration, calibration, fit_temperature
+from inkdigits.evaluation.refusal import Refusal, refusal, scores_of
 from inkdigits.evaluation.robustness import LEVELS, Robustness, accuracy, read_mnist_c, reader_of, robustness
 from inkdigits.evaluation.statistics import wilson
 from inkdigits.files import write_bytes, write_json, write_text
 from inkdigits.imaging.corruptions import CORRUPTIONS, SEVERITIES
+from inkdigits.imaging.nondigits import NON_DIGITS, Sources
 from inkdigits.imaging.sweeps import SWEEPS
-from inkdigits.training import Run, load_run
-from inkdigits.training.measure import to_input
+from inkdigits.report.figures import fonts
+from inkdigits.training import Run, load_run, set_aside
+from inkdigits.training.measure import logits_of, to_input
 
-SUITES = ("corruptions", "sweeps", "adversarial", "foreign")
-DEFAULT_SUITES = ("corruptions", "sweeps", "foreign")
+SUITES = ("corruptions", "sweeps", "foreign", "calibration", "refusal", "adversarial")
+DEFAULT_SUITES = SUITES[:-1]
 FOREIGN = ("uci-digits",)
 ATTACKS: dict[Norm, tuple[float, ...]] = {
     "linf": (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3),
@@ -36,8 +40,18 @@ ATTACKS: dict[Norm, tuple[float, ...]] = {
 }
 ATTACKED = 1000  # digits that are attacked: the first ones
 ATTACK_BATCH = 250
+LEARNED = 5000  # training digits whose features the distance is measured from
 
 Notify = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """Calibration on test digits before and after temperature scaling; T is 1 where no digits were set aside."""
+
+    temperature: float
+    before: Calibration
+    after: Calibration
 
 
 @dataclass
@@ -54,13 +68,20 @@ class RobustnessReport:
         By run, the accuracy on other people's digits, by data set.
     official
         By run, the accuracy on MNIST-C's own files, where they were given.
+    calibrations
+        By run, of its probabilities as they are and after temperature scaling.
+    refusals
+        By run, what each score of refusal is worth.
     """
 
     digits: DigitSet
+    runs: dict[str, Run]
     results: dict[str, Robustness]
     attacks: dict[str, dict[str, list[float]]]
     foreign: dict[str, dict[str, float]]
     official: dict[str, dict[str, float]]
+    calibrations: dict[str, "Scaled"]
+    refusals: dict[str, dict[str, Refusal]]
     base: str | None
 
     @property
@@ -124,7 +145,8 @@ def measure_robustness(
     runs = [load_run(folder) for folder in folders]
     named = dict(zip(labels_of(runs), runs, strict=True))
     chosen = data or runs[0].environment.get("data_source") or "mnist"
-    test = (load(chosen) if isinstance(chosen, str) else chosen).test[:digits]
+    whole = load(chosen) if isinstance(chosen, str) else chosen
+    test = whole.test[:digits]
     readers = {label: reader_of(run.model) for label, run in named.items()}
     results = robustness(
         readers,
@@ -145,8 +167,35 @@ def measure_robustness(
         for label, read in readers.items():
             others[label][dataset.name] = accuracy(read, everything)
     official = {label: read_mnist_c(mnist_c, read) for label, read in readers.items()} if mnist_c else {}
+    calibrations: dict[str, Scaled] = {}
+    refusals: dict[str, dict[str, Refusal]] = {}
+    for label, run in named.items():
+        learned, aside = _training_digits(run, whole, say)
+        if "calibration" in suites:
+            calibrations[label] = _scaled(run, aside, test)
+        if "refusal" in suites:
+            say(f"{label}: refusal of {len(NON_DIGITS)} kinds of non-digits")
+            scores = scores_of(run.model, learned)
+            refusals[label] = refusal(scores, aside or learned, test, Sources(test.images, fonts()))
     base = next((label for label, run in named.items() if run.name == "cnn"), None)
-    return RobustnessReport(test, results, attacks, others, official, base)
+    return RobustnessReport(test, named, results, attacks, others, official, calibrations, refusals, base)
+
+
+def _training_digits(run: Run, data: Dataset, say: Notify) -> tuple[DigitSet, DigitSet | None]:
+    """Return digits that a run has learned from, at most :data:`LEARNED`, and those it had set aside, or None."""
+    try:
+        aside = set_aside(run, data)
+    except UsageError as error:
+        say(f"{error}; temperature 1, and its own training digits for the threshold of refusal")
+        return data.train.split(min(LEARNED, len(data.train) // 2), seed=0)[1], None
+    learned = data.train.split(len(aside), run.settings["seed"])[0]
+    return learned.split(min(LEARNED, len(learned) // 2), seed=0)[1], aside
+
+
+def _scaled(run: Run, aside: DigitSet | None, test: DigitSet) -> Scaled:
+    temperature = fit_temperature(logits_of(run.model, aside.images), aside.labels) if aside else 1.0
+    logits = logits_of(run.model, test.images)
+    return Scaled(temperature, calibration(logits, test.labels), calibration(logits, test.labels, temperature))
 
 
 def _attacked(run: Run, digits: DigitSet, steps: int, restarts: int) -> dict[str, list[float]]:
@@ -168,7 +217,14 @@ def summary(report: RobustnessReport) -> dict[str, Any]:
     base = report.results[report.base] if report.base else None
     for label, result in report.results.items():
         right = round(result.clean * len(report.digits))
-        row: dict[str, Any] = {"clean": result.clean, "clean_interval": wilson(right, len(report.digits))}
+        run = report.runs[label]
+        row: dict[str, Any] = {
+            "model": run.name,
+            "augment": run.settings["recipe"]["augment"],
+            "weights_sha256": run.weights_sha256,
+            "clean": result.clean,
+            "clean_interval": wilson(right, len(report.digits)),
+        }
         if result.corrupted:
             row["published_mean"] = result.published_mean
             row["published"] = {n: float(v[CORRUPTIONS[n].published - 1]) for n, v in result.corrupted.items()}
@@ -182,8 +238,19 @@ def summary(report: RobustnessReport) -> dict[str, Any]:
         for key, values in (("attacks", report.attacks), ("foreign", report.foreign), ("mnist_c", report.official)):
             if values.get(label):
                 row[key] = values[label]
+        if label in report.calibrations:
+            row["calibration"] = _calibration_figures(report.calibrations[label])
+        if label in report.refusals:
+            row["refusal"] = {name: asdict(found_) for name, found_ in report.refusals[label].items()}
         found["runs"][label] = row
     return found
+
+
+def _calibration_figures(scaled: Scaled) -> dict[str, float]:
+    after = scaled.after
+    figures = {"temperature": scaled.temperature, "nll_before": scaled.before.nll, "ece_before": scaled.before.ece}
+    figures |= {"nll": after.nll, "brier": after.brier, "ece": after.ece}
+    return figures | {f"coverage_at_{TARGET:.2%}": after.coverage_at(TARGET)}
 
 
 def write_robustness(report: RobustnessReport, folder: Path) -> list[Path]:

@@ -6,10 +6,14 @@ from types import MappingProxyType
 import numpy as np
 from matplotlib.figure import Figure
 
+from inkdigits.evaluation.calibration import TARGET
 from inkdigits.imaging.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES, corrupt
+from inkdigits.imaging.nondigits import NON_DIGITS, Sources, non_digits
 from inkdigits.imaging.sweeps import SWEEPS
-from inkdigits.report.figures import COLOURS, new_figure, panels, show_digit
+from inkdigits.report.figures import COLOURS, fonts, new_figure, panels, show_digit
 from inkdigits.report.robust import ATTACKS, RobustnessReport
+
+RELIABLE = 10  # digits that a bin needs to be drawn
 
 
 def heat_map(report: RobustnessReport) -> Figure | None:
@@ -91,6 +95,87 @@ def corruption_samples(report: RobustnessReport) -> Figure:
     return figure
 
 
+def reliability(report: RobustnessReport) -> Figure | None:
+    """Draw accuracy against confidence, a panel for each run, before and after temperature scaling."""
+    if not report.calibrations:
+        return None
+    figure, axes = panels(len(report.calibrations), 4, 2.7, 2.7, sharey=True)
+    for ax, (label, scaled) in zip(axes, report.calibrations.items(), strict=True):
+        ax.plot([0, 1], [0, 1], color="#BBBBBB", linewidth=0.8)
+        for name, found, shade in (("as it is", scaled.before, "#999999"), ("scaled", scaled.after, COLOURS[0])):
+            enough = found.count >= RELIABLE
+            ax.plot(
+                found.confidence[enough],
+                found.accuracy[enough],
+                marker="o",
+                markersize=3,
+                color=shade,
+                label=f"{name}: ECE {100 * found.ece:.2f} %",
+            )
+        ax.set(xlabel="confidence", title=f"{label}, T = {scaled.temperature:.2f}", xlim=(0, 1.02), ylim=(0, 1.02))
+        ax.legend(frameon=False, fontsize=6.5)
+    axes[0].set_ylabel(f"accuracy, bins of {RELIABLE} digits or more")
+    return figure
+
+
+def risk_coverage(report: RobustnessReport) -> Figure | None:
+    """Draw the error on the digits that are read against their share, the surest first."""
+    if not report.calibrations:
+        return None
+    figure = new_figure(6.4, 3.6)
+    ax = figure.add_subplot()
+    for index, (label, scaled) in enumerate(report.calibrations.items()):
+        found = scaled.after
+        ax.plot(100 * found.coverage, 100 * found.risk, color=COLOURS[index % len(COLOURS)], label=label)
+    ax.axhline(100 * (1 - TARGET), color="#BBBBBB", linewidth=0.8, linestyle=":")
+    ax.set(xlabel="digits that are read, %, the surest first", ylabel="error on them, %", xlim=(80, 100.2), ylim=0)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.legend(frameon=False, fontsize=7)
+    return figure
+
+
+def refusal_map(report: RobustnessReport) -> Figure | None:
+    """Draw the AUROC of every score of refusal, by kind of non-digit."""
+    if not report.refusals:
+        return None
+    rows = [(label, name, found) for label, scores in report.refusals.items() for name, found in scores.items()]
+    values = np.array([[found.auroc[kind] for kind in NON_DIGITS] for _, _, found in rows])
+    figure = new_figure(8, 1 + 0.28 * len(rows))
+    ax = figure.add_subplot()
+    image = ax.imshow(values, cmap="RdYlGn", vmin=0.5, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        ax.text(column, row, f"{value:.3f}", ha="center", va="center", fontsize=6.5)
+    ax.set_xticks(range(len(NON_DIGITS)), [kind.replace("_", "\n") for kind in NON_DIGITS], fontsize=8)
+    ax.set_yticks(range(len(rows)), [f"{label}: {name}" for label, name, _ in rows], fontsize=8)
+    ax.tick_params(length=0)
+    figure.colorbar(image, ax=ax, label="AUROC")
+    return figure
+
+
+def non_digit_samples(report: RobustnessReport) -> Figure | None:
+    """Draw ten of each kind of non-digit that refusal is measured on."""
+    if not report.refusals:
+        return None
+    figure = new_figure(6.4, 5.6)
+    grid = figure.add_gridspec(len(NON_DIGITS), 11, wspace=0, hspace=0)
+    for row, kind in enumerate(NON_DIGITS):
+        ax = figure.add_subplot(grid[row, 0])
+        ax.text(1, 0.5, kind.replace("_", " "), fontsize=8, ha="right", va="center")
+        ax.set_axis_off()
+        for column, image in enumerate(non_digits(kind, 10, Sources(report.digits.images, fonts()))):
+            show_digit(figure.add_subplot(grid[row, column + 1]), image)
+    return figure
+
+
 ROBUST_FIGURES: MappingProxyType[str, Callable[[RobustnessReport], Figure | None]] = MappingProxyType(
-    {"heat_map": heat_map, "sweeps": sweep_curves, "attacks": attack_curves, "corruptions": corruption_samples}
+    {
+        "heat_map": heat_map,
+        "sweeps": sweep_curves,
+        "attacks": attack_curves,
+        "reliability": reliability,
+        "risk_coverage": risk_coverage,
+        "refusal": refusal_map,
+        "corruptions": corruption_samples,
+        "non_digits": non_digit_samples,
+    }
 )
