@@ -309,3 +309,88 @@ def test_workers_end_with_a_killed_comparison(small_npz: Path, tmp_path: Path) -
     while any(running(pid) for pid in children):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, mnist_5k: Dataset) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in (0, 300, 600):
+        image, label = mnist_5k.test.images[index], mnist_5k.test.labels[index]
+        Image.fromarray(255 - np.kron(image, np.ones((3, 3), np.uint8))).save(folder / f"{label}.png")
+    Image.new("L", (50, 50), 240).save(folder / "paper.jpg")
+    return folder
+
+
+def test_predict_reads_pictures_and_refuses_paper(run_cli: Cli, pictures: Path) -> None:
+    code, out, _ = run_cli("predict", pictures, "--format", "json")
+    assert code == 0
+    rows = {Path(row["source"]).stem: row for row in json.loads(out)}
+    assert rows.pop("paper")["reject"] == "blank"
+    assert {name: row["digit"] for name, row in rows.items()} == {name: int(name) for name in rows}
+    assert all(row["confidence"] > 0.9 and row["reject"] is None for row in rows.values())
+    code, out, _ = run_cli("predict", pictures / "paper.jpg", "--strict")
+    assert code == 3
+    assert out.split() == [str(pictures / "paper.jpg"), "?", "blank"]
+    code, out, _ = run_cli("predict", pictures, "--format", "csv")
+    table = list(csv.DictReader(out.splitlines()))
+    assert [row["digit"] for row in table] == [*(row for row in sorted(rows)), ""]
+
+
+def test_predict_reads_on_past_what_is_no_picture(run_cli: Cli, pictures: Path) -> None:
+    (pictures / "notes.txt").write_text("not a picture")
+    (pictures / "broken.png").write_text("not a picture either")
+    Image.new("1", (20_000, 20_000)).save(pictures / "vast.png")
+    Image.new("L", (1, 1), 0).save(pictures / "one.png")
+    code, out, err = run_cli("predict", pictures, pictures / "none.png")
+    assert code == 1
+    assert len(out.splitlines()) == 5  # three digits, the paper and the single pixel
+    lines = err.splitlines()
+    assert len(lines) == 4
+    assert "broken.png is no picture" in lines[0]
+    assert "vast.png has" in lines[1]
+    assert "1 file passed over" in lines[2]
+    assert "none.png does not exist" in lines[3]
+
+
+def test_predict_says_what_is_wrong_with_a_model(run_cli: Cli, pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_text("no model")
+    code, _, err = run_cli("predict", pictures, "--model", tmp_path / "m.onnx")
+    assert code == 1
+    assert len(err.splitlines()) == 1
+    assert "m.onnx is no ONNX model" in err
+
+
+def test_a_run_is_exported_and_reads(run_cli: Cli, small_npz: Path, pictures: Path, tmp_path: Path) -> None:
+    run, model = tmp_path / "run", tmp_path / "digits.onnx"
+    assert run_cli("train", "cnn", "--data", small_npz, "--epochs", 2, "--batch-size", 50, "--out", run)[0] == 0
+    code, out, err = run_cli("export", run, "--out", model)
+    assert code == 0
+    assert "digits.onnx: 0." in out
+    assert "points less" in out
+    assert f"inkdigits predict --model {model}" in err
+    code, out, _ = run_cli("predict", pictures / "0.png", "--model", model)
+    assert code == 0
+    assert out.startswith(str(pictures / "0.png"))
+    code, out, _ = run_cli("export", run, "--format", "huggingface", "--out", tmp_path / "hub", "--json")
+    assert code == 0
+    assert [Path(path).name for path in json.loads(out)["paths"]] == ["model.safetensors", "config.json", "README.md"]
+    code, _, err = run_cli("export", run, "--out", tmp_path / "folder")
+    assert code == 2
+    assert "--out names the file" in err
+
+
+def test_runs_vote_and_teach(run_cli: Cli, small_npz: Path, tmp_path: Path) -> None:
+    common = ("--data", small_npz, "--epochs", 1, "--batch-size", 50)
+    for seed in (0, 1):
+        assert run_cli("train", "mlp", *common, "--seed", seed, "--out", tmp_path / str(seed))[0] == 0
+    code, out, _ = run_cli("ensemble", tmp_path / "0", tmp_path / "1", "--out", tmp_path / "vote")
+    assert code == 0
+    assert "by 2 networks together" in out
+    teacher = ("--teacher", tmp_path / "vote", "--distill", 0.5, "--non-digits", 0.1, "--augment", "robust")
+    code, out, _ = run_cli("train", "cnn", *common, *teacher, "--out", tmp_path / "student", "--json")
+    assert code == 0
+    assert json.loads(out)["teacher"]["model"] == "ensemble"
+    code, _, err = run_cli("train", "cnn", *common, "--distill", 0.5, "--out", tmp_path / "other")
+    assert code == 2
+    assert "--teacher RUN" in err

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from inkdigits.errors import InkdigitsError
     from inkdigits.evaluation import evaluate
     from inkdigits.evaluation.connectivity import connectivity
+    from inkdigits.exporting import export
     from inkdigits.models import create_model, list_models
+    from inkdigits.reader import Recognizer
     from inkdigits.report import compare
     from inkdigits.training import load_run, train
     from inkdigits.training.classifier import DigitClassifier
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
 _HOMES = {
     "DigitClassifier": "inkdigits.training.classifier",
     "InkdigitsError": "inkdigits.errors",
+    "Recognizer": "inkdigits.reader",
     "compare": "inkdigits.report",
     "connectivity": "inkdigits.evaluation.connectivity",
     "create_model": "inkdigits.models",
     "evaluate": "inkdigits.evaluation",
+    "export": "inkdigits.exporting",
     "list_models": "inkdigits.models",
     "load": "inkdigits.data",
     "load_run": "inkdigits.training",
@@ -32,10 +36,12 @@ _HOMES = {
 __all__ = [
     "DigitClassifier",
     "InkdigitsError",
+    "Recognizer",
     "compare",
     "connectivity",
     "create_model",
     "evaluate",
+    "export",
     "list_models",
     "load",
     "load_run",

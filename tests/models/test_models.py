@@ -31,7 +31,18 @@ def seeded() -> None:
 
 
 def test_the_networks_of_the_comparison_are_there() -> None:
-    assert ALL == ["mlp", "cnn", "lenet5", "resnet", "densenet", "lstm", "autoencoder", "gnn", "gnn-attention"]
+    assert ALL == [
+        "mlp",
+        "cnn",
+        "allcnn",
+        "lenet5",
+        "resnet",
+        "densenet",
+        "lstm",
+        "autoencoder",
+        "gnn",
+        "gnn-attention",
+    ]
 
 
 @pytest.mark.parametrize("name", ALL)

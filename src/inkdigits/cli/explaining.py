@@ -66,11 +66,16 @@ def explain_command(
 
 @app.command("robust")
 def robust_command(
-    runs: Annotated[list[Path], typer.Argument(help="The folders of runs.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="The folders of runs, or of one comparison, whose report it joins.")
+    ],
     data: Annotated[str | None, typer.Option(help="Whose test digits; the first run's own data by default.")] = None,
     suite: Annotated[
         list[str] | None,
-        typer.Option(help="corruptions, sweeps, foreign or adversarial; may be repeated; the first three by default."),
+        typer.Option(
+            help="corruptions, sweeps, foreign, calibration, refusal or adversarial; may be repeated; all but the last "
+            "by default."
+        ),
     ] = None,
     digits: Annotated[int | None, typer.Option(help="How many test digits, the first; all by default.", min=1)] = None,
     foreign: Annotated[
@@ -83,10 +88,14 @@ def robust_command(
     as_json: Json = False,
 ) -> None:
     """Measure how far runs withstand noise, distortion, other hands and attacks, side by side."""
-    from inkdigits.report.robust import DEFAULT_SUITES, FOREIGN, measure_robustness, summary, write_robustness
+    from inkdigits.report import gather
+    from inkdigits.report.html import ROBUST, write_report
+    from inkdigits.report.robust import DEFAULT_SUITES, FOREIGN, measure_robustness, runs_of, summary, write_robustness
 
+    folders = [run for folder in runs for run in runs_of(folder)]
+    comparison = runs[0] if len(runs) == 1 and folders != runs else None
     report = measure_robustness(
-        runs,
+        folders,
         data,
         suites=suite or DEFAULT_SUITES,
         digits=digits,
@@ -96,17 +105,19 @@ def robust_command(
         steps=steps,
         notify=say,
     )
-    paths = write_robustness(report, out or runs[0] / "robust")
+    paths = write_robustness(report, out or runs[0] / ROBUST)
+    if comparison and out is None:
+        paths.append(write_report(gather(comparison)))
     found = summary(report)
     if as_json:
         emit(found)
         return
-    columns = ["run", "clean %", "mean of 15 %", "mCE %", *report.foreign_names]
+    columns = ["run", "training", "clean %", "mean of 15 %", "mCE %", "relative mCE %", *report.foreign_names]
     rows = []
     for label, row in found["runs"].items():
-        values = [row["clean"], row.get("published_mean"), row.get("mce")]
+        values = [row["clean"], row.get("published_mean"), row.get("mce"), row.get("relative_mce")]
         values += [row.get("foreign", {}).get(name) for name in report.foreign_names]
-        rows.append([label, *("" if value is None else f"{100 * value:.2f}" for value in values)])
+        rows.append([label, row["augment"], *("" if value is None else f"{100 * value:.2f}" for value in values)])
     table(columns, rows)
     for path in paths:
         say(str(path))

@@ -7,7 +7,7 @@ from pathlib import Path
 import jinja2
 
 from inkdigits.errors import UsageError, unknown
-from inkdigits.files import write_bytes, write_text
+from inkdigits.files import read_json, write_bytes, write_text
 from inkdigits.models import model_spec
 from inkdigits.report.compare import FIGURES as FOLDER
 from inkdigits.report.compare import REPORT, Comparison, Entry
@@ -15,6 +15,17 @@ from inkdigits.report.figures import FIGURES, png
 from inkdigits.report.graph_figures import GRAPH_FIGURES
 
 ALL_FIGURES = FIGURES | GRAPH_FIGURES
+ROBUST = "robust"  # where in a comparison's folder `inkdigits robust` puts what it measured
+ROBUST_CAPTIONS = {
+    "heat_map": "Accuracy by corruption and severity; the severity that MNIST-C publishes is bold.",
+    "sweeps": "Accuracy as one distortion is turned up; dotted at 99 and 95 %.",
+    "attacks": "Accuracy that is left under attack (projected gradient descent), by the size of the change allowed.",
+    "reliability": "Accuracy against confidence, before and after temperature scaling.",
+    "risk_coverage": "Error on the digits that are read, when the least sure are left to people.",
+    "refusal": "AUROC of telling each kind of non-digit from the test digits, by score of refusal.",
+    "corruptions": "One digit under every corruption, at severities 1 to 5.",
+    "non_digits": "The non-digits that refusal is measured on.",
+}
 
 
 def write_figures(comparison: Comparison, only: str | None = None, folder: Path | None = None) -> dict[str, bytes]:
@@ -56,6 +67,12 @@ def write_report(comparison: Comparison) -> Path:
         lstrip_blocks=True,
     )
     first = next(iter(comparison.runs.values()))[0]
+    robust = comparison.folder / ROBUST
+    measured = read_json(robust / "robustness.json") if (robust / "robustness.json").exists() else None
+    for name in ROBUST_CAPTIONS if measured else ():
+        picture = robust / FOLDER / f"{name}.png"
+        if picture.exists():
+            drawn[name] = picture.read_bytes()
     text = environment.get_template("report.html.j2").render(
         comparison=comparison,
         dataset=comparison.dataset,
@@ -63,7 +80,9 @@ def write_report(comparison: Comparison) -> Path:
         runs={label: runs[0] for label, runs in comparison.runs.items()},
         n_test=len(comparison.dataset.test),
         images={name: base64.b64encode(content).decode() for name, content in drawn.items()},
-        captions={name: caption for name, (_, caption) in ALL_FIGURES.items()},
+        captions={name: caption for name, (_, caption) in ALL_FIGURES.items()} | ROBUST_CAPTIONS,
+        robust=measured,
+        robust_pictures=list(ROBUST_CAPTIONS),
         papers={label: model_spec(Entry.parse(label).model).paper for label in comparison.labels},
         version=version("inkdigits"),
     )

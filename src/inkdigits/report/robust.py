@@ -23,10 +23,11 @@ from inkdigits.evaluation.calibration import TARGET, Calibration, calibration, f
 from inkdigits.evaluation.refusal import Refusal, refusal, scores_of
 from inkdigits.evaluation.robustness import LEVELS, Robustness, accuracy, read_mnist_c, reader_of, robustness
 from inkdigits.evaluation.statistics import wilson
-from inkdigits.files import write_bytes, write_json, write_text
-from inkdigits.imaging.corruptions import CORRUPTIONS, SEVERITIES
+from inkdigits.files import read_json, write_bytes, write_json, write_text
+from inkdigits.imaging.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES
 from inkdigits.imaging.nondigits import NON_DIGITS, Sources
 from inkdigits.imaging.sweeps import SWEEPS
+from inkdigits.report.compare import SUMMARY, Entry
 from inkdigits.report.figures import fonts
 from inkdigits.training import Run, load_run, set_aside
 from inkdigits.training.measure import logits_of, to_input
@@ -40,6 +41,7 @@ ATTACKS: dict[Norm, tuple[float, ...]] = {
 }
 ATTACKED = 1000  # digits that are attacked: the first ones
 ATTACK_BATCH = 250
+TABLE, FIGURES_JSON = "robustness.csv", "robustness.json"
 LEARNED = 5000  # training digits whose features the distance is measured from
 
 Notify = Callable[[str], None]
@@ -98,6 +100,13 @@ def labels_of(runs: Sequence[Run]) -> list[str]:
         name if names.count(name) == 1 else f"{folder.parent.name}/{name}"
         for folder, name in zip(folders, names, strict=True)
     ]
+
+
+def runs_of(folder: Path) -> list[Path]:
+    """Return the folder of a run as it is, and of a comparison the runs of its first seed."""
+    if not (folder / SUMMARY).exists():
+        return [folder]
+    return [folder / Entry.parse(label).run_folder(0) for label in read_json(folder / SUMMARY).get("models", [])]
 
 
 def measure_robustness(
@@ -228,6 +237,7 @@ def summary(report: RobustnessReport) -> dict[str, Any]:
         if result.corrupted:
             row["published_mean"] = result.published_mean
             row["published"] = {n: float(v[CORRUPTIONS[n].published - 1]) for n, v in result.corrupted.items()}
+            row["worst"] = min(((name, row["published"][name]) for name in MNIST_C), key=lambda pair: pair[1])
             if base:
                 row["mce"] = result.mean_corruption_error(base)
                 row["relative_mce"] = result.relative_corruption_error(base)
@@ -269,7 +279,7 @@ def write_robustness(report: RobustnessReport, folder: Path) -> list[Path]:
         for name, values in result.swept.items():
             for amount, value in zip(SWEEPS[name].amounts, values, strict=True):
                 writer.writerow([label, name, amount, f"{value:.6g}", len(report.digits)])
-    paths = [folder / "robustness.csv", folder / "robustness.json"]
+    paths = [folder / TABLE, folder / FIGURES_JSON]
     write_text(paths[0], text.getvalue())
     write_json(paths[1], summary(report))
     for name, draw in ROBUST_FIGURES.items():

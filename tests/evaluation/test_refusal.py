@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+import torch
+
+from inkdigits.data import Dataset
+from inkdigits.evaluation.refusal import auroc, energy, refusal, scores_of, threshold_of
+from inkdigits.imaging.nondigits import NON_DIGITS, Sources
+from inkdigits.models import create_model
+from inkdigits.report.figures import fonts
+from inkdigits.training import train
+
+
+def test_auroc_by_hand() -> None:
+    assert auroc(np.array([0.0, 1.0, 2.0]), np.array([1.5, 3.0])) == pytest.approx(5 / 6)
+    assert auroc(np.array([1.0]), np.array([1.0])) == 0.5  # a tie
+
+
+def test_the_threshold_lets_through_what_it_should() -> None:
+    scores = np.random.default_rng(0).normal(size=2000)
+    assert (scores <= threshold_of(scores, 0.99)).mean() == pytest.approx(0.99, abs=0.001)
+
+
+def test_energy_is_minus_log_sum_exp() -> None:
+    logits = torch.tensor([[0.0, 0.0], [1000.0, 0.0]])
+    assert energy(logits).tolist() == pytest.approx([-np.log(2), -1000])
+
+
+def test_the_distance_is_that_of_mahalanobis(small: Dataset) -> None:
+    torch.manual_seed(0)
+    model = create_model("mlp", hidden=16).eval()
+    caught = []
+    last = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)][-1]
+    last.register_forward_pre_hook(lambda layer, inputs: caught.append(inputs[0].detach().double().numpy()))
+    score = scores_of(model, small.train)["distance"]
+    features, labels = np.concatenate(caught), small.train.labels
+    means = np.stack([features[labels == digit].mean(0) for digit in range(10)])
+    covariance = np.mean([np.outer(d, d) for d in features - means[labels]], 0)
+    covariance += 1e-3 * np.trace(covariance) / 16 * np.eye(16)
+    caught.clear()
+    values = score(small.test.images[:5])
+    for feature, value in zip(np.concatenate(caught), values, strict=True):
+        nearest = min((feature - mean) @ np.linalg.solve(covariance, feature - mean) for mean in means)
+        assert value == pytest.approx(nearest, rel=1e-6)
+
+
+def test_a_network_that_has_seen_non_digits_refuses_kinds_it_has_not(mnist_5k: Dataset) -> None:
+    common = {"epochs": 4, "batch_size": 64, "augment": "none", "ema": 0.0}
+    taught = train("cnn", mnist_5k, non_digits=0.2, **common)
+    learned, aside = mnist_5k.train.split(400, 0)
+    sources = Sources(mnist_5k.test.images, fonts())
+    found = refusal(scores_of(taught.model, learned), aside, mnist_5k.test, sources, per_kind=100)
+    assert set(found) == {"energy", "max-logit", "distance"}
+    for score in found.values():
+        assert set(score.auroc) == set(score.refused) == set(NON_DIGITS)
+        assert all(0 <= value <= 1 for value in score.auroc.values())
+    best = found["energy"]
+    assert best.accepted > 0.95
+    assert min(best.auroc[kind] for kind in ("blank", "noise", "texture")) > 0.9

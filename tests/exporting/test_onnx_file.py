@@ -1,0 +1,105 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from inkdigits.data import Dataset
+from inkdigits.errors import ModelError, UsageError
+from inkdigits.evaluation.calibration import fit_temperature
+from inkdigits.exporting import Exported, export, onnx_file
+from inkdigits.exporting.hugging_face import write_folder
+from inkdigits.reader import Recognizer
+from inkdigits.training import Run, load_run, set_aside, train
+from inkdigits.training.measure import logits_of
+
+SETTINGS = {"epochs": 2, "batch_size": 50, "validation": 100}
+
+
+@pytest.fixture(scope="module")
+def run(small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    folder = tmp_path_factory.mktemp("run") / "cnn"
+    train("cnn", small, out=folder, non_digits=0.1, **SETTINGS)
+    return load_run(folder)
+
+
+@pytest.fixture(scope="module")
+def exported(run: Run, small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    return export(run, small, tmp_path_factory.mktemp("out") / "digits.onnx")
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 7, 200])
+def test_it_answers_as_the_network_does_in_batches_of_any_size(
+    size: int, run: Run, exported: Exported, small: Dataset
+) -> None:
+    images = small.test.images[:size]
+    answers = Recognizer(exported.path).run(images)
+    assert answers.logits.shape == answers.probabilities.shape == (size, 10)
+    assert answers.refusal.shape == (size,)
+    np.testing.assert_allclose(answers.logits, logits_of(run.model, images), atol=1e-4)
+
+
+def test_calibration_and_refusal_are_inside_the_graph(run: Run, exported: Exported, small: Dataset) -> None:
+    aside = set_aside(run, small)
+    temperature = fit_temperature(logits_of(run.model, aside.images), aside.labels)
+    answers = Recognizer(exported.path).run(small.test.images)
+    scaled = np.exp(answers.logits / temperature)
+    np.testing.assert_allclose(answers.probabilities, scaled / scaled.sum(1, keepdims=True), atol=1e-5)
+    np.testing.assert_allclose(answers.refusal, -np.log(np.exp(answers.logits).sum(1)), atol=1e-4)
+    accepted = Recognizer(exported.path).run(aside.images).refusal <= exported.card["refusal_threshold"]
+    assert accepted.mean() == pytest.approx(0.99, abs=0.011)
+
+
+def test_the_file_says_what_it_is(run: Run, exported: Exported) -> None:
+    model = onnx.load(exported.path)
+    card = json.loads({entry.key: entry.value for entry in model.metadata_props}["inkdigits"])
+    assert card == exported.card
+    assert card["run_sha256"] == run.weights_sha256
+    assert card["labels"] == list("0123456789")
+    assert card["opset"] == model.opset_import[0].version
+    assert model.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT8
+    assert "/" not in str(model.graph.node[0].metadata_props)  # no path of the machine that made it
+
+
+def test_the_8_bit_form_is_smaller_and_reads_nearly_as_well(exported: Exported, small: Dataset) -> None:
+    assert exported.int8_path is not None
+    assert exported.int8_path.name == "digits.int8.onnx"
+    assert exported.int8_path.stat().st_size < 0.5 * exported.path.stat().st_size
+    assert exported.int8_accuracy == pytest.approx(exported.accuracy, abs=0.02)
+    answers = Recognizer(exported.int8_path).run(small.test.images)
+    assert (answers.logits.argmax(1) == small.test.labels).mean() == exported.int8_accuracy
+
+
+def test_a_file_that_answers_otherwise_is_not_written(
+    run: Run, small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx_file, "TOLERANCE", 0.0)
+    with pytest.raises(ModelError, match=r"differ by .* not written"):
+        export(run, small, tmp_path / "digits.onnx", int8=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_without_digits_set_aside_is_refused(small: Dataset, mnist_5k: Dataset, tmp_path: Path) -> None:
+    train("mlp", small, out=tmp_path / "all", epochs=1, batch_size=50, validation=0)
+    with pytest.raises(UsageError, match="leaves none to calibrate on"):
+        export(load_run(tmp_path / "all"), small, tmp_path / "a.onnx")
+    with pytest.raises(UsageError, match="learned from other data"):
+        export(load_run(tmp_path / "all"), mnist_5k, tmp_path / "a.onnx")
+
+
+def test_a_folder_for_a_hub_has_weights_settings_and_a_card_of_its_figures(
+    run: Run, small: Dataset, tmp_path: Path
+) -> None:
+    figures = {"runs": {"cnn": {"weights_sha256": run.weights_sha256, "published_mean": 0.5, "foreign": {"x": 0.25}}}}
+    (tmp_path / "robustness.json").write_text(json.dumps(figures))
+    weights, config, card = write_folder(run, small, tmp_path / "hub", tmp_path / "robustness.json")
+    assert run.folder is not None
+    assert weights.read_bytes() == (run.folder / "model.safetensors").read_bytes()
+    assert json.loads(config.read_text())["temperature"] > 0
+    text = card.read_text()
+    head, body = text.split("---\n")[1:3]
+    assert "license: apache-2.0" in head
+    assert f"| accuracy | {100 * run.metrics['test_acc']:.2f} %" in body
+    assert "| mean over the 15 corruptions of MNIST-C | 50.00 % |" in body
+    assert "| accuracy on x | 25.00 % |" in body

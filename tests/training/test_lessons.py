@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from inkdigits.data import Dataset
+from inkdigits.errors import UsageError
+from inkdigits.models import create_model
+from inkdigits.training import train
+from inkdigits.training.lessons import lessons
+from inkdigits.training.loop import make_criterion
+from inkdigits.training.measure import predict_logits
+from inkdigits.training.recipe import Recipe
+
+CPU = torch.device("cpu")
+
+
+def test_plain_lessons_are_the_digits_and_their_labels(small: Dataset) -> None:
+    taught = lessons(small.train, Recipe(), 0, CPU, None)
+    index = torch.tensor([3, 1, 4])
+    images, targets = taught.batch(index, 1, torch.Generator())
+    assert (images[:, 0] == torch.tensor(small.train.images[[3, 1, 4]]) / 255).all()
+    assert targets.tolist() == small.train.labels[[3, 1, 4]].tolist()
+
+
+def test_non_digits_follow_the_digits_as_an_eleventh_class(small: Dataset) -> None:
+    taught = lessons(small.train, Recipe(non_digits=0.25), 0, CPU, None)
+    images, targets = taught.batch(torch.arange(40), 1, torch.Generator().manual_seed(0))
+    assert images.shape == (50, 1, 28, 28)
+    assert targets[:40].argmax(1).tolist() == small.train.labels[:40].tolist()
+    assert (targets[40:].argmax(1) == 10).all()
+    assert (targets.sum(1) == 1).all()
+
+
+def test_a_teacher_answers_for_copies_that_the_epochs_take_in_turn(small: Dataset) -> None:
+    torch.manual_seed(0)
+    teacher = create_model("lenet5").eval()
+    taught = lessons(small.train, Recipe(distill=0.5, epochs=2, non_digits=0.1), 0, CPU, teacher)
+    assert taught.images.shape == (2, 600, 28, 28)
+    assert (taught.images[0] != taught.images[1]).any()
+    index = torch.arange(20)
+    images, targets = taught.batch(index, 2, torch.Generator())
+    answers = predict_logits(teacher, taught.images[1, :20]).softmax(1)
+    expected = (answers + F.one_hot(torch.tensor(small.train.labels[:20]), 10)) / 2
+    torch.testing.assert_close(targets[:20, :10], expected)
+    first, third = (taught.batch(index, epoch, torch.Generator())[0][:20] for epoch in (1, 3))
+    assert torch.equal(first, third)
+    assert not torch.equal(first, images[:20])
+
+
+def test_the_eleventh_logit_is_zero_always(small: Dataset) -> None:
+    criterion = make_criterion(Recipe(non_digits=0.1))
+    logits = torch.randn(4, 10)
+    refused = F.one_hot(torch.tensor([10] * 4), 11).float()
+    # the loss of calling it no digit: log(1 + sum exp), so a low energy costs what it should
+    torch.testing.assert_close(criterion(logits, refused), torch.log1p(logits.exp().sum(1)).mean())
+
+
+def test_a_network_learns_to_refuse(mnist_5k: Dataset) -> None:
+    from inkdigits.data.nondigits import non_digits
+
+    recipe = {"epochs": 3, "batch_size": 64, "non_digits": 0.2, "ema": 0.0, "augment": "none"}
+    run = train("cnn", mnist_5k, seed=0, **recipe)
+    strange = torch.tensor(non_digits(300, mnist_5k.test, seed=9))
+    known = torch.tensor(mnist_5k.test.images[:300])
+    of_strange, of_known = (predict_logits(run.model, x).logsumexp(1) for x in (strange, known))
+    assert run.metrics["test_acc"] > 0.9
+    assert (of_known > 0).float().mean() > 0.9  # likelier a digit than not
+    assert (of_strange < 0).float().mean() > 0.8
+
+
+def test_a_student_learns_what_its_teacher_says(small: Dataset) -> None:
+    """With labels without weight, the student can only know what the teacher says: here, always 3."""
+    teacher = train("mlp", small, epochs=1, batch_size=50, options={"hidden": 32})
+    with torch.no_grad():
+        list(teacher.model.parameters())[-1].copy_(torch.tensor([0.0] * 3 + [50.0] + [0.0] * 6))
+    student = train("lenet5", small, teacher=teacher, distill=1.0, epochs=2, batch_size=50, augment="none")
+    said = predict_logits(student.model, torch.tensor(small.test.images)).argmax(1)
+    assert (said == 3).float().mean() > 0.95
+    assert student.settings["teacher"] == {"model": "mlp", "weights_sha256": teacher.weights_sha256}
+
+
+def test_a_teacher_and_its_weight_go_together(small: Dataset) -> None:
+    with pytest.raises(UsageError, match="--teacher RUN --distill"):
+        train("mlp", small, distill=0.5, epochs=1)
+    with pytest.raises(UsageError, match="cross-entropy, not mse"):
+        train("mlp", small, loss="mse", non_digits=0.1, epochs=1)
+
+
+def test_lower_precision_learns_too(mnist_5k: Dataset) -> None:
+    run = train("cnn", mnist_5k, epochs=2, batch_size=64, precision="bfloat16", augment="none", ema=0.0)
+    assert run.metrics["test_acc"] > 0.9
+    assert all(tensor.dtype != torch.bfloat16 for tensor in run.model.state_dict().values())
+    assert np.isfinite(run.history[-1].test_ce)

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from inkdigits.data import Dataset
+from inkdigits.errors import ModelError, RunError, UsageError
+from inkdigits.evaluation import evaluate
+from inkdigits.models import create_model, list_models
+from inkdigits.training import load_run, train
+from inkdigits.training.measure import predict_logits
+from inkdigits.training.voting import ensemble
+
+
+@pytest.fixture(scope="module")
+def members(small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("members")
+    common = {"epochs": 1, "batch_size": 50}
+    train("mlp", small, options={"hidden": 32}, out=folder / "mlp", **common)
+    train("lenet5", small, augment="none", seed=1, out=folder / "lenet5", **common)
+    return [folder / "mlp", folder / "lenet5"]
+
+
+def test_members_vote_by_the_mean_of_their_logits(members: list[Path], small: Dataset, tmp_path: Path) -> None:
+    whole = ensemble(members, small, tmp_path / "vote")
+    images = torch.tensor(small.test.images)
+    expected = torch.stack([predict_logits(load_run(folder).model, images) for folder in members]).mean(0)
+    torch.testing.assert_close(predict_logits(whole.model, images), expected)
+    assert whole.metrics["test_acc"] == (expected.argmax(1) == torch.tensor(small.test.labels)).float().mean().item()
+
+
+def test_it_is_a_run_like_any_other(members: list[Path], small: Dataset, tmp_path: Path) -> None:
+    whole = ensemble(members, small, tmp_path / "vote")
+    again = load_run(tmp_path / "vote")
+    assert again.settings["members"] == [
+        {"weights_sha256": load_run(folder).weights_sha256, "seed": seed}
+        for folder, seed in zip(members, (0, 1), strict=True)
+    ]
+    assert evaluate(again, small.test).scores.accuracy == whole.metrics["test_acc"]
+    assert "ensemble" not in list_models()  # there is nothing to train
+    with pytest.raises(RunError, match="already holds a run"):
+        ensemble(members, small, tmp_path / "vote")
+
+
+def test_a_mistake_is_said(members: list[Path], small: Dataset, mnist_5k: Dataset, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="named twice"):
+        ensemble([members[0], members[0]], small)
+    with pytest.raises(ModelError, match="2 to 5 members, not 1"):
+        ensemble(members[:1], small)
+    train("mlp", mnist_5k, epochs=1, options={"hidden": 8}, out=tmp_path / "other")
+    with pytest.raises(UsageError, match="learned from other data"):
+        ensemble([members[0], tmp_path / "other"], small)
+    with pytest.raises(ModelError, match="its options are: members"):
+        create_model("ensemble", hidden=3)
