@@ -38,6 +38,7 @@ reproduce: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/lab.py
 	$(BIN)/python benchmarks/graph.py
+	$(BIN)/python benchmarks/robustness.py
 
 notebooks: $(INSTALLED)
 	$(BIN)/python notebooks/execute.py $(NOTEBOOKS)

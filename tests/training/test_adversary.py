@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from inkdigits.data import Dataset
@@ -14,8 +15,10 @@ def test_an_attack_stays_near_and_raises_the_loss(mnist_5k: Dataset) -> None:
     images, labels = to_input(torch.tensor(mnist_5k.test.images[:100])), torch.tensor(mnist_5k.test.labels[:100])
     recipe = Recipe(adversary=0.1, adversary_steps=5)
     criterion = make_criterion(recipe)
-    x = attacked(run.model, images, labels, criterion, recipe, torch.Generator().manual_seed(0))
-    assert (x - images).abs().max() <= 0.1 + 1e-6
+    x = attacked(run.model, images, labels, criterion, recipe, 1.0, torch.Generator().manual_seed(0))
+    assert (x - images).abs().max() == pytest.approx(0.1, abs=1e-6)
+    early = attacked(run.model, images, labels, criterion, recipe, 0.125, torch.Generator().manual_seed(0))
+    assert (early - images).abs().max() == pytest.approx(0.05, abs=1e-6)
     assert x.min() >= 0
     assert x.max() <= 1
     assert not x.requires_grad
@@ -27,10 +30,10 @@ def test_an_attack_stays_near_and_raises_the_loss(mnist_5k: Dataset) -> None:
 def test_training_on_attacks_withstands_more_of_them(mnist_5k: Dataset) -> None:
     common = {"epochs": 3, "batch_size": 64, "augment": "none", "ema": 0.0}
     plain = train("cnn", mnist_5k, **common)
-    hard = train("cnn", mnist_5k, adversary=0.1, adversary_steps=3, **common)
+    hard = train("cnn", mnist_5k, adversary=0.2, adversary_steps=3, **common)
     images, labels = to_input(torch.tensor(mnist_5k.test.images[:200])), torch.tensor(mnist_5k.test.labels[:200])
 
     def left(model: torch.nn.Module) -> float:
-        return robust_accuracy(model, images, labels, pgd(model, images, labels, 0.1, steps=10))
+        return robust_accuracy(model, images, labels, pgd(model, images, labels, 0.2, steps=10))
 
     assert left(hard.model) > left(plain.model) + 0.2

@@ -30,15 +30,17 @@ def bend(x: Tensor, draw: Draw) -> Tensor:
 
 
 def pen(x: Tensor, draw: Draw) -> Tensor:
-    """Write with a wider or a finer pen, towards the maximum or the minimum of 3x3 or 5x5 pixels; or a drying one.
-
-    The ink of a felt pen dries towards the rim of the stroke, which leaves less of it inside.
-    """
+    """Write with a wider or a finer pen: towards the maximum, or the minimum, of 3x3 or 5x5 pixels."""
     wide, fine = F.max_pool2d(x, 3, 1, 1), -F.max_pool2d(-x, 3, 1, 1)
     wider = torch.lerp(wide, F.max_pool2d(wide, 3, 1, 1), draw(1, 1, 1) * (draw(1, 1, 1) < 0.5))
-    kind, share = draw(1, 1, 1), draw(1, 1, 1)
-    changed = torch.lerp(x, torch.where(kind < 0.35, wider, fine), share)
-    return torch.where(kind < 0.7, changed, wide - share * x)
+    return torch.lerp(x, torch.where(draw(1, 1, 1) < 0.5, wider, fine), draw(1, 1, 1))
+
+
+def hollow(x: Tensor, draw: Draw) -> Tensor:
+    """Leave less ink inside the strokes than at their rim, as a drying felt pen or a copying machine does."""
+    wide, fine = F.max_pool2d(x, 3, 1, 1), -F.max_pool2d(-x, 3, 1, 1)
+    outside = draw(1, 1, 1) < 0.5
+    return torch.where(outside, wide, x) - draw(1, 1, 1).sqrt() * torch.where(outside, x, fine)
 
 
 def blur(x: Tensor, draw: Draw) -> Tensor:
@@ -97,15 +99,16 @@ def contrast(x: Tensor, draw: Draw) -> Tensor:
 
 
 def inversion(x: Tensor, draw: Draw) -> Tensor:
-    """Turn ink and paper round on one side of a random line, or within a rectangle; perhaps in another part too."""
+    """Turn ink and paper round within or beside a band of any direction, or in a rectangle; perhaps twice."""
     _, _, height, width = x.shape
     row, column = torch.meshgrid(
         torch.linspace(-1, 1, height, device=x.device), torch.linspace(-1, 1, width, device=x.device), indexing="ij"
     )
-    for chance in (1.0, 0.5):
-        angle = 2 * math.pi * draw(1, 1, 1)
-        side = column * angle.cos() + row * angle.sin() > 2 * draw(1, 1, 1) - 1
-        part = torch.where(draw(1, 1, 1) < 0.5, side, _rectangle(x, draw, 20)) & (draw(1, 1, 1) < chance)
+    for chance in (1.0, 0.3):
+        angle, place, breadth = math.pi * draw(1, 1, 1), 2 * draw(1, 1, 1) - 1, draw(1, 1, 1)
+        band = (column * angle.cos() + row * angle.sin() - place).abs() < breadth
+        band = band ^ (draw(1, 1, 1) < 0.5)
+        part = torch.where(draw(1, 1, 1) < 0.7, band, _rectangle(x, draw, 20)) & (draw(1, 1, 1) < chance)
         x = torch.where(part, 1 - x, x)
     return x
 
@@ -127,14 +130,5 @@ def _rectangle(x: Tensor, draw: Draw, largest: int) -> Tensor:
     return (down >= 0) & (down < tall * largest) & (right >= 0) & (right < broad * largest)
 
 
-DEGRADATIONS = (
-    pen,
-    blur,
-    resolution,
-    clutter,
-    occlusion,
-    background,
-    contrast,
-    inversion,
-    noise,
-)  # as they meet a digit
+# as they meet a digit
+DEGRADATIONS = (pen, hollow, blur, resolution, clutter, occlusion, background, contrast, inversion, noise)

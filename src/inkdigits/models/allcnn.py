@@ -55,6 +55,18 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, padding
             "augment": "elastic",
             "precision": "bfloat16",
         },
+        "student": {
+            "epochs": 60,
+            "batch_size": 256,
+            "lr": 4e-3,
+            "weight_decay": 0.02,
+            "ema": 0.998,
+            "augment": "robust",
+            "precision": "bfloat16",
+            "distill": 0.5,
+            "non_digits": 0.15,
+            "options": {"stages": [[24], [48, 48]], "features": 160, "dropout": 0.0},
+        },
     },
 )
 class AllCNN(nn.Module):

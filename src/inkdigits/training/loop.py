@@ -154,13 +154,15 @@ class Trainer:
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         self.model.train()
         for step, batch in enumerate(order[: self.steps * self.recipe.batch_size].split(self.recipe.batch_size)):
-            rate = learning_rate(self.recipe, ((epoch - 1) * self.steps + step) / (self.recipe.epochs * self.steps))
+            done = ((epoch - 1) * self.steps + step) / (self.recipe.epochs * self.steps)
+            rate = learning_rate(self.recipe, done)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             images, targets = self.lessons.batch(batch, epoch, generator)
             images = self.distort(images, generator)  # (B, 1, 28, 28)
             if self.recipe.adversary:
-                images = attacked(self.model, images, targets, self.criterion, self.recipe, generator)
+                with self.precision():
+                    images = attacked(self.model, images, targets, self.criterion, self.recipe, done, generator)
             with self.precision():
                 loss, logits = self.spec.objective(self.model, images, targets, self.criterion)
             self.optimizer.zero_grad()
