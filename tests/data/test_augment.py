@@ -32,6 +32,24 @@ def test_geometric_distortion_keeps_the_ink_about_as_it_was(small: Dataset) -> N
     assert (centres[0] - centres[1]).abs().mean() > 0.3
 
 
+def test_a_shift_moves_a_digit_whole(small: Dataset) -> None:
+    images = batch(small)
+    moved = augmentation("shift")(images, torch.Generator().manual_seed(0))
+    offsets = [
+        torch.stack([(x.sum(3 - axis) * torch.arange(28.0)).sum((1, 2)) for axis in (0, 1)]) / x.sum((1, 2, 3))
+        for x in (images, moved)
+    ]
+    assert (offsets[0] - offsets[1]).abs().max() < 2.6
+    spread = [x.flatten(1).norm(dim=1) for x in (images, moved)]
+    assert ((spread[1] / spread[0]).mean() > 0.85) & ((spread[1] / spread[0]).max() <= 1.001)  # only smoothed
+
+
+def test_four_in_ten_digits_stay_clean_under_robust(small: Dataset) -> None:
+    blank = torch.zeros(2000, 1, 28, 28)
+    touched = augmentation("robust")(blank, torch.Generator().manual_seed(0)).amax((1, 2, 3)) > 0.02
+    assert 0.3 < touched.float().mean() < 0.6
+
+
 def test_an_unknown_augmentation_suggests_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'geometric'"):
         augmentation("geometrics")

@@ -29,6 +29,11 @@ def no_augmentation(images: Tensor, generator: torch.Generator) -> Tensor:
     return images
 
 
+def shift(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Shift each digit, and change nothing else: the clean training that robustness is measured after."""
+    return affine(images, generator, 0.0, 0.0, 0.0, ELASTIC_SHIFT)
+
+
 def geometric(images: Tensor, generator: torch.Generator) -> Tensor:
     """Rotate, scale, slant and shift each digit at random, as much as people do.
 
@@ -102,7 +107,7 @@ def affine(
 
 
 AUGMENTATIONS = MappingProxyType(
-    {"none": no_augmentation, "geometric": geometric, "elastic": elastic, "robust": robust}
+    {"none": no_augmentation, "shift": shift, "geometric": geometric, "elastic": elastic, "robust": robust}
 )
 
 

@@ -80,9 +80,10 @@ def occlusion(x: Tensor, draw: Draw) -> Tensor:
 
 
 def resolution(x: Tensor, draw: Draw) -> Tensor:
-    """Scan with 9 to 20 pixels a side, one number for the batch."""
+    """Go towards a scan of 9 to 20 pixels a side, one number for the batch."""
     side = 9 + int(draw(1)[:1].item() * 12)
-    return F.interpolate(F.adaptive_avg_pool2d(x, side), x.shape[2:], mode="bilinear", align_corners=False)
+    coarse = F.interpolate(F.adaptive_avg_pool2d(x, side), x.shape[2:], mode="bilinear", align_corners=False)
+    return torch.lerp(x, coarse, draw(1, 1, 1).sqrt())
 
 
 def background(x: Tensor, draw: Draw) -> Tensor:
