@@ -91,3 +91,13 @@ def test_the_project_speaks_of_itself_alone() -> None:
             text = path.read_text()
             assert "/work/" not in text, name
             assert "../shared" not in text, name
+
+
+def test_every_corruption_degradation_and_kind_is_documented() -> None:
+    from inkdigits.data.degrade import DEGRADATIONS
+    from inkdigits.imaging.corruptions import CORRUPTIONS
+    from inkdigits.imaging.nondigits import NON_DIGITS
+
+    text = (ROOT / "docs" / "robustness.md").read_text()
+    for name in [*CORRUPTIONS, *(degrade.__name__ for degrade in DEGRADATIONS), *NON_DIGITS]:
+        assert f"| `{name}` |" in text

@@ -52,6 +52,16 @@ def conv_stride(outputs: int) -> list[nn.Module]:
             "ema": 0.998,
             "augment": "geometric",
         },
+        "hardened": {
+            "epochs": 20,
+            "batch_size": 128,
+            "lr": 3e-3,
+            "ema": 0.998,
+            "precision": "bfloat16",
+            "adversary": 0.3,
+            "adversary_steps": 7,
+            "options": {"dropout": 0.0},
+        },
     },
 )
 class CNN(nn.Module):

@@ -4,9 +4,11 @@ import ctypes
 import os
 import platform
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,3 +82,9 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "platform": platform.platform(),
     }
+
+
+def lowered(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """Return the context of a forward pass: bfloat16 on CUDA, and on the CPU where ``precision`` says so."""
+    lower = device.type == "cuda" or (device.type == "cpu" and precision == "bfloat16")
+    return torch.autocast(device.type, torch.bfloat16) if lower else nullcontext()

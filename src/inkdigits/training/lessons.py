@@ -10,6 +10,7 @@ from inkdigits.data import DigitSet
 from inkdigits.data.augment import elastic
 from inkdigits.data.digits import CLASSES
 from inkdigits.data.nondigits import non_digits
+from inkdigits.training.device import lowered
 from inkdigits.training.measure import BATCH, predict_logits, to_input
 from inkdigits.training.recipe import Recipe
 
@@ -73,7 +74,8 @@ def lessons(digits: DigitSet, recipe: Recipe, seed: int, device: torch.device, t
     if teacher is not None and targets is not None:
         generator = torch.Generator().manual_seed(seed)
         images = torch.stack([_moved(images[0], generator) for _ in range(min(COPIES, recipe.epochs))])
-        answers = torch.stack([predict_logits(teacher, copy).softmax(1) for copy in images])  # (K, N, 10)
+        with lowered(recipe.precision, device):
+            answers = torch.stack([predict_logits(teacher, copy).softmax(1) for copy in images])  # (K, N, 10)
         targets = torch.lerp(targets, answers, recipe.distill)
     if targets is not None and recipe.non_digits:
         targets = F.pad(targets, (0, 1))  # (K, N, 11)

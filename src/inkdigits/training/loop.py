@@ -4,7 +4,6 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +22,7 @@ from inkdigits.models.registry import Criterion, resolve_options
 from inkdigits.training import checkpoint
 from inkdigits.training.adversary import attacked
 from inkdigits.training.checkpoint import EpochRow, Run, State
-from inkdigits.training.device import channels_last, hardware, keep_freed_memory, select_device, versions
+from inkdigits.training.device import channels_last, hardware, keep_freed_memory, lowered, select_device, versions
 from inkdigits.training.lessons import Lessons, lessons
 from inkdigits.training.measure import Scores, predict_logits, score, softmax_mse
 from inkdigits.training.recipe import Recipe, recipe_for
@@ -139,11 +138,6 @@ class Trainer:
         self.lessons = learn
         self.steps = len(learn.labels) // recipe.batch_size  # per epoch
 
-    def precision(self) -> AbstractContextManager[Any]:
-        """Return the context of a forward pass: bfloat16 on CUDA, and on the CPU where the recipe says so."""
-        lower = self.device.type == "cuda" or (self.device.type == "cpu" and self.recipe.precision == "bfloat16")
-        return torch.autocast(self.device.type, torch.bfloat16) if lower else nullcontext()
-
     def train_epoch(self, epoch: int, progress: Progress) -> None:
         """Take every step of one epoch, numbered from 1."""
         seed = epoch_seed(self.seed, epoch)
@@ -161,9 +155,9 @@ class Trainer:
             images, targets = self.lessons.batch(batch, epoch, generator)
             images = self.distort(images, generator)  # (B, 1, 28, 28)
             if self.recipe.adversary:
-                with self.precision():
+                with lowered(self.recipe.precision, self.device):
                     images = attacked(self.model, images, targets, self.criterion, self.recipe, done, generator)
-            with self.precision():
+            with lowered(self.recipe.precision, self.device):
                 loss, logits = self.spec.objective(self.model, images, targets, self.criterion)
             self.optimizer.zero_grad()
             loss.backward()
