@@ -86,6 +86,12 @@ def resolution(x: Tensor, draw: Draw) -> Tensor:
     return torch.lerp(x, coarse, draw(1, 1, 1).sqrt())
 
 
+def threshold(x: Tensor, draw: Draw) -> Tensor:
+    """Go from grey towards black and white, as a fax does: from slightly steeper to all or nothing."""
+    level = (0.15 + 0.6 * draw(1, 1, 1)) * x.amax((1, 2, 3), keepdim=True)
+    return (0.5 + (x - level) / (0.02 + 0.6 * draw(1, 1, 1) ** 2)).clamp(0, 1)
+
+
 def background(x: Tensor, draw: Draw) -> Tensor:
     """Lay a cloudy grey, drawn on a grid of 2x2 to 7x7, behind the ink."""
     cells = 2 + int(draw(1)[:1].item() * 6)
@@ -132,4 +138,4 @@ def _rectangle(x: Tensor, draw: Draw, largest: int) -> Tensor:
 
 
 # as they meet a digit
-DEGRADATIONS = (pen, hollow, blur, resolution, clutter, occlusion, background, contrast, inversion, noise)
+DEGRADATIONS = (pen, hollow, blur, resolution, clutter, occlusion, threshold, background, contrast, inversion, noise)
