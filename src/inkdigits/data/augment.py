@@ -20,8 +20,8 @@ SHIFT = 1.5  # pixels, either way, drawn for each axis
 ELASTIC_SHIFT = 2.5  # the same, where pixels are displaced too
 
 ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT = 25.0, 0.3, 0.35, 3.5  # the same, further
-CHANCE = 0.2  # that a digit meets one kind of degradation
-MILD = 0.4  # share of the digits that robust() moves as geometric() does, and leaves clean
+CHANCE = 0.25  # that a digit meets one kind of degradation
+MILD = 0.5  # share of the digits that robust() moves as geometric() does, and leaves clean
 
 
 def no_augmentation(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -67,9 +67,9 @@ def drawing(images: Tensor, generator: torch.Generator) -> Callable[..., Tensor]
 
 
 def robust(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Move four in ten digits as :func:`geometric` does; distort the others more than people do and degrade them.
+    """Move half of the digits as :func:`geometric` does; distort the others more than people do and degrade them.
 
-    Each of the others meets, on average, two of eleven kinds of degradation.
+    Each of the others meets, on average, nearly three of eleven kinds of degradation.
 
     Parameters
     ----------

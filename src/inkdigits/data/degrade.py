@@ -66,7 +66,7 @@ def clutter(x: Tensor, draw: Draw) -> Tensor:
         angle = angle * math.pi
         along = column * angle.cos() + row * angle.sin()  # (B, H, W)
         across = row * angle.cos() - column * angle.sin()
-        sway = 0.2 * (wave - 0.5).clamp(min=0) * torch.sin(along * (5 + 15 * pace) + 6 * ink)
+        sway = 0.4 * (wave - 0.5).clamp(min=0) * torch.sin(along * (5 + 15 * pace) + 6 * ink)
         distance = (across - (2 * place - 1) - (2 * bow - 1) * along**2 - sway).abs() * height / 2  # pixels
         stroke = (0.5 + breadth - distance).clamp(0, 1) * ink.sqrt()
         stroke = stroke * torch.where(dash < 0.3, (torch.sin(along * 20) > 0).to(x.dtype), 1.0)
