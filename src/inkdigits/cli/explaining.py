@@ -84,13 +84,25 @@ def robust_command(
     mnist_c: Annotated[Path | None, typer.Option("--mnist-c", help="The folder of MNIST-C's own .npy files.")] = None,
     restarts: Annotated[int, typer.Option(help="Of the attacks.", min=1)] = 1,
     steps: Annotated[int, typer.Option(help="Of the attacks.", min=1)] = 40,
+    epsilon: Annotated[
+        list[float] | None,
+        typer.Option(help="How far attacks may move a pixel, 0 to 1, may be repeated; a range and L2 too by default."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the tables and figures; RUN/robust by default.")] = None,
     as_json: Json = False,
 ) -> None:
     """Measure how far runs withstand noise, distortion, other hands and attacks, side by side."""
     from inkdigits.report import gather
     from inkdigits.report.html import ROBUST, write_report
-    from inkdigits.report.robust import DEFAULT_SUITES, FOREIGN, measure_robustness, runs_of, summary, write_robustness
+    from inkdigits.report.robust import (
+        ATTACKS,
+        DEFAULT_SUITES,
+        FOREIGN,
+        measure_robustness,
+        runs_of,
+        summary,
+        write_robustness,
+    )
 
     folders = [run for folder in runs for run in runs_of(folder)]
     comparison = runs[0] if len(runs) == 1 and folders != runs else None
@@ -103,6 +115,7 @@ def robust_command(
         mnist_c=mnist_c,
         restarts=restarts,
         steps=steps,
+        epsilons={"linf": epsilon} if epsilon else ATTACKS,
         notify=say,
     )
     paths = write_robustness(report, out or runs[0] / ROBUST)

@@ -9,7 +9,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ class RobustnessReport:
     results
         By run.
     attacks
-        By run and norm, the accuracy at each epsilon of :data:`ATTACKS`.
+        By run and norm, the accuracy at each of ``epsilons``.
     foreign
         By run, the accuracy on other people's digits, by data set.
     official
@@ -80,6 +80,7 @@ class RobustnessReport:
     runs: dict[str, Run]
     results: dict[str, Robustness]
     attacks: dict[str, dict[str, list[float]]]
+    epsilons: Mapping[Norm, Sequence[float]]
     foreign: dict[str, dict[str, float]]
     official: dict[str, dict[str, float]]
     calibrations: dict[str, "Scaled"]
@@ -119,6 +120,7 @@ def measure_robustness(
     mnist_c: Path | None = None,
     restarts: int = 1,
     steps: int = 40,
+    epsilons: Mapping[Norm, Sequence[float]] = ATTACKS,
     notify: Notify | None = None,
 ) -> RobustnessReport:
     """Measure several runs on the same corrupted digits.
@@ -135,8 +137,8 @@ def measure_robustness(
         Data sets by other hands, all their digits.
     mnist_c
         The folder of MNIST-C's own files, where one has them.
-    restarts, steps
-        Of the attacks.
+    restarts, steps, epsilons
+        Of the attacks; by norm, how far they may go.
 
     Raises
     ------
@@ -168,7 +170,7 @@ def measure_robustness(
     if "adversarial" in suites:
         for label, run in named.items():
             say(f"{label}: attacks of {steps} steps, {restarts} restart{'s' if restarts > 1 else ''}")
-            attacks[label] = _attacked(run, test[:ATTACKED], steps, restarts)
+            attacks[label] = _attacked(run, test[:ATTACKED], epsilons, steps, restarts)
     others: dict[str, dict[str, float]] = {label: {} for label in named}
     for name in foreign if "foreign" in suites else ():
         dataset = load(name)
@@ -187,7 +189,7 @@ def measure_robustness(
             scores = scores_of(run.model, learned)
             refusals[label] = refusal(scores, aside or learned, test, Sources(test.images, fonts()))
     base = next((label for label, run in named.items() if run.name == "cnn"), None)
-    return RobustnessReport(test, named, results, attacks, others, official, calibrations, refusals, base)
+    return RobustnessReport(test, named, results, attacks, epsilons, others, official, calibrations, refusals, base)
 
 
 def _training_digits(run: Run, data: Dataset, say: Notify) -> tuple[DigitSet, DigitSet | None]:
@@ -207,7 +209,9 @@ def _scaled(run: Run, aside: DigitSet | None, test: DigitSet) -> Scaled:
     return Scaled(temperature, calibration(logits, test.labels), calibration(logits, test.labels, temperature))
 
 
-def _attacked(run: Run, digits: DigitSet, steps: int, restarts: int) -> dict[str, list[float]]:
+def _attacked(
+    run: Run, digits: DigitSet, epsilons: Mapping[Norm, Sequence[float]], steps: int, restarts: int
+) -> dict[str, list[float]]:
     images, labels = to_input(torch.tensor(digits.images)), torch.tensor(digits.labels)
 
     def survives(norm: Norm, epsilon: float) -> float:
@@ -217,12 +221,14 @@ def _attacked(run: Run, digits: DigitSet, steps: int, restarts: int) -> dict[str
             right += robust_accuracy(run.model, x, y, attacked) * len(x)
         return right / len(images)
 
-    return {norm: [survives(norm, epsilon) for epsilon in epsilons] for norm, epsilons in ATTACKS.items()}
+    return {norm: [survives(norm, epsilon) for epsilon in values] for norm, values in epsilons.items()}
 
 
 def summary(report: RobustnessReport) -> dict[str, Any]:
     """Return the figures of a report as JSON knows them; mCE is relative to the first run of ``cnn``."""
     found: dict[str, Any] = {"n_test": len(report.digits), "base": report.base, "runs": {}}
+    if report.attacks:
+        found["epsilons"] = {norm: list(values) for norm, values in report.epsilons.items()}
     base = report.results[report.base] if report.base else None
     for label, result in report.results.items():
         right = round(result.clean * len(report.digits))

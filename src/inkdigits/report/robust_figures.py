@@ -11,7 +11,7 @@ from inkdigits.imaging.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES, corr
 from inkdigits.imaging.nondigits import NON_DIGITS, Sources, non_digits
 from inkdigits.imaging.sweeps import SWEEPS
 from inkdigits.report.figures import COLOURS, fonts, new_figure, panels, show_digit
-from inkdigits.report.robust import ATTACKS, RobustnessReport
+from inkdigits.report.robust import RobustnessReport
 
 RELIABLE = 10  # digits that a bin needs to be drawn
 
@@ -67,7 +67,8 @@ def attack_curves(report: RobustnessReport) -> Figure | None:
     if not report.attacks:
         return None
     figure = new_figure(8, 3.2)
-    for ax, (norm, epsilons) in zip(figure.subplots(1, 2, sharey=True), ATTACKS.items(), strict=True):
+    axes = figure.subplots(1, len(report.epsilons), sharey=True, squeeze=False)[0]
+    for ax, (norm, epsilons) in zip(axes, report.epsilons.items(), strict=True):
         for index, (label, found) in enumerate(report.attacks.items()):
             values = 100 * np.array(found[norm])
             ax.plot(epsilons, values, marker="o", markersize=3, color=COLOURS[index % len(COLOURS)], label=label)
