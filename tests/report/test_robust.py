@@ -1,12 +1,23 @@
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from inkdigits.errors import UsageError
+from inkdigits.imaging.corruptions import MNIST_C
 from inkdigits.report import Comparison
-from inkdigits.report.robust import ATTACKS, RobustnessReport, measure_robustness, summary, write_robustness
+from inkdigits.report.html import write_report
+from inkdigits.report.robust import (
+    ATTACKS,
+    SUITES,
+    RobustnessReport,
+    measure_robustness,
+    runs_of,
+    summary,
+    write_robustness,
+)
 
 
 @pytest.fixture(scope="module")
@@ -16,8 +27,7 @@ def folders(comparison: Comparison) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def report(folders: list[Path]) -> RobustnessReport:
-    suites = ("corruptions", "sweeps", "adversarial", "foreign")
-    return measure_robustness(folders, suites=suites, digits=20, steps=3)
+    return measure_robustness(folders, suites=SUITES, digits=20, steps=3)
 
 
 def test_every_run_has_every_figure(report: RobustnessReport) -> None:
@@ -31,12 +41,17 @@ def test_every_run_has_every_figure(report: RobustnessReport) -> None:
         assert row["attacks"]["linf"][-1] <= row["attacks"]["linf"][0]
         assert set(row["foreign"]) == {"uci-digits"}
         assert "mce" not in row  # there is no cnn to relate it to
+        assert row["worst"][1] == min(row["published"][name] for name in MNIST_C)
+        assert row["calibration"]["nll"] > 0
+        assert 0 <= row["calibration"]["coverage_at_99.95%"] <= 1
+        assert set(row["refusal"]) == {"energy", "max-logit", "distance"}
 
 
 def test_the_files_hold_what_was_measured(report: RobustnessReport, tmp_path: Path) -> None:
     paths = write_robustness(report, tmp_path)
     assert [path.name for path in paths] == [
-        *("robustness.csv", "robustness.json", "heat_map.png", "sweeps.png", "attacks.png", "corruptions.png")
+        *("robustness.csv", "robustness.json", "heat_map.png", "sweeps.png", "attacks.png", "reliability.png"),
+        *("risk_coverage.png", "refusal.png", "corruptions.png", "non_digits.png"),
     ]
     assert all(path.stat().st_size > 1000 for path in paths)
     with paths[0].open() as file:
@@ -51,3 +66,22 @@ def test_a_mistake_is_said(folders: list[Path]) -> None:
         measure_robustness(folders, suites=["corruption"])
     with pytest.raises(UsageError, match="at least one run"):
         measure_robustness([])
+
+
+def test_it_joins_the_report_of_a_comparison(report: RobustnessReport, comparison: Comparison, tmp_path: Path) -> None:
+    assert runs_of(comparison.folder)[0] == comparison.runs["mlp"][0].folder
+    assert runs_of(comparison.folder / "runs" / "mlp-s0") == [comparison.folder / "runs" / "mlp-s0"]
+    copy = replace(comparison, folder=tmp_path)
+    assert "What they withstand" not in write_report(copy).read_text()
+    write_robustness(report, tmp_path / "robust")
+    text = write_report(copy).read_text()
+    section = text[text.index("What they withstand") :]
+    assert f"<td>mlp-s0</td><td>{report.runs['mlp-s0'].settings['recipe']['augment']}</td>" in section
+    assert section.count("data:image/png") >= 8
+
+
+def test_an_attack_of_one_length(folders: list[Path]) -> None:
+    report = measure_robustness(folders[:1], suites=["adversarial"], digits=10, steps=2, epsilons={"linf": [0.0, 1.0]})
+    found = summary(report)
+    assert found["epsilons"] == {"linf": [0.0, 1.0]}
+    assert found["runs"]["mlp-s0"]["attacks"]["linf"][0] == found["runs"]["mlp-s0"]["clean"]

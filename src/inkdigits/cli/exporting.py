@@ -54,6 +54,6 @@ def export_command(
         drop = 100 * (done.accuracy - done.int8_accuracy)
         typer.echo(
             f"{done.int8_path}: {done.int8_path.stat().st_size / 1e6:.2f} MB, test accuracy "
-            f"{100 * done.int8_accuracy:.2f} %, {drop:.2f} points less"
+            f"{100 * done.int8_accuracy:.2f} %, {abs(drop):.2f} points {'less' if drop >= 0 else 'more'}"
         )
     say(f"try it: inkdigits predict --model {done.path} IMAGE")
