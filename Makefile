@@ -53,10 +53,11 @@ reproduce-robust: $(INSTALLED)
 	  $(TRAIN) $$model --augment $$school --resume --out runs/$$model-$$school || exit 1; done; done
 	$(TRAIN) cnn --preset hardened --resume --out runs/cnn-hardened
 	$(BIN)/inkdigits robust $(MEASURED) $(foreach suite,corruptions sweeps foreign calibration refusal adversarial,--suite $(suite)) \
-	  --out results/robust
+	  --digits 2000 --out results/robust
+	$(BIN)/inkdigits robust runs/student $(foreach suite,corruptions foreign calibration refusal,--suite $(suite)) --out results/robust/student
 	$(BIN)/inkdigits robust runs/cnn-hardened --suite adversarial --steps 100 --restarts 20 --epsilon 0.3 --out results/robust/hardened
 	$(BIN)/inkdigits export runs/student --out $(ASSETS)/digits.onnx --json > results/robust/shipped.json
-	$(BIN)/inkdigits export runs/student --format huggingface --robustness results/robust/robustness.json --out runs/hub
+	$(BIN)/inkdigits export runs/student --format huggingface --robustness results/robust/student/robustness.json --out runs/hub
 	cp runs/hub/README.md $(ASSETS)/
 	cd $(ASSETS) && sha256sum digits.onnx digits.int8.onnx > SHA256SUMS
 
