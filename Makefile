@@ -40,7 +40,7 @@ reproduce: $(INSTALLED)
 # The ensemble and its members, the student that is shipped, the schools and the attacked: trained, measured, exported.
 MEMBERS := $(foreach seed,0 1 2,runs/best-s$(seed))
 SCHOOLED := $(foreach model,mlp lenet5 cnn,$(foreach school,shift geometric robust,runs/$(model)-$(school)))
-MEASURED := runs/cnn-geometric $(filter-out runs/cnn-geometric,$(SCHOOLED)) $(addprefix runs/,cnn-hardened best-s0 ensemble student)
+MEASURED := runs/cnn-geometric $(filter-out runs/cnn-geometric,$(SCHOOLED)) $(addprefix runs/,cnn-hardened best-s0 student)
 TRAIN := $(BIN)/inkdigits train
 ASSETS := src/inkdigits/reader/assets
 
@@ -52,8 +52,7 @@ reproduce-robust: $(INSTALLED)
 	for model in mlp lenet5 cnn; do for school in shift geometric robust; do \
 	  $(TRAIN) $$model --augment $$school --resume --out runs/$$model-$$school || exit 1; done; done
 	$(TRAIN) cnn --preset hardened --resume --out runs/cnn-hardened
-	$(BIN)/inkdigits robust $(MEASURED) $(foreach suite,corruptions sweeps foreign calibration refusal adversarial,--suite $(suite)) \
-	  --digits 2000 --out results/robust
+	$(BIN)/inkdigits robust $(MEASURED) --digits 1000 --out results/robust
 	$(BIN)/inkdigits robust runs/student $(foreach suite,corruptions foreign calibration refusal,--suite $(suite)) --out results/robust/student
 	$(BIN)/inkdigits robust runs/cnn-hardened --suite adversarial --steps 100 --restarts 20 --epsilon 0.3 --out results/robust/hardened
 	$(BIN)/inkdigits export runs/student --out $(ASSETS)/digits.onnx --json > results/robust/shipped.json

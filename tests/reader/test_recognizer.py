@@ -30,7 +30,7 @@ def test_the_bundled_model_reads_mnist(recognizer: Recognizer, mnist_folder: Pat
     test = load("mnist").test
     predictions = recognizer.predict(test.images)
     answers = recognizer.run(test.images)
-    assert (answers.probabilities.argmax(1) == test.labels).mean() >= 0.9965
+    assert (answers.probabilities.argmax(1) == test.labels).mean() >= 0.995
     assert np.mean([p.reject is None for p in predictions]) >= 0.99
     likelihood = answers.probabilities[np.arange(len(test)), test.labels]
     assert -np.log(likelihood).mean() <= 0.015
@@ -41,12 +41,12 @@ def test_it_reads_other_hands(recognizer: Recognizer) -> None:
     images, labels = (
         np.concatenate([getattr(p, k) for p in (others.train, others.test)]) for k in ("images", "labels")
     )
-    assert (recognizer.run(images).probabilities.argmax(1) == labels).mean() >= 0.97
+    assert (recognizer.run(images).probabilities.argmax(1) == labels).mean() >= 0.96
 
 
 def test_it_refuses_what_is_no_digit(recognizer: Recognizer, mnist_5k: Dataset) -> None:
     sources = Sources(mnist_5k.test.images, fonts())
-    for kind, least in (("noise", 0.9), ("texture", 0.9), ("shape", 0.8), ("letter", 0.5)):
+    for kind, least in (("noise", 0.95), ("texture", 0.9), ("shape", 0.6), ("letter", 0.95), ("two_digits", 0.9)):
         rejected = [p.reject for p in recognizer.predict(non_digits(kind, 200, sources))]
         assert np.mean([reason is not None for reason in rejected]) >= least, kind
 
