@@ -103,3 +103,4 @@ def test_a_folder_for_a_hub_has_weights_settings_and_a_card_of_its_figures(
     assert f"| accuracy | {100 * run.metrics['test_acc']:.2f} %" in body
     assert "| mean over the 15 corruptions of MNIST-C | 50.00 % |" in body
     assert "| accuracy on x | 25.00 % |" in body
+    assert "    inkdigits train cnn --data small --seed 0 --validation 100 --epochs 2 --batch-size 50 " in body

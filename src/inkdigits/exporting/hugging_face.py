@@ -55,7 +55,6 @@ def model_card(run: Run, data: Dataset, temperature: float, robustness: Path | N
     found = calibration(logits, labels, temperature)
     right = int((logits.argmax(1) == labels).sum())
     low, high = wilson(right, len(labels))
-    recipe = run.settings["recipe"]
     rows = [
         ("accuracy", f"{100 * right / len(labels):.2f} % (Wilson 95 %: {100 * low:.2f} to {100 * high:.2f})"),
         ("negative log-likelihood, calibrated", f"{found.nll:.4f}"),
@@ -95,7 +94,9 @@ def model_card(run: Run, data: Dataset, temperature: float, robustness: Path | N
             "|---|---|",
             *(f"| {name} | {value} |" for name, value in rows),
             "",
-            "Recipe: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in recipe.items()) + ".",
+            "It was made by",
+            "",
+            f"    {train_command(run)}",
             "",
             "It reads one digit at a time, cut out, scaled and centred as MNIST's are. Its confidence is calibrated on "
             "MNIST's writers, American clerks and pupils of about 1990, and means less on other hands. Do not let it "
@@ -103,6 +104,20 @@ def model_card(run: Run, data: Dataset, temperature: float, robustness: Path | N
             "",
         ]
     )
+
+
+def train_command(run: Run) -> str:
+    """Return the command that trains a run anew, every setting spelled out; an ensemble's members are named by hash."""
+    if "members" in run.settings:
+        hashes = " ".join(member["weights_sha256"][:12] for member in run.settings["members"])
+        return f"inkdigits ensemble {hashes}"
+    facts = {"data": run.settings["data"]["name"], "seed": run.settings["seed"]}
+    facts |= {"validation": run.settings["data"]["validation"], **run.settings["recipe"]}
+    parts = [f"--{key.replace('_', '-')} {value}" for key, value in facts.items()]
+    parts += [f"--option '{key}={json.dumps(value)}'" for key, value in run.settings["options"].items()]
+    if "teacher" in run.settings:
+        parts.append(f"--teacher {run.settings['teacher']['weights_sha256'][:12]}…")
+    return f"inkdigits train {run.name} " + " ".join(parts)
 
 
 def _robust_rows(run: Run, found: dict[str, Any]) -> list[tuple[str, str]]:
