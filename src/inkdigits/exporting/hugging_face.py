@@ -87,8 +87,7 @@ def model_card(run: Run, data: Dataset, temperature: float, robustness: Path | N
             f"After {model_spec(run.name).paper}; {count_parameters(run.model):,} parameters, "
             f"{count_macs(run.model, data.test):,} multiply-accumulates a digit. Trained by inkdigits on "
             f"{facts['train']:,} digits of {data.name}; {facts['validation']:,} others were set aside for the "
-            f"temperature, {temperature:.3f}, and the threshold of refusal. The figures are the last epoch's, and no "
-            "choice read the test digits.",
+            f"temperature, {temperature:.3f}, and the threshold of refusal. The figures are the last epoch's.",
             "",
             f"| on the {len(labels):,} test digits of {data.name} | |",
             "|---|---|",

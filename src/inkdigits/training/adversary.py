@@ -11,7 +11,7 @@ from inkdigits.models.registry import Criterion
 from inkdigits.training.recipe import Recipe
 
 REACH = 2.5  # the steps together are this many times as long as the way to the rim of the ball
-GROWTH = 0.25  # share of training in which the ball grows to its size; from the start, a small network learns nothing
+GROWTH = 0.25  # share of training in which the ball grows to its size
 
 
 def attacked(
