@@ -140,7 +140,7 @@ def piece(rng: np.random.Generator, digits: DigitSet) -> Picture:
 
 KINDS: tuple[tuple[Draw, float], ...] = (  # and the share of each
     *((blank, 0.06), (texture, 0.12), (scribble, 0.18), (blot, 0.1), (ruling, 0.08)),
-    *((letter, 0.3), (two_digits, 0.1), (piece, 0.06)),
+    *((letter, 0.3), (two_digits, 0.14), (piece, 0.08)),
 )
 
 
