@@ -78,6 +78,9 @@ def train_command(
     non_digits: Annotated[
         float | None, typer.Option(help="Pictures of no digit to learn to refuse, as a share of each batch.")
     ] = None,
+    hands: Annotated[
+        float | None, typer.Option(help="Share of the ones and sevens to write with a flag or a bar, 0 to 1.")
+    ] = None,
     adversary: Annotated[
         float | None, typer.Option(help="Train on images attacked by up to this in every pixel, 0 to 1.")
     ] = None,
@@ -116,6 +119,7 @@ def train_command(
         "augment": augment,
         "distill": distill,
         "non_digits": non_digits,
+        "hands": hands,
         "adversary": adversary,
         "adversary_steps": adversary_steps,
         "precision": precision,

@@ -69,7 +69,7 @@ def drawing(images: Tensor, generator: torch.Generator) -> Callable[..., Tensor]
 def robust(images: Tensor, generator: torch.Generator) -> Tensor:
     """Move half of the digits as :func:`geometric` does; distort the others more than people do and degrade them.
 
-    Each of the others meets, on average, three of twelve kinds of degradation.
+    Each of the others meets, on average, more than three of thirteen kinds of degradation.
 
     Parameters
     ----------

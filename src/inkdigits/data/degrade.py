@@ -43,6 +43,18 @@ def hollow(x: Tensor, draw: Draw) -> Tensor:
     return torch.where(outside, wide, x) - draw(1, 1, 1).sqrt() * torch.where(outside, x, fine)
 
 
+def gaps(x: Tensor, draw: Draw) -> Tensor:
+    """Lift the pen: up to three round gaps of up to 2.5 pixels' radius in the strokes."""
+    _, _, height, width = x.shape
+    row, column = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
+    for chance in (1.0, 0.5, 0.25):
+        spot = ((x > 0.5) * draw(1, height, width)).flatten(1).argmax(1).view(-1, 1, 1, 1)
+        square = (row[:, None] - spot // width) ** 2 + (column - spot % width) ** 2  # (B, 1, H, W)
+        radius = 0.5 + 2 * draw(1, 1, 1)
+        x = torch.where((square <= radius**2) & (draw(1, 1, 1) < chance), 0.0, x)
+    return x
+
+
 def blur(x: Tensor, draw: Draw) -> Tensor:
     """Smooth by a Gaussian with other widths along and across a random direction, up to 0.3 to 2.5 pixels."""
     count, _, height, width = x.shape
@@ -148,6 +160,6 @@ def _rectangle(x: Tensor, draw: Draw, largest: int) -> Tensor:
 
 # as they meet a digit
 DEGRADATIONS = (
-    *(pen, hollow, neighbour, blur, resolution, clutter, occlusion, threshold),
+    *(pen, hollow, gaps, neighbour, blur, resolution, clutter, occlusion, threshold),
     *(background, contrast, inversion, noise),
 )

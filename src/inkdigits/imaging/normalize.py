@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 SIZE = 28  # side of the finished image, pixels
 BOX = 20  # side of the box that the digit fills, pixels
+STROKE = 2.0  # pixels of the finished image that a stroke is wide, at least
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue (ITU-R BT.601)
 
 
@@ -97,6 +98,30 @@ def normalize(image: NDArray[Any]) -> Crop:
     new_size = (max(1, round(width * scale)), max(1, round(height * scale)))
     resized = cv2.resize(digit, new_size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     return Crop(centred(np.asarray(resized, np.uint8)), contrast, (left, top, width, height))
+
+
+def framed(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the ink of one digit, bright on black (H, W), scaled to the box of MNIST's and centred: uint8 (28, 28).
+
+    A pen too fine for MNIST's scale is widened first, so that its strokes are not lost.
+    """
+    rows, columns = np.flatnonzero((digit > 64).any(1)), np.flatnonzero((digit > 64).any(0))
+    if not len(rows):
+        return np.zeros((SIZE, SIZE), np.uint8)
+    digit = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    scale = BOX / max(digit.shape)
+    if scale < 0.7:
+        inside = cv2.distanceTransform(np.pad(np.asarray((digit > 100) * 255, np.uint8), 1), cv2.DIST_L2, 3)
+        ridge = inside[(inside > 0) & (inside >= cv2.dilate(inside, np.ones((3, 3), np.uint8)) - 1e-3)]
+        stroke = max(1.0, 2 * float(np.median(ridge)) - 1) if len(ridge) else 1.0
+        widen = round(STROKE / scale - stroke)
+        if widen > 1:
+            element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (widen, widen))
+            digit = np.asarray(cv2.dilate(np.pad(digit, widen // 2), element), np.uint8)
+            scale = BOX / max(digit.shape)
+    size = max(1, round(digit.shape[1] * scale)), max(1, round(digit.shape[0] * scale))
+    resized = cv2.resize(digit, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return centred(np.asarray(resized, np.uint8))
 
 
 def to_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 from inkdigits.data import DigitSet
 from inkdigits.data.augment import elastic
 from inkdigits.data.digits import CLASSES
+from inkdigits.data.hands import other_hands
 from inkdigits.data.nondigits import non_digits
 from inkdigits.training.device import lowered
 from inkdigits.training.measure import BATCH, predict_logits, to_input
@@ -77,6 +79,10 @@ def lessons(digits: DigitSet, recipe: Recipe, seed: int, device: torch.device, t
         with lowered(recipe.precision, device):
             answers = torch.stack([predict_logits(teacher, copy).softmax(1) for copy in images])  # (K, N, 10)
         targets = torch.lerp(targets, answers, recipe.distill)
+    if recipe.hands:
+        rng = np.random.default_rng([seed, 2])
+        rewritten = [other_hands(copy.cpu().numpy(), digits.labels, recipe.hands, rng) for copy in images]
+        images = torch.tensor(np.stack(rewritten), device=device)
     if targets is not None and recipe.non_digits:
         targets = F.pad(targets, (0, 1))  # (K, N, 11)
     strange = non_digits(NON_DIGITS if recipe.non_digits else 0, digits, seed)

@@ -32,6 +32,7 @@ class Recipe:
     augment: str = "none"
     distill: float = 0.0  # weight of a teacher's probabilities against the label, where there is a teacher
     non_digits: float = 0.0  # pictures of what is no digit beside each batch, as a share of it
+    hands: float = 0.0  # share of the ones and sevens that are given a flag or a bar, and zeros, seldomer, a slash
     adversary: float = 0.0  # how far, in the L-infinity norm, each pixel is moved against the network before it learns
     adversary_steps: int = 10  # in which it is moved
     precision: str = "float32"  # of products and convolutions on the CPU; weights and their steps are always float32
@@ -59,6 +60,7 @@ class Recipe:
             ("label_smoothing", 0.0, 0.9999, "from 0 to below 1"),
             ("distill", 0.0, 1.0, "from 0 to 1"),
             ("non_digits", 0.0, 1.0, "from 0 to 1"),
+            ("hands", 0.0, 1.0, "from 0 to 1"),
             ("adversary", 0.0, 1.0, "from 0 to 1"),
             ("adversary_steps", 1, 1000, "from 1 to 1000"),
             ("ema", 0.0, 0.999999, "from 0 to below 1"),

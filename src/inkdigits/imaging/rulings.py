@@ -1,0 +1,166 @@
+"""What is printed or ruled on a page around the writing: its tilt, ruled lines and frames, and drawn boxes."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.imaging.ink import Mask
+
+SEARCH = 1000  # longer side of the page on which straight lines are searched, pixels
+STEEPEST = 20.0  # degrees: a page tilted further is not straightened by its lines
+SLENDER = 18  # times as long as it is thick is a ruled line, not a stroke
+SHARE = 0.3  # of the page's longer side that a ruled line spans at least
+SQUARE = 0.86  # of its bounding rectangle that the hull of a box's paper fills; an ellipse fills 0.785
+LEAST_BOXES = 3  # that make a form
+
+Box = tuple[int, int, int, int]  # left, top, width, height, pixels
+
+
+def tilt(mask: Mask) -> float:
+    """Return by how many degrees the straight lines of a page fall to the right, in [-20, 20]; 0 without such lines."""
+    scale = min(1.0, SEARCH / max(mask.shape))
+    small = cv2.resize(mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else mask
+    found = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD).detect(small)[0]
+    if found is None:
+        return 0.0
+    ends = found.reshape(-1, 4)
+    step = ends[:, 2:] - ends[:, :2]
+    length = np.hypot(step[:, 0], step[:, 1])
+    angle = np.degrees(np.arctan2(step[:, 1], step[:, 0]))
+    angle = (angle + 45) % 90 - 45
+    long = (length > 0.06 * max(small.shape)) & (np.abs(angle) <= STEEPEST)
+    if not long.any():
+        return 0.0
+    order = np.argsort(angle[long])
+    angles, weights = angle[long][order], length[long][order]
+    near = np.abs(angles[:, None] - angles) < 1.5
+    support = near @ weights
+    best = int(support.argmax())
+    if support[best] < 1.5 * max(small.shape):
+        return 0.0
+    return float(np.average(angles[near[best]], weights=weights[near[best]]))
+
+
+def rules(mask: Mask) -> Mask:
+    """Return the pixels (H, W) of an upright page's ruled lines and frames; lines of any thickness, tilted up to 3 degrees."""
+    height, width = mask.shape
+    found = np.zeros_like(mask)
+    for horizontal in (True, False):
+        run = max(12, round(0.03 * max(height, width)))
+        thicken = np.ones((3, 1) if horizontal else (1, 3), np.uint8)
+        element = np.ones((1, run) if horizontal else (run, 1), np.uint8)
+        opened = cv2.morphologyEx(cv2.dilate(mask, thicken), cv2.MORPH_OPEN, element)
+        joined = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, element) & cv2.dilate(mask, np.ones((3, 3), np.uint8))
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
+        for index in range(1, count):
+            long = stats[index, cv2.CC_STAT_WIDTH if horizontal else cv2.CC_STAT_HEIGHT]
+            thick = stats[index, cv2.CC_STAT_AREA] / long
+            if long >= max(SHARE * max(height, width), SLENDER * max(1.0, thick - 2)):
+                found[labels == index] = 255
+    return np.asarray(cv2.bitwise_and(found, mask))
+
+
+def without(mask: Mask, lines: Mask) -> Mask:
+    """Return the ink that is left when lines are taken away; where a stroke crosses one, it is kept whole."""
+    if not lines.any():
+        return mask
+    rest = cv2.bitwise_and(mask, cv2.bitwise_not(lines))
+    distance = cv2.distanceTransform(lines, cv2.DIST_L2, 3)
+    reach = int(np.ceil(2 * np.percentile(distance[distance > 0], 90))) + 1
+    kept = np.zeros_like(mask)
+    for vertical in (True, False):
+        size = (reach + 1, 3) if vertical else (3, reach + 1)
+        element = np.ones(size, np.uint8)
+        anchor = (1, 0) if vertical else (0, 1)
+        other = (1, reach) if vertical else (reach, 1)
+        before, after = (cv2.dilate(rest, element, anchor=a) for a in (anchor, other))
+        kept |= before & after & lines
+    return np.asarray(cv2.bitwise_or(rest, kept))
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A drawn box on a page.
+
+    Attributes
+    ----------
+    inside
+        Its paper, without its lines.
+    row
+        Number of its row, from the top.
+    """
+
+    inside: Box
+    row: int
+
+
+def find_boxes(mask: Mask) -> list[Frame]:
+    """Return the drawn boxes of an upright page, row by row from the left; none where there are under three alike."""
+    rectangles = _rectangles(mask)
+    if len(rectangles) < LEAST_BOXES:
+        return []
+    sizes = rectangles[:, 2:].astype(float)
+    alike = (np.abs(np.log(sizes[:, None] / sizes)) < 0.45).all(2)
+    # of boxes in boxes, the larger ones hold the writing, unless they hold several of the others
+    centres = rectangles[:, :2] + sizes / 2
+    within = (
+        (centres[None] >= rectangles[:, None, :2]) & (centres[None] < rectangles[:, None, :2] + sizes[:, None])
+    ).all(2)
+    np.fill_diagonal(within, False)
+    best: NDArray[np.intp] = np.empty(0, np.intp)
+    best_score = 0.0
+    for index in range(len(rectangles)):
+        group = np.flatnonzero(alike[index])
+        inner = within[group].sum(1)
+        if len(group) < LEAST_BOXES or np.median(inner) > 2:
+            continue
+        score = len(group) * float(np.sqrt(sizes[index].prod()))
+        if score > best_score:
+            best, best_score = group, score
+    if not len(best):
+        return []
+    chosen = rectangles[best]
+    return _in_rows(chosen)
+
+
+def _rectangles(mask: Mask) -> NDArray[np.int32]:
+    """Return the rectangles (K, 4) of paper that lines close in, left, top, width, height."""
+    height, width = mask.shape
+    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    contours, tree = cv2.findContours(closed, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    least = max(10.0, 0.008 * max(height, width))
+    found = []
+    for contour, (_, _, _, parent) in zip(contours, tree[0] if tree is not None else (), strict=True):
+        if parent < 0:
+            continue
+        left, top, wide, tall = cv2.boundingRect(contour)
+        if min(wide, tall) < least or max(wide, tall) > 2.5 * min(wide, tall) or wide > 0.5 * width:
+            continue
+        hull = cv2.convexHull(contour)
+        area = cv2.contourArea(hull)
+        if area < SQUARE * wide * tall or cv2.contourArea(contour) < 0.4 * area:
+            continue
+        found.append((left + 1, top + 1, wide - 2, tall - 2))
+    return np.array(found, np.int32).reshape(-1, 4)
+
+
+def _in_rows(boxes: NDArray[np.int32]) -> list[Frame]:
+    order = np.argsort(boxes[:, 1] + boxes[:, 3] / 2)
+    rows: list[list[NDArray[np.int32]]] = []
+    for box in boxes[order]:
+        middle = box[1] + box[3] / 2
+        for row in rows:
+            near = min(row, key=lambda other: abs(int(other[0]) - int(box[0])))
+            if abs(near[1] + near[3] / 2 - middle) < 0.5 * min(near[3], box[3]):
+                row.append(box)
+                break
+        else:
+            rows.append([box])
+    frames = []
+    for number, row in enumerate(rows):
+        for box in sorted(row, key=lambda box: int(box[0])):
+            left, top, wide, tall = (int(v) for v in box)
+            frames.append(Frame((left, top, wide, tall), number))
+    return frames

@@ -1,0 +1,337 @@
+"""From the ink of a page to its lines of writing, and in every line the pictures that may be one digit each.
+
+A line is over-segmented: connected ink is cut along seams of least ink, and every run of neighbouring pieces is a
+candidate. Which runs are digits is for the recogniser to say (R. G. Casey, E. Lecolinet, "A survey of methods and
+strategies in character segmentation", PAMI 1996).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.imaging.ink import Ink, Mask
+from inkdigits.imaging.normalize import SIZE, framed
+from inkdigits.imaging.rulings import Box
+
+CORE = 0.45  # of the writing's height that a digit has at least; what is smaller belongs to one, or is a speck
+SPECK = 0.012  # of the square of the writing's height that ink covers at least, to count
+GAP = 3.5  # heights of the writing between neighbours on a line, at most
+STEP = 0.55  # heights of the writing by which the next digit on a line may sit higher or lower
+WIDEST = 1.7  # heights that a single digit is wide, at most
+RUN = 5  # pieces that make up a digit, at most
+CUT_WIDTH = 0.62  # heights from which on ink may be two digits that touch, and is cut
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Connected ink, or a part that was cut off.
+
+    Attributes
+    ----------
+    box
+        Left, top, width, height on the page, pixels.
+    mask
+        uint8 (height, width), 255 where its ink is.
+    joined
+        How much ink, in widths of the stroke, ties it to the piece before it; 0 where nothing does.
+    """
+
+    box: Box
+    mask: Mask
+    joined: float = 0.0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A run of neighbouring pieces that may be one digit.
+
+    Attributes
+    ----------
+    start, stop
+        The run within the line's pieces.
+    box
+        Left, top, width, height on the page, pixels.
+    picture
+        uint8 (28, 28) in the form of MNIST.
+    cut
+        Ink that was cut at its left edge, in widths of the stroke.
+    """
+
+    start: int
+    stop: int
+    box: Box
+    picture: NDArray[np.uint8]
+    cut: float
+
+
+@dataclass(frozen=True)
+class TextLine:
+    """One line of writing: its pieces from left to right, and the height of its digits in pixels."""
+
+    pieces: tuple[Piece, ...]
+    height: float
+
+    @property
+    def box(self) -> Box:
+        """Left, top, width and height of all its ink, pixels."""
+        return around([piece.box for piece in self.pieces])
+
+
+def around(boxes: Sequence[Box]) -> Box:
+    """Return the smallest box that holds all ``boxes``."""
+    left, top = min(b[0] for b in boxes), min(b[1] for b in boxes)
+    right, bottom = max(b[0] + b[2] for b in boxes), max(b[1] + b[3] for b in boxes)
+    return left, top, right - left, bottom - top
+
+
+def components(mask: Mask) -> list[Piece]:
+    """Return the connected ink of a page, specks included."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    pieces = []
+    for index, (left, top, wide, tall, _) in enumerate(stats.tolist()):
+        if index:
+            patch = (labels[top : top + tall, left : left + wide] == index).astype(np.uint8) * 255
+            pieces.append(Piece((left, top, wide, tall), patch))
+    return pieces
+
+
+def writing_height(pieces: Sequence[Piece]) -> float:
+    """Return the height of the writing: the median of the heights of its ink, every pixel of ink one vote."""
+    heights = np.array([max(piece.box[3], 0.5 * piece.box[2]) for piece in pieces], float)
+    votes = np.array([cv2.countNonZero(piece.mask) for piece in pieces], float)
+    order = heights.argsort()
+    half = np.searchsorted(votes[order].cumsum(), votes.sum() / 2)
+    return float(heights[order][half])
+
+
+def find_lines(pieces: Sequence[Piece]) -> list[TextLine]:
+    """Return the lines of writing on a page, from the top."""
+    if not pieces:
+        return []
+    height = writing_height(pieces)
+    cores = [p for p in pieces if CORE * height <= p.box[3] <= 2.6 * height and p.box[2] <= 12 * height]
+    if not cores:
+        return []
+    cores.sort(key=lambda piece: piece.box[0] + piece.box[2] / 2)
+    slope = _slope(cores, height)
+    chains = _chains(cores, height, slope)
+    chains = _merged(chains, height, slope)
+    small = [p for p in pieces if p.box[3] < CORE * height and cv2.countNonZero(p.mask) >= SPECK * height**2]
+    for piece in small:
+        _attach(piece, chains, height, slope)
+    lines = []
+    for chain in chains:
+        chain.sort(key=lambda piece: piece.box[0] + piece.box[2] / 2)
+        tall = float(np.median([piece.box[3] for piece in chain if piece.box[3] >= CORE * height]))
+        lines.append(TextLine(tuple(cut for piece in chain for cut in cuts(piece, tall)), tall))
+    return sorted(lines, key=lambda line: _level(line.pieces, slope))
+
+
+def _middle(piece: Piece) -> tuple[float, float]:
+    left, top, wide, tall = piece.box
+    return left + wide / 2, top + tall / 2
+
+
+def _level(pieces: Sequence[Piece], slope: float) -> float:
+    return float(np.mean([_middle(piece)[1] - slope * _middle(piece)[0] for piece in pieces]))
+
+
+def _neighbour(index: int, cores: Sequence[Piece], height: float, slope: float) -> int | None:
+    """Return the piece that follows on the right of piece ``index``: near, and at its level."""
+    x, y = _middle(cores[index])
+    right = cores[index].box[0] + cores[index].box[2]
+    best, nearest = None, GAP * height
+    for other in range(index + 1, len(cores)):
+        there_x, there_y = _middle(cores[other])
+        gap = cores[other].box[0] - right
+        if cores[other].box[0] - right > nearest:
+            if there_x - right > GAP * height + 6 * height:
+                break
+            continue
+        step = abs(there_y - y - slope * (there_x - x))
+        if step < STEP * height + 0.05 * max(0.0, gap):
+            cost = max(gap, 0.0) + 1.5 * step
+            if cost < nearest:
+                best, nearest = other, cost
+    return best
+
+
+def _slope(cores: Sequence[Piece], height: float) -> float:
+    """Return how much the lines of writing fall to the right, pixels per pixel: the median over neighbours."""
+    slopes = []
+    for index in range(len(cores)):
+        other = _neighbour(index, cores, height, 0.0)
+        if other is not None:
+            (x, y), (there_x, there_y) = _middle(cores[index]), _middle(cores[other])
+            if there_x > x + 0.3 * height:
+                slopes.append((there_y - y) / (there_x - x))
+    return float(np.clip(np.median(slopes), -0.27, 0.27)) if len(slopes) >= 3 else 0.0
+
+
+def _chains(cores: Sequence[Piece], height: float, slope: float) -> list[list[Piece]]:
+    follows = {index: _neighbour(index, cores, height, slope) for index in range(len(cores))}
+    chain_of: dict[int, list[Piece]] = {}
+    chains: list[list[Piece]] = []
+    for index, piece in enumerate(cores):
+        if index not in chain_of:
+            chain_of[index] = []
+            chains.append(chain_of[index])
+        chain_of[index].append(piece)
+        after = follows[index]
+        if after is not None and after not in chain_of:
+            chain_of[after] = chain_of[index]
+    return chains
+
+
+def _merged(chains: list[list[Piece]], height: float, slope: float) -> list[list[Piece]]:
+    """Join chains at one level that stand beside one another."""
+    chains = sorted(chains, key=lambda chain: _level(chain, slope))
+    out: list[list[Piece]] = []
+    for chain in chains:
+        for other in out:
+            span, there = around([p.box for p in chain]), around([p.box for p in other])
+            shared = min(span[0] + span[2], there[0] + there[2]) - max(span[0], there[0])
+            close = min(
+                abs(_middle(a)[1] - _middle(b)[1] - slope * (_middle(a)[0] - _middle(b)[0]))
+                for a in chain
+                for b in (min(other, key=lambda b, a=a: abs(_middle(b)[0] - _middle(a)[0])),)
+            )
+            if shared < 0.6 * min(span[2], there[2]) and close < 0.4 * height:
+                other.extend(chain)
+                break
+        else:
+            out.append(list(chain))
+    return out
+
+
+def _attach(piece: Piece, chains: list[list[Piece]], height: float, slope: float) -> None:
+    """Give a small piece to the line that it lies on, or to none."""
+    x, y = _middle(piece)
+    best, nearest = None, 0.75
+    for chain in chains:
+        core = min(chain, key=lambda other: abs(_middle(other)[0] - x))
+        there_x, there_y = _middle(core)
+        away = max(abs(x - there_x) - (core.box[2] + piece.box[2]) / 2, 0.0) / height
+        if away > 1.0:
+            continue
+        step = abs(y - there_y - slope * (x - there_x)) / max(height, core.box[3])
+        if step < nearest:
+            best, nearest = chain, step
+    if best is not None:
+        best.append(piece)
+
+
+def cuts(piece: Piece, height: float) -> list[Piece]:
+    """Cut ink that may be several touching digits along seams of least ink; return the parts from the left.
+
+    ``height`` is that of the line's digits.
+    """
+    left, top, wide, tall = piece.box
+    if wide < CUT_WIDTH * height or tall < CORE * height:
+        return [piece]
+    scale = min(1.0, 48 / tall)
+    small = piece.mask if scale == 1 else cv2.resize(piece.mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    rows, columns = small.shape
+    stroke = _stroke(small)
+    cost = small.astype(np.float32) / 255 + 0.02
+    reach = cost[0].copy()
+    came = np.zeros((rows, columns), np.int8)
+    for row in range(1, rows):
+        padded = np.pad(reach, 1, constant_values=np.inf)
+        options = np.stack([padded[:-2] + 0.01, padded[1:-1], padded[2:] + 0.01])
+        choice = options.argmin(0)
+        came[row] = choice - 1
+        reach = options[choice, np.arange(columns)] + cost[row]
+    ties = (reach - 0.02 * rows) / stroke
+    least = max(2, round(0.16 * height * scale))
+    seams: list[tuple[float, NDArray[np.intp]]] = []
+    taken = np.zeros(columns, bool)
+    taken[: least], taken[max(0, columns - least) :] = True, True
+    while len(seams) < 4 * columns // max(1, round(height * scale)) + 2:
+        free = np.where(taken, np.inf, ties)
+        end = int(free.argmin())
+        if not free[end] < 3.2:
+            break
+        seam = np.empty(rows, np.intp)
+        column = end
+        for row in range(rows - 1, -1, -1):
+            seam[row] = column
+            column += int(came[row, column])
+        taken[max(0, end - least) : end + least + 1] = True
+        if all(np.abs(seam - other).mean() >= 0.7 * least for _, other in seams):
+            seams.append((float(free[end]), seam))
+    if not seams:
+        return [piece]
+    seams.sort(key=lambda entry: float(entry[1].mean()))
+    return _split(piece, seams, scale)
+
+
+def _split(piece: Piece, seams: list[tuple[float, NDArray[np.intp]]], scale: float) -> list[Piece]:
+    left, top, wide, tall = piece.box
+    rows = np.minimum((np.arange(tall) * scale).astype(int), len(seams[0][1]) - 1)
+    column = np.arange(wide)
+    side = np.zeros((tall, wide), np.intp)
+    for _, seam in seams:
+        side += column >= ((seam[rows] + 0.5) / scale)[:, None]
+    parts: list[Piece] = []
+    tie = 0.0
+    for index in range(len(seams) + 1):
+        patch = np.where(side == index, piece.mask, 0).astype(np.uint8)
+        ys, xs = np.flatnonzero(patch.any(1)), np.flatnonzero(patch.any(0))
+        if index:
+            tie = max(tie, seams[index - 1][0])
+        if not len(ys):
+            continue
+        box = left + int(xs[0]), top + int(ys[0]), int(xs[-1] - xs[0]) + 1, int(ys[-1] - ys[0]) + 1
+        parts.append(Piece(box, patch[ys[0] : ys[-1] + 1, xs[0] : xs[-1] + 1], tie if parts else 0.0))
+        tie = 0.0
+    return parts
+
+
+def _stroke(mask: Mask) -> float:
+    """Return the width of the stroke, in pixels: twice the middle distance of its ridge from the paper."""
+    inside = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)
+    ridge = inside[(inside > 0) & (inside >= cv2.dilate(inside, np.ones((3, 3), np.uint8)) - 1e-3)]
+    return max(1.0, 2 * float(np.median(ridge)) - 1) if len(ridge) else 1.0
+
+
+def candidates(line: TextLine, ink: Ink) -> list[Candidate]:
+    """Return every run of neighbouring pieces of a line that is not too wide for one digit."""
+    found = []
+    pieces = line.pieces
+    for start in range(len(pieces)):
+        for stop in range(start + 1, min(start + RUN, len(pieces)) + 1):
+            run = pieces[start:stop]
+            box = around([piece.box for piece in run])
+            if stop > start + 1 and box[2] > WIDEST * line.height:
+                break
+            gap = run[-1].box[0] - max((p.box[0] + p.box[2] for p in run[:-1]), default=run[-1].box[0])
+            if gap > 0.35 * line.height:
+                break
+            found.append(Candidate(start, stop, box, picture(run, box, ink), run[0].joined))
+    return found
+
+
+def picture(run: Sequence[Piece], box: Box, ink: Ink) -> NDArray[np.uint8]:
+    """Return the ink of some pieces, and of nothing else, in the form of MNIST, uint8 (28, 28)."""
+    left, top, wide, tall = box
+    mask = np.zeros((tall + 2, wide + 2), np.uint8)
+    for piece in run:
+        x, y = piece.box[0] - left + 1, piece.box[1] - top + 1
+        view = mask[y : y + piece.box[3], x : x + piece.box[2]]
+        np.maximum(view, piece.mask, out=view)
+    mask = cv2.dilate(mask, np.ones((3, 3), np.uint8))
+    height, width = ink.shape
+    patch = np.zeros((tall + 2, wide + 2), np.float32)
+    y0, x0 = max(0, top - 1), max(0, left - 1)
+    y1, x1 = min(height, top + tall + 1), min(width, left + wide + 1)
+    patch[y0 - top + 1 : y1 - top + 1, x0 - left + 1 : x1 - left + 1] = ink[y0:y1, x0:x1]
+    patch[mask == 0] = 0
+    strongest = float(np.percentile(patch[mask > 0], 90)) or 1.0
+    return framed(np.asarray((patch * (255 / strongest)).clip(0, 255), np.uint8))
+
+
+__all__ = ["SIZE", "Candidate", "Piece", "TextLine", "candidates", "components", "cuts", "find_lines", "picture"]

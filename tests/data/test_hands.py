@@ -1,0 +1,27 @@
+"""Other hands: what is drawn into MNIST's digits, and what is left alone."""
+
+import numpy as np
+
+from inkdigits.data import Dataset
+from inkdigits.data.hands import other_hands
+
+
+def test_a_share_of_the_ones_and_sevens_gains_ink_and_nothing_else_changes(small: Dataset) -> None:
+    images, labels = small.train.images, small.train.labels
+    out = other_hands(images, labels, 0.5, np.random.default_rng(1))
+    changed = (out != images).any((1, 2))
+    assert (out >= images).all()
+    assert not changed[~np.isin(labels, [0, 1, 7])].any()
+    for digit in (1, 7):
+        assert 0.35 < changed[labels == digit].mean() < 0.65
+    assert changed[labels == 0].mean() < 0.3
+    assert np.array_equal(out, other_hands(images, labels, 0.5, np.random.default_rng(1)))
+
+
+def test_a_flag_stands_to_the_left_of_a_ones_head(small: Dataset) -> None:
+    ones = small.train.images[small.train.labels == 1]
+    added = other_hands(ones, np.ones(len(ones), int), 1.0, np.random.default_rng(2)).astype(int) - ones
+    columns = np.arange(28)
+    head = [(image[:14].sum(0) @ columns) / image[:14].sum() for image in ones.astype(float)]
+    flag = [(image[:14].sum(0) @ columns) / max(1, image[:14].sum()) for image in added]
+    assert np.mean(np.array(flag) < np.array(head)) > 0.9
