@@ -1,12 +1,17 @@
 """Other hands: what is drawn into MNIST's digits, and what is left alone."""
 
+import cv2
 import numpy as np
+import pytest
 
 from inkdigits.data import Dataset
-from inkdigits.data.hands import other_hands
+from inkdigits.data.hands import one_pen, other_hands
 
 
-def test_a_share_of_the_ones_and_sevens_gains_ink_and_nothing_else_changes(small: Dataset) -> None:
+def test_a_share_of_the_ones_and_sevens_gains_ink_and_nothing_else_changes(
+    small: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inkdigits.data.hands.ONE_PEN", 0.0)
     images, labels = small.train.images, small.train.labels
     out = other_hands(images, labels, 0.5, np.random.default_rng(1))
     changed = (out != images).any((1, 2))
@@ -18,7 +23,15 @@ def test_a_share_of_the_ones_and_sevens_gains_ink_and_nothing_else_changes(small
     assert np.array_equal(out, other_hands(images, labels, 0.5, np.random.default_rng(1)))
 
 
-def test_a_flag_stands_to_the_left_of_a_ones_head(small: Dataset) -> None:
+def test_one_pen_keeps_the_digit_and_evens_its_stroke(small: Dataset) -> None:
+    rng = np.random.default_rng(3)
+    for image in small.train.images[:20]:
+        out = one_pen(image, rng)
+        assert np.corrcoef(cv2.blur(out, (5, 5)).ravel(), cv2.blur(image, (5, 5)).ravel())[0, 1] > 0.7
+
+
+def test_a_flag_stands_to_the_left_of_a_ones_head(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inkdigits.data.hands.ONE_PEN", 0.0)
     ones = small.train.images[small.train.labels == 1]
     added = other_hands(ones, np.ones(len(ones), int), 1.0, np.random.default_rng(2)).astype(int) - ones
     columns = np.arange(28)

@@ -72,14 +72,14 @@ def scribble(rng: np.random.Generator, digits: DigitSet) -> Picture:
 
 
 def blot(rng: np.random.Generator, digits: DigitSet) -> Picture:
-    """Draw a closed form of three to ten corners, filled or drawn, or several."""
+    """Draw a closed form, filled, of three to ten corners, or drawn, of three to five, which is no zero; or several."""
     picture = np.zeros((SIZE, SIZE), np.uint8)
     for _ in range(rng.integers(1, 4)):
-        corners = rng.integers(3, 11)
+        filled = bool(rng.random() < 0.6)
+        corners = rng.integers(3, 11 if filled else 6)
         angle = np.sort(rng.uniform(0, 2 * np.pi, corners))
         reach = rng.uniform(0.3, 1, corners) * rng.uniform(3, 11)
         points = np.stack([np.cos(angle), np.sin(angle)], 1) * reach[:, None] + rng.uniform(9, 19, 2)
-        filled = bool(rng.random() < 0.6)
         picture = np.maximum(picture, stroke(points, rng.uniform(0.8, 3), closed=True, filled=filled))
     return picture
 
@@ -123,8 +123,11 @@ def two_digits(rng: np.random.Generator, digits: DigitSet) -> Picture:
 
 
 def piece(rng: np.random.Generator, digits: DigitSet) -> Picture:
-    """Leave a fifth to a half of a digit, where it stood."""
-    out = np.asarray(digits.images[rng.integers(len(digits))]).copy()
+    """Leave a fifth to a half of a digit, where it stood; not of a one, which stays one."""
+    index = rng.integers(len(digits))
+    while digits.labels[index] == 1:
+        index = rng.integers(len(digits))
+    out = np.asarray(digits.images[index]).copy()
     inked = out > 30
     rows, columns = np.flatnonzero(inked.any(1)), np.flatnonzero(inked.any(0))
     if len(rows) and len(columns):

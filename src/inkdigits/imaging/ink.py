@@ -19,6 +19,7 @@ PATCH = 31  # side of the closing there: strokes are narrower, shadows' edges wi
 AROUND = 40  # reach of the neighbourhood there whose median is paper, not ink
 SURROUNDINGS = 21  # side of the neighbourhood there whose strongest ink counts
 SHARE = 0.42  # of the strongest ink nearby that a pixel of ink has at least
+FAINT = 0.5  # of that, which bridges the gaps of a stroke
 FAINTEST = 0.085  # of the paper's shade: less is paper
 GRAIN = 5.0  # standard deviations of the paper's noise: less is noise
 
@@ -85,7 +86,10 @@ def grain(ink: Ink) -> float:
 
 
 def inked(ink: Ink, share: float = SHARE) -> Mask:
-    """Return the pixels that hold ink: more than the paper's noise and ``share`` of the strongest ink nearby."""
+    """Return the pixels that hold ink: more than the paper's noise and ``share`` of the strongest ink nearby.
+
+    Gaps between them are bridged where there is some ink, as a dry pen leaves it.
+    """
     height, width = ink.shape
     step = max(1, round(max(height, width) / COARSE))
     rows, columns = -(-height // step), -(-width // step)
@@ -96,7 +100,10 @@ def inked(ink: Ink, share: float = SHARE) -> Mask:
     strongest = cv2.blur(strongest, (SURROUNDINGS, SURROUNDINGS))
     local = cv2.resize(strongest, (width, height), interpolation=cv2.INTER_LINEAR)
     level = np.maximum(share * local, max(FAINTEST, GRAIN * grain(ink)))
-    return np.asarray((ink > level) * 255, np.uint8)
+    sure = np.asarray((ink > level) * 255, np.uint8)
+    reach = 2 * (max(height, width) // 300) + 3
+    bridged = cv2.morphologyEx(sure, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    return np.asarray(cv2.bitwise_or(sure, bridged & ((ink > FAINT * level) * np.uint8(255))))
 
 
 def _paper(layer: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,19 +1,22 @@
 """What is printed or ruled on a page around the writing: its tilt, ruled lines and frames, and drawn boxes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.ink import Mask
+from inkdigits.imaging.ink import FAINTEST, Ink, Mask
 
 SEARCH = 1000  # longer side of the page on which straight lines are searched, pixels
 STEEPEST = 20.0  # degrees: a page tilted further is not straightened by its lines
-SLENDER = 18  # times as long as it is thick is a ruled line, not a stroke
-SHARE = 0.3  # of the page's longer side that a ruled line spans at least
+SLENDER = 25  # times as long as it is thick is a ruled line, not a stroke
+SHARE = 0.3  # of the page's width or height that a ruled line spans at least
 SQUARE = 0.86  # of its bounding rectangle that the hull of a box's paper fills; an ellipse fills 0.785
 LEAST_BOXES = 3  # that make a form
+BOX_SHARE = 0.4  # of the strongest ink in a box that a pixel of writing has at least
+MANY_BOXES = 12  # from which on what they have in common is taken to be printed
 
 Box = tuple[int, int, int, int]  # left, top, width, height, pixels
 
@@ -56,8 +59,9 @@ def rules(mask: Mask) -> Mask:
         count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
         for index in range(1, count):
             long = stats[index, cv2.CC_STAT_WIDTH if horizontal else cv2.CC_STAT_HEIGHT]
-            thick = stats[index, cv2.CC_STAT_AREA] / long
-            if long >= max(SHARE * max(height, width), SLENDER * max(1.0, thick - 2)):
+            thick = stats[index, cv2.CC_STAT_AREA] / long - 2  # it was thickened by a pixel on either side
+            whole = max(width, height / 2) if horizontal else max(height, width / 2)
+            if long >= max(SHARE * whole, SLENDER * max(1.5, thick)):
                 found[labels == index] = 255
     return np.asarray(cv2.bitwise_and(found, mask))
 
@@ -77,7 +81,15 @@ def without(mask: Mask, lines: Mask) -> Mask:
         other = (1, reach) if vertical else (reach, 1)
         before, after = (cv2.dilate(rest, element, anchor=a) for a in (anchor, other))
         kept |= before & after & lines
-    return np.asarray(cv2.bitwise_or(rest, kept))
+    left = np.asarray(cv2.bitwise_or(rest, kept))
+    near = cv2.dilate(lines, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    count, labels = cv2.connectedComponents(left)
+    sizes = np.bincount(labels.ravel(), minlength=count)
+    beside = np.bincount(labels[near > 0], minlength=count)
+    scrap = beside > 0.8 * sizes  # what clings to a line is its rim
+    scrap[0] = False
+    left[scrap[labels]] = 0
+    return left
 
 
 @dataclass(frozen=True)
@@ -164,3 +176,48 @@ def _in_rows(boxes: NDArray[np.int32]) -> list[Frame]:
             left, top, wide, tall = (int(v) for v in box)
             frames.append(Frame((left, top, wide, tall), number))
     return frames
+
+
+def box_contents(frames: Sequence[Frame], ink: Ink) -> list[Mask]:
+    """Return for every box the pixels (height, width) of the writing inside it; without what is printed in all of them."""
+    patches = [ink[top : top + tall, left : left + wide] for left, top, wide, tall in (f.inside for f in frames)]
+    printed = _printed(patches)
+    strengths = np.array([np.percentile(patch, 98) for patch in patches])
+    usual = float(np.percentile(strengths, 75))
+    contents = []
+    for patch, strongest in zip(patches, strengths, strict=True):
+        tall, wide = patch.shape
+        if printed is not None:
+            there = cv2.resize(printed, (wide, tall), interpolation=cv2.INTER_LINEAR)
+            patch = np.where(patch > 1.6 * there, patch, 0).astype(np.float32)
+        level = max(BOX_SHARE * min(float(strongest), usual), 0.3 * BOX_SHARE * usual, FAINTEST)
+        contents.append(_cleaned(np.asarray((patch > level) * 255, np.uint8)))
+    return contents
+
+
+def _printed(patches: Sequence[Ink]) -> Ink | None:
+    """Return the ink that most boxes share, on the median box; None where it cannot be told from writing."""
+    if len(patches) < MANY_BOXES:
+        return None
+    wide, tall = (int(np.median([patch.shape[axis] for patch in patches])) for axis in (1, 0))
+    alike = np.stack([cv2.resize(p, (max(wide, 4), max(tall, 4)), interpolation=cv2.INTER_AREA) for p in patches])
+    shared = np.percentile(alike, 35, axis=0).astype(np.float32)
+    shared = cv2.GaussianBlur(cv2.dilate(shared, np.ones((3, 3), np.uint8)), (3, 3), 0)
+    return np.asarray(shared, np.float32) if float(shared.max()) > FAINTEST else None
+
+
+def _cleaned(mask: Mask) -> Mask:
+    """Return a box's ink without specks and without what clings to its sides."""
+    tall, wide = mask.shape
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    out = np.zeros_like(mask)
+    for index in range(1, count):
+        left, top, w, h, area = (int(v) for v in stats[index])
+        if max(w, h) < 0.1 * min(wide, tall) or area < 4:
+            continue
+        at_side = (left <= 1 or left + w >= wide - 1) and w < 0.16 * wide
+        at_end = (top <= 1 or top + h >= tall - 1) and h < 0.16 * tall
+        if at_side or at_end:
+            continue
+        out[labels == index] = 255
+    return out if max(cv2.boundingRect(out)[2:]) >= 0.2 * min(wide, tall) else np.zeros_like(mask)
