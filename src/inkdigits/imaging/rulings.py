@@ -12,7 +12,7 @@ from inkdigits.imaging.ink import FAINTEST, Ink, Mask
 SEARCH = 1000  # longer side of the page on which straight lines are searched, pixels
 STEEPEST = 20.0  # degrees: a page tilted further is not straightened by its lines
 SLENDER = 25  # times as long as it is thick is a ruled line, not a stroke
-SHARE = 0.3  # of the page's width or height that a ruled line spans at least
+ACROSS, DOWN = 0.12, 0.3  # of the page's width and height that a ruled line spans at least; a one is tall and straight
 SQUARE = 0.86  # of its bounding rectangle that the hull of a box's paper fills; an ellipse fills 0.785
 LEAST_BOXES = 3  # that make a form
 BOX_SHARE = 0.4  # of the strongest ink in a box that a pixel of writing has at least
@@ -60,8 +60,8 @@ def rules(mask: Mask) -> Mask:
         for index in range(1, count):
             long = stats[index, cv2.CC_STAT_WIDTH if horizontal else cv2.CC_STAT_HEIGHT]
             thick = stats[index, cv2.CC_STAT_AREA] / long - 2  # it was thickened by a pixel on either side
-            whole = max(width, height / 2) if horizontal else max(height, width / 2)
-            if long >= max(SHARE * whole, SLENDER * max(1.5, thick)):
+            least = ACROSS * max(width, height / 2) if horizontal else DOWN * max(height, width / 2)
+            if long >= max(least, SLENDER * max(1.5, thick)):
                 found[labels == index] = 255
     return np.asarray(cv2.bitwise_and(found, mask))
 
@@ -133,8 +133,7 @@ def find_boxes(mask: Mask) -> list[Frame]:
             best, best_score = group, score
     if not len(best):
         return []
-    chosen = rectangles[best]
-    return _in_rows(chosen)
+    return _in_rows(_completed(rectangles[best], mask.shape))
 
 
 def _rectangles(mask: Mask) -> NDArray[np.int32]:
@@ -156,6 +155,41 @@ def _rectangles(mask: Mask) -> NDArray[np.int32]:
             continue
         found.append((left + 1, top + 1, wide - 2, tall - 2))
     return np.array(found, np.int32).reshape(-1, 4)
+
+
+def _completed(boxes: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return the boxes of a table with those that a stroke across their frame has hidden: where row and column meet."""
+    middles = boxes[:, :2] + boxes[:, 2:] / 2
+    usual = np.median(boxes[:, 2:], axis=0)
+    columns, rows = (_clusters(middles[:, axis], 0.35 * usual[axis]) for axis in (0, 1))
+    if len(set(columns)) < 3 or len(set(rows)) < 3:
+        return boxes
+    added = []
+    for column in set(columns):
+        for row in set(rows):
+            here = (columns == column) & (rows == row)
+            if here.any() or (columns == column).sum() < 2 or (rows == row).sum() < 2:
+                continue
+            size = np.median(boxes[rows == row, 3]), np.median(boxes[columns == column, 2])
+            # the table may lean: its nearest boxes in this row and this column say where
+            in_row, in_column = np.flatnonzero(rows == row), np.flatnonzero(columns == column)
+            x0, y0 = np.median(middles[in_column, 0]), np.median(middles[in_row, 1])
+            y = middles[in_row[np.abs(middles[in_row, 0] - x0).argmin()], 1]
+            x = middles[in_column[np.abs(middles[in_column, 1] - y0).argmin()], 0]
+            left, top = round(x - size[1] / 2), round(y - size[0] / 2)
+            inside = left >= 0 and top >= 0 and left + size[1] < shape[1] and top + size[0] < shape[0]
+            if inside:
+                added.append((left, top, round(size[1]), round(size[0])))
+    return np.concatenate([boxes, np.array(added, np.int32).reshape(-1, 4)])
+
+
+def _clusters(values: NDArray[np.float64], reach: float) -> NDArray[np.intp]:
+    """Return for every value (N,) the number of its cluster: neighbours within ``reach`` of one another share one."""
+    order = values.argsort()
+    numbers = np.concatenate([[0], (np.diff(values[order]) > reach).cumsum()])
+    out = np.empty(len(values), np.intp)
+    out[order] = numbers
+    return out
 
 
 def _in_rows(boxes: NDArray[np.int32]) -> list[Frame]:

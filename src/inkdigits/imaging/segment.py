@@ -22,6 +22,8 @@ GAP = 3.5  # heights of the writing between neighbours on a line, at most
 STEP = 0.55  # heights of the writing by which the next digit on a line may sit higher or lower
 WIDEST = 1.7  # heights that a single digit is wide, at most
 RUN = 5  # pieces that make up a digit, at most
+FAINT_LINE = 0.4  # of the page's usual ink that a line has at least
+WEAK = 0.5  # of the line's ink that a piece of it has at least
 CUT_WIDTH = 0.62  # heights from which on ink may be two digits that touch, and is cut
 
 
@@ -58,6 +60,8 @@ class Candidate:
         uint8 (28, 28) in the form of MNIST.
     cut
         Ink that was cut at its left edge, in widths of the stroke.
+    gap
+        Paper between its pieces from left to right, pixels.
     """
 
     start: int
@@ -65,6 +69,7 @@ class Candidate:
     box: Box
     picture: NDArray[np.uint8]
     cut: float
+    gap: float
 
 
 @dataclass(frozen=True)
@@ -107,8 +112,9 @@ def writing_height(pieces: Sequence[Piece]) -> float:
     return float(heights[order][half])
 
 
-def find_lines(pieces: Sequence[Piece]) -> list[TextLine]:
-    """Return the lines of writing on a page, from the top."""
+def find_lines(pieces: Sequence[Piece], ink: Ink) -> list[TextLine]:
+    """Return the lines of writing on a page, from the top; what is much fainter than its line is left out."""
+    pieces = [piece for piece in pieces if not _blot(piece, ink.shape)]
     if not pieces:
         return []
     height = writing_height(pieces)
@@ -122,12 +128,46 @@ def find_lines(pieces: Sequence[Piece]) -> list[TextLine]:
     small = [p for p in pieces if p.box[3] < CORE * height and cv2.countNonZero(p.mask) >= SPECK * height**2]
     for piece in small:
         _attach(piece, chains, height, slope)
+    chains = [_strong(chain, ink) for chain in chains]
+    usual = _strength([piece for chain in chains for piece in chain], ink)
     lines = []
     for chain in chains:
+        if _strength(chain, ink) < FAINT_LINE * usual:
+            continue
         chain.sort(key=lambda piece: piece.box[0] + piece.box[2] / 2)
         tall = float(np.median([piece.box[3] for piece in chain if piece.box[3] >= CORE * height]))
         lines.append(TextLine(tuple(cut for piece in chain for cut in cuts(piece, tall)), tall))
     return sorted(lines, key=lambda line: _level(line.pieces, slope))
+
+
+def _blot(piece: Piece, shape: tuple[int, ...]) -> bool:
+    """Return whether a piece is a dark corner or the edge of the paper: large, and at the page's rim, or without strokes."""
+    height, width = shape
+    left, top, wide, tall = piece.box
+    area = cv2.countNonZero(piece.mask)
+    at_rim = left == 0 or top == 0 or left + wide == width or top + tall == height
+    if not at_rim or min(height, width) < 100:
+        return False
+    return area > 0.008 * height * width or max(wide / width, tall / height) > 0.6 or area > 0.5 * wide * tall
+
+
+def _darkness(piece: Piece, ink: Ink) -> float:
+    left, top, wide, tall = piece.box
+    return float(np.percentile(ink[top : top + tall, left : left + wide][piece.mask > 0], 75))
+
+
+def _strength(pieces: Sequence[Piece], ink: Ink) -> float:
+    """Return how dark the ink of some pieces is: the median over all of it."""
+    strengths = np.array([_darkness(piece, ink) for piece in pieces])
+    votes = np.array([cv2.countNonZero(piece.mask) for piece in pieces])
+    order = strengths.argsort()
+    return float(strengths[order[np.searchsorted(votes[order].cumsum(), votes.sum() / 2)]])
+
+
+def _strong(chain: list[Piece], ink: Ink) -> list[Piece]:
+    """Return the pieces of a line whose ink is not much fainter than the line's."""
+    least = WEAK * _strength(chain, ink)
+    return [piece for piece in chain if _darkness(piece, ink) >= least]
 
 
 def _middle(piece: Piece) -> tuple[float, float]:
@@ -199,7 +239,8 @@ def _merged(chains: list[list[Piece]], height: float, slope: float) -> list[list
                 for a in chain
                 for b in (min(other, key=lambda b, a=a: abs(_middle(b)[0] - _middle(a)[0])),)
             )
-            if shared < 0.6 * min(span[2], there[2]) and close < 0.4 * height:
+            apart = max(0, -shared) / height
+            if shared < 0.6 * min(span[2], there[2]) and close < min(0.7, 0.45 + 0.05 * apart) * height:
                 other.extend(chain)
                 break
         else:
@@ -303,15 +344,17 @@ def candidates(line: TextLine, ink: Ink) -> list[Candidate]:
     found = []
     pieces = line.pieces
     for start in range(len(pieces)):
+        gap = 0.0
         for stop in range(start + 1, min(start + RUN, len(pieces)) + 1):
             run = pieces[start:stop]
             box = around([piece.box for piece in run])
             if stop > start + 1 and box[2] > WIDEST * line.height:
                 break
-            gap = run[-1].box[0] - max((p.box[0] + p.box[2] for p in run[:-1]), default=run[-1].box[0])
-            if gap > 0.35 * line.height:
+            between = run[-1].box[0] - max((p.box[0] + p.box[2] for p in run[:-1]), default=run[-1].box[0])
+            gap += max(0.0, between)
+            if between > 0.35 * line.height:
                 break
-            found.append(Candidate(start, stop, box, picture(run, box, ink), run[0].joined))
+            found.append(Candidate(start, stop, box, picture(run, box, ink), run[0].joined, gap))
     return found
 
 
@@ -334,4 +377,4 @@ def picture(run: Sequence[Piece], box: Box, ink: Ink) -> NDArray[np.uint8]:
     return framed(np.asarray((patch * (255 / strongest)).clip(0, 255), np.uint8))
 
 
-__all__ = ["SIZE", "Candidate", "Piece", "TextLine", "candidates", "components", "cuts", "find_lines", "picture"]
+

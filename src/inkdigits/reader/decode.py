@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from inkdigits.imaging.segment import Candidate, TextLine
 
 DIGIT = -0.7  # log-probability that every further digit costs
-CUT = -0.8  # what it costs to cut one stroke's width of ink
+CUT = -0.5  # what it costs to cut one stroke's width of ink
 SHORT = -6.0  # what it costs to be lower than a digit of the line, times the share that is lacking beyond a quarter
+WIDE = -9.0  # what it costs to be wider than the height of the line, times what is beyond
+GAP = -4.0  # what it costs that its pieces stand apart, times the paper between them, in heights of the line
 SPECK = -0.4  # what it costs to leave out a speck
 LEFT_OUT = -7.0  # and ink as high as a digit
 
@@ -24,8 +26,10 @@ class Step:
     read: bool
 
 
-def path(line: TextLine, candidates: Sequence[Candidate], likelihood: NDArray[np.float64]) -> list[Step]:
-    """Return the likeliest steps through a line; those left out as specks are absent.
+def path(
+    line: TextLine, candidates: Sequence[Candidate], likelihood: NDArray[np.float64]
+) -> tuple[list[Step], float]:
+    """Return the likeliest steps through a line, without the specks left out, and their log-probability.
 
     Parameters
     ----------
@@ -41,7 +45,8 @@ def path(line: TextLine, candidates: Sequence[Candidate], likelihood: NDArray[np
             continue
         share = candidate.box[3] / line.height
         tied = CUT * candidate.cut
-        read = likelihood[index] + DIGIT + tied + SHORT * max(0.0, 0.75 - share)
+        shape = SHORT * max(0.0, 0.75 - share) + WIDE * max(0.0, candidate.box[2] / line.height - 1.0)
+        read = likelihood[index] + DIGIT + tied + shape + GAP * candidate.gap / line.height
         skipped = -np.inf
         if candidate.stop == candidate.start + 1:
             big = min(1.0, max(share, 0.6 * candidate.box[2] / line.height))
@@ -58,4 +63,4 @@ def path(line: TextLine, candidates: Sequence[Candidate], likelihood: NDArray[np
         if step.read or step.candidate.box[3] >= 0.45 * line.height:
             steps.append(step)
         position = step.candidate.start
-    return steps[::-1]
+    return steps[::-1], float(best[count])

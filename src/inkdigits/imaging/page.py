@@ -1,0 +1,82 @@
+"""A page made ready to be read: its ink at a working size, straightened, and the way back to the picture's pixels."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.imaging.ink import Ink, Mask, ink_map, inked
+from inkdigits.imaging.normalize import to_bytes
+from inkdigits.imaging.rulings import Box, tilt
+
+LONGEST = 1800  # longer side of the page at its working size, pixels
+SLIGHT = 0.3  # degrees: a smaller tilt is left
+
+
+@dataclass(frozen=True)
+class Page:
+    """The ink of a page, upright.
+
+    Attributes
+    ----------
+    ink
+        float32 (H, W) in [0, 1], a share of the paper's light.
+    mask
+        uint8 (H, W), 255 where there is ink.
+    back
+        float64 (2, 3), the affine map from its pixels to those of the picture.
+    size
+        Width and height of the picture, pixels.
+    """
+
+    ink: Ink
+    mask: Mask
+    back: NDArray[np.float64]
+    size: tuple[int, int]
+
+    def on_picture(self, box: Box) -> Box:
+        """Return the box, in the picture's pixels, that holds a box of the page."""
+        left, top, wide, tall = box
+        corners = np.array([[left, top], [left + wide, top], [left, top + tall], [left + wide, top + tall]], float)
+        points = corners @ self.back[:, :2].T + self.back[:, 2]
+        low = np.clip(np.floor(points.min(0) + 1e-6), 0, np.array(self.size) - 1).astype(int)
+        high = np.clip(np.ceil(points.max(0) - 1e-6), low + 1, self.size).astype(int)
+        return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])
+
+
+def prepare(picture: NDArray[Any], quarter_turns: int = 0) -> Page:
+    """Return the page on a picture (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), turned to the left by quarters first.
+
+    Raises
+    ------
+    ValueError
+        See :func:`inkdigits.imaging.normalize.to_bytes`.
+    """
+    pixels = to_bytes(picture)
+    height, width = pixels.shape[:2]
+    scale = min(1.0, LONGEST / max(height, width))
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    there = np.diag([pixels.shape[1] / width, pixels.shape[0] / height, 1.0])  # from the picture to the page
+    turns = quarter_turns % 4
+    if turns:
+        tall, wide = pixels.shape[:2]
+        pixels = np.ascontiguousarray(np.rot90(pixels, turns))
+        quarter = {1: [[0, 1, 0], [-1, 0, wide]], 2: [[-1, 0, wide], [0, -1, tall]], 3: [[0, -1, tall], [1, 0, 0]]}[turns]
+        there = np.array([*quarter, [0, 0, 1]], float) @ there
+    ink = ink_map(pixels)
+    mask = inked(ink)
+    angle = tilt(mask)
+    if abs(angle) >= SLIGHT:
+        tall, wide = ink.shape
+        turn = cv2.getRotationMatrix2D((wide / 2, tall / 2), angle, 1.0)
+        cos, sin = abs(turn[0, 0]), abs(turn[0, 1])
+        new = int(np.ceil(wide * cos + tall * sin)), int(np.ceil(tall * cos + wide * sin))
+        turn[:, 2] += [(new[0] - wide) / 2, (new[1] - tall) / 2]
+        ink = np.asarray(cv2.warpAffine(ink, turn, new, flags=cv2.INTER_LINEAR), np.float32)
+        mask = inked(ink)
+        there = np.array([*turn, [0, 0, 1]]) @ there
+    return Page(ink, mask, np.linalg.inv(there)[:2], (width, height))

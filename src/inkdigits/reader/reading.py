@@ -1,0 +1,138 @@
+"""What was read: a page's lines and their digits, as frozen records that become JSON."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from inkdigits.imaging.rulings import Box
+
+
+@dataclass(frozen=True)
+class Digit:
+    """One digit on a page, or what was declined in its place.
+
+    Attributes
+    ----------
+    digit
+        0 to 9, or None where it was declined.
+    confidence
+        Probability that this is the digit that was written, in [0, 1].
+    box
+        Left, top, width, height in the picture's pixels.
+    alternatives
+        The next likeliest digits with their probabilities, those of 0.001 and more.
+    reject
+        Why it was declined: ``blank``, ``not_a_digit``, ``ambiguous`` or ``too_small``; None where it was not.
+    """
+
+    digit: int | None
+    confidence: float
+    box: Box
+    alternatives: tuple[tuple[int, float], ...] = ()
+    reject: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON knows it, probabilities to four places."""
+        return {
+            "digit": self.digit,
+            "confidence": round(self.confidence, 4),
+            "box": list(self.box),
+            "alternatives": [[digit, round(share, 4)] for digit, share in self.alternatives],
+            "reject": self.reject,
+        }
+
+
+@dataclass(frozen=True)
+class Line:
+    """A number: one line of writing, or one row of boxes.
+
+    Attributes
+    ----------
+    digits
+        From the left.
+    box
+        Left, top, width, height in the picture's pixels.
+    rule
+        What it was decoded by, such as ``luhn``; None where nothing but the digits decided.
+    runner_up
+        The next likeliest number that satisfies the rule, with its probability; None without a rule.
+    """
+
+    digits: tuple[Digit, ...]
+    box: Box
+    rule: str | None = None
+    runner_up: tuple[str, float] | None = None
+    probability: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The digits as text, ``?`` in the place of one that was declined."""
+        return "".join("?" if digit.digit is None else str(digit.digit) for digit in self.digits)
+
+    @property
+    def confidence(self) -> float:
+        """Probability that the whole number is right: with a rule, among those that satisfy it; 0 where one is declined."""
+        if self.probability is not None:
+            return self.probability
+        product = 1.0
+        for digit in self.digits:
+            product *= 0.0 if digit.digit is None else digit.confidence
+        return product
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON knows it."""
+        out: dict[str, Any] = {"text": self.text, "confidence": round(self.confidence, 4), "box": list(self.box)}
+        if self.rule is not None:
+            out["rule"] = self.rule
+            out["runner_up"] = None if self.runner_up is None else [self.runner_up[0], round(self.runner_up[1], 4)]
+        return {**out, "digits": [digit.to_dict() for digit in self.digits]}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read on one page.
+
+    Attributes
+    ----------
+    source, page
+        File, and number of the page in it, from 0.
+    model
+        Name and the first figures of the weights' hash of the model that read.
+    lines
+        From the top.
+    turned
+        By how many degrees the picture was turned to the left to stand upright: 0, 90, 180 or 270.
+    layout
+        ``line`` or ``boxes``.
+    """
+
+    source: str
+    page: int
+    model: str
+    lines: tuple[Line, ...]
+    warnings: tuple[str, ...] = ()
+    turned: int = 0
+    layout: str = "line"
+    size: tuple[int, int] = field(default=(0, 0))
+
+    @property
+    def text(self) -> str:
+        """The lines' texts, one below the other."""
+        return "\n".join(line.text for line in self.lines)
+
+    @property
+    def digits(self) -> tuple[Digit, ...]:
+        """All digits, in reading order."""
+        return tuple(digit for line in self.lines for digit in line.digits)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON knows it."""
+        return {
+            "source": self.source,
+            "page": self.page,
+            "model": self.model,
+            "layout": self.layout,
+            "turned": self.turned,
+            "size": list(self.size),
+            "warnings": list(self.warnings),
+            "lines": [line.to_dict() for line in self.lines],
+        }
