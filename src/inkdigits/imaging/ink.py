@@ -19,7 +19,9 @@ SURROUNDINGS = 21  # side of the neighbourhood there whose strongest ink counts
 SHARE = 0.42  # of the strongest ink nearby that a pixel of ink has at least
 FAINT = 0.5  # of that, which bridges the gaps of a stroke
 FAINTEST = 0.085  # of the paper's shade: less is paper
-GRAIN = 5.0  # standard deviations of the paper's noise: less is noise
+GRAIN = 4.5  # standard deviations of the paper's noise: less is noise
+GRAIN_CELL = 12  # side of the cells in which that noise is measured, pixels
+GRAINY = 0.02  # noise from which on the page is smoothed before it is cut into ink and paper
 
 Ink = NDArray[np.float32]  # (H, W) in [0, 1]
 Mask = NDArray[np.uint8]  # (H, W), 0 or 255
@@ -39,25 +41,32 @@ def light_on_dark(grey: NDArray[np.uint8]) -> bool:
 def ink_map(page: NDArray[np.uint8]) -> Ink:
     """Return how much ink lies on every pixel of a page uint8 (H, W) or (H, W, 3), as a share of the paper.
 
-    Coloured ink counts in the channel that shows it best, a little less than grey.
+    Coloured ink counts in the channel that shows it best, if grey shows it too: JPEG lets colour bleed, not light.
     """
     grey = page if page.ndim == 2 else cv2.cvtColor(page, cv2.COLOR_RGB2GRAY)
     layers = [grey] if page.ndim == 2 else [grey, *cv2.split(page)]
     dark = light_on_dark(grey)
-    left = np.full(grey.shape, 255, np.uint8)  # of the paper's light
-    for index, layer in enumerate(layers):
+    shares = []  # of the paper's light that is taken
+    for layer in layers:
         layer = cv2.bitwise_not(layer) if dark else layer
         paper = _paper(layer)
         paper = np.maximum(paper, max(16, int(0.25 * np.median(paper[::8, ::8]))))
-        share = cv2.divide(layer, paper, scale=255)
-        left = cv2.min(left, share if index == 0 else cv2.addWeighted(share, 0.85, share, 0, 255 * 0.15))
-    return np.asarray((255 - left) * np.float32(1 / 255), np.float32)
+        shares.append(cv2.bitwise_not(cv2.divide(layer, paper, scale=255)))
+    ink = shares[0]
+    for share in shares[1:]:
+        ink = cv2.max(ink, cv2.min(cv2.convertScaleAbs(share, alpha=0.85), cv2.convertScaleAbs(shares[0], alpha=2.5)))
+    return np.asarray(ink * np.float32(1 / 255), np.float32)
 
 
-def grain(ink: Ink) -> float:
-    """Return the standard deviation of the paper's noise, from the half of the pixels with the least ink."""
-    half = ink[::2, ::2]
-    return float(1.4826 * np.median(np.abs(half - np.median(half))))
+def grain(ink: Ink) -> Ink:
+    """Return the standard deviation of the paper's noise around every pixel, (H, W): there is more of it in the dark."""
+    height, width = ink.shape
+    rough = cv2.absdiff(ink, cv2.blur(ink, (3, 3)))
+    size = max(2, width // GRAIN_CELL), max(2, height // GRAIN_CELL)
+    cells = cv2.resize(rough, size, interpolation=cv2.INTER_AREA) * 2.0  # half of the noise is lost below 0
+    reach = np.ones((9, 9), np.uint8)
+    paper = cv2.blur(cv2.erode(cells, reach), (9, 9))  # where something is written, what is beside it counts
+    return np.asarray(cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def inked(ink: Ink, share: float = SHARE) -> Mask:
@@ -66,19 +75,25 @@ def inked(ink: Ink, share: float = SHARE) -> Mask:
     Gaps between them are bridged where there is some ink, as a dry pen leaves it.
     """
     height, width = ink.shape
-    step = max(1, round(max(height, width) / COARSE))
-    rows, columns = -(-height // step), -(-width // step)
-    padded = np.zeros((rows * step, columns * step), np.float32)
-    padded[:height, :width] = cv2.blur(ink, (3, 3))
-    strongest = padded.reshape(rows, step, columns, step).max((1, 3))
-    strongest = cv2.dilate(strongest, np.ones((SURROUNDINGS, SURROUNDINGS), np.uint8))
-    strongest = cv2.blur(strongest, (SURROUNDINGS, SURROUNDINGS))
-    local = cv2.resize(strongest, (width, height), interpolation=cv2.INTER_LINEAR)
-    level = np.maximum(share * local, max(FAINTEST, GRAIN * grain(ink)))
-    sure = np.asarray((ink > level) * 255, np.uint8)
+    noise = grain(ink)
+    smooth = cv2.GaussianBlur(ink, (5, 5), 1.0)  # which leaves a quarter of the noise
+    noisy = noise > GRAINY
+    ink = np.where(noisy, smooth, ink)
+    noise = np.where(noisy, 0.35 * noise, noise)
+    level = np.maximum(GRAIN * noise, FAINTEST)
+    if share:
+        step = max(1, round(max(height, width) / COARSE))
+        rows, columns = -(-height // step), -(-width // step)
+        padded = np.zeros((rows * step, columns * step), np.float32)
+        padded[:height, :width] = cv2.blur(ink, (3, 3))
+        strongest = padded.reshape(rows, step, columns, step).max((1, 3))
+        strongest = cv2.dilate(strongest, np.ones((SURROUNDINGS, SURROUNDINGS), np.uint8))
+        strongest = cv2.blur(strongest, (SURROUNDINGS, SURROUNDINGS))
+        level = np.maximum(level, share * cv2.resize(strongest, (width, height), interpolation=cv2.INTER_LINEAR))
+    sure = np.asarray((ink > level) * np.uint8(255), np.uint8)
     reach = 2 * (max(height, width) // 300) + 3
     bridged = cv2.morphologyEx(sure, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    return np.asarray(cv2.bitwise_or(sure, bridged & ((ink > FAINT * level) * np.uint8(255))))
+    return np.asarray(cv2.bitwise_or(sure, bridged & ((ink > np.maximum(FAINT * level, 3 * noise)) * np.uint8(255))))
 
 
 def _paper(layer: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -25,6 +25,8 @@ class Page:
         float32 (H, W) in [0, 1], a share of the paper's light.
     mask
         uint8 (H, W), 255 where there is ink.
+    faint
+        The same, however faint it is beside the writing: what is printed or ruled too.
     back
         float64 (2, 3), the affine map from its pixels to those of the picture.
     size
@@ -33,6 +35,7 @@ class Page:
 
     ink: Ink
     mask: Mask
+    faint: Mask
     back: NDArray[np.float64]
     size: tuple[int, int]
 
@@ -68,8 +71,8 @@ def prepare(picture: NDArray[Any], quarter_turns: int = 0) -> Page:
         quarter = {1: [[0, 1, 0], [-1, 0, wide]], 2: [[-1, 0, wide], [0, -1, tall]], 3: [[0, -1, tall], [1, 0, 0]]}[turns]
         there = np.array([*quarter, [0, 0, 1]], float) @ there
     ink = ink_map(pixels)
-    mask = inked(ink)
-    angle = tilt(mask)
+    faint = inked(ink, 0.0)
+    angle = tilt(faint)
     if abs(angle) >= SLIGHT:
         tall, wide = ink.shape
         turn = cv2.getRotationMatrix2D((wide / 2, tall / 2), angle, 1.0)
@@ -77,6 +80,6 @@ def prepare(picture: NDArray[Any], quarter_turns: int = 0) -> Page:
         new = int(np.ceil(wide * cos + tall * sin)), int(np.ceil(tall * cos + wide * sin))
         turn[:, 2] += [(new[0] - wide) / 2, (new[1] - tall) / 2]
         ink = np.asarray(cv2.warpAffine(ink, turn, new, flags=cv2.INTER_LINEAR), np.float32)
-        mask = inked(ink)
+        faint = inked(ink, 0.0)
         there = np.array([*turn, [0, 0, 1]]) @ there
-    return Page(ink, mask, np.linalg.inv(there)[:2], (width, height))
+    return Page(ink, inked(ink), faint, np.linalg.inv(there)[:2], (width, height))

@@ -33,7 +33,7 @@ def tilt(mask: Mask) -> float:
     length = np.hypot(step[:, 0], step[:, 1])
     angle = np.degrees(np.arctan2(step[:, 1], step[:, 0]))
     angle = (angle + 45) % 90 - 45
-    long = (length > 0.06 * max(small.shape)) & (np.abs(angle) <= STEEPEST)
+    long = (length > max(12, 0.02 * max(small.shape))) & (np.abs(angle) <= STEEPEST)
     if not long.any():
         return 0.0
     order = np.argsort(angle[long])
@@ -41,7 +41,7 @@ def tilt(mask: Mask) -> float:
     near = np.abs(angles[:, None] - angles) < 1.5
     support = near @ weights
     best = int(support.argmax())
-    if support[best] < 1.5 * max(small.shape):
+    if support[best] < 2 * max(small.shape):
         return 0.0
     return float(np.average(angles[near[best]], weights=weights[near[best]]))
 
@@ -57,17 +57,33 @@ def rules(mask: Mask) -> Mask:
         opened = cv2.morphologyEx(cv2.dilate(mask, thicken), cv2.MORPH_OPEN, element)
         joined = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, element) & cv2.dilate(mask, np.ones((3, 3), np.uint8))
         count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
+        lines = np.zeros_like(mask)
         for index in range(1, count):
             long = stats[index, cv2.CC_STAT_WIDTH if horizontal else cv2.CC_STAT_HEIGHT]
             thick = stats[index, cv2.CC_STAT_AREA] / long - 2  # it was thickened by a pixel on either side
             least = ACROSS * max(width, height / 2) if horizontal else DOWN * max(height, width / 2)
             if long >= max(least, SLENDER * max(1.5, thick)):
-                found[labels == index] = 255
-    return np.asarray(cv2.bitwise_and(found, mask))
+                lines[labels == index] = 255
+        if lines.any():
+            lines &= mask
+            thick = max(1, round(_thickness(lines, horizontal)))
+            size = round(2.5 * thick) + 2
+            stroke = np.ones((size, 1) if horizontal else (1, size), np.uint8)
+            found |= lines & ~cv2.morphologyEx(mask, cv2.MORPH_OPEN, stroke)
+    return found
+
+
+def _thickness(lines: Mask, horizontal: bool) -> float:
+    """Return how thick the lines of a mask are: the median length of their runs across."""
+    across = (lines if horizontal else lines.T) > 0
+    starts = across & ~np.vstack([np.zeros_like(across[:1]), across[:-1]])
+    runs = np.diff(np.flatnonzero(np.append(starts.T.ravel()[across.T.ravel()], True)))
+    return float(np.median(runs)) if len(runs) else 1.0
 
 
 def without(mask: Mask, lines: Mask) -> Mask:
     """Return the ink that is left when lines are taken away; where a stroke crosses one, it is kept whole."""
+    lines = lines & mask
     if not lines.any():
         return mask
     rest = cv2.bitwise_and(mask, cv2.bitwise_not(lines))
@@ -224,7 +240,7 @@ def box_contents(frames: Sequence[Frame], ink: Ink) -> list[Mask]:
         if printed is not None:
             there = cv2.resize(printed, (wide, tall), interpolation=cv2.INTER_LINEAR)
             patch = np.where(patch > 1.6 * there, patch, 0).astype(np.float32)
-        level = max(BOX_SHARE * min(float(strongest), usual), 0.3 * BOX_SHARE * usual, FAINTEST)
+        level = max(BOX_SHARE * min(float(strongest), usual), 0.6 * BOX_SHARE * usual, FAINTEST)
         contents.append(_cleaned(np.asarray((patch > level) * 255, np.uint8)))
     return contents
 

@@ -16,6 +16,8 @@ from inkdigits.imaging.ink import Ink, Mask
 from inkdigits.imaging.normalize import SIZE, framed
 from inkdigits.imaging.rulings import Box
 
+MOST = 3000  # pieces of ink on a page that are looked at
+LEAST = 4  # pixels of ink that are no dust
 CORE = 0.45  # of the writing's height that a digit has at least; what is smaller belongs to one, or is a speck
 SPECK = 0.012  # of the square of the writing's height that ink covers at least, to count
 GAP = 3.5  # heights of the writing between neighbours on a line, at most
@@ -93,11 +95,13 @@ def around(boxes: Sequence[Box]) -> Box:
 
 
 def components(mask: Mask) -> list[Piece]:
-    """Return the connected ink of a page, specks included."""
+    """Return the connected ink of a page, the largest MOST pieces of it."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    order = 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable")[:MOST]
     pieces = []
-    for index, (left, top, wide, tall, _) in enumerate(stats.tolist()):
-        if index:
+    for index in order.tolist():
+        left, top, wide, tall, area = stats[index].tolist()
+        if area >= LEAST:
             patch = (labels[top : top + tall, left : left + wide] == index).astype(np.uint8) * 255
             pieces.append(Piece((left, top, wide, tall), patch))
     return pieces

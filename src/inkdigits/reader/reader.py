@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.errors import DataError, unknown
-from inkdigits.imaging.ink import inked
 from inkdigits.imaging.normalize import SIZE
 from inkdigits.imaging.page import Page, prepare
 from inkdigits.imaging.rulings import box_contents, find_boxes, rules, without
@@ -30,7 +29,7 @@ from inkdigits.reader.reading import Digit, Line, Reading
 from inkdigits.reader.recognizer import AMBIGUOUS, BLANK, NOT_A_DIGIT, Recognizer
 
 LAYOUTS = ("auto", "line", "boxes")
-FRAMES = 0.2  # of the strongest ink nearby that the frame of a box has at least
+FREE = 0.5  # share of the written boxes whose ink may cross their frame, at most; on squared paper most does
 TALL = 0.3  # of its box that a digit is high, at least
 LEAST = 0.5  # share of a form's written boxes, and of a line's glyphs, that can be read where it holds digits
 UNLIKELY = -4.0  # log-probability of being a digit below which ink is declined
@@ -105,7 +104,7 @@ class Reader:
 
     def _boxes(self, page: Page, sure: bool) -> list[list[Glyph]] | None:
         """Return the rows of boxes of a form; None where the page has none, or, unless ``sure``, where they hold no digits."""
-        frames = find_boxes(inked(page.ink, FRAMES))
+        frames = find_boxes(page.faint)
         if not frames:
             return [] if sure else None
         contents = box_contents(frames, page.ink)
@@ -121,7 +120,10 @@ class Reader:
             box = frame.inside[0] + x, frame.inside[1] + y, wide, tall
             pieces.append(Piece(box, content[y : y + tall, x : x + wide]))
         written = [piece for piece in pieces if piece is not None]
-        if not sure and (len(written) < 2 or float(np.median(heights)) < TALL):
+        crossing = [
+            bool(content[[0, -1]].any() or content[:, [0, -1]].any()) for content in contents if content.any()
+        ]
+        if not sure and (len(written) < 2 or float(np.median(heights)) < TALL or np.mean(crossing) > FREE):
             return None
         glyphs = iter(self._judge([(p.box, picture([p], p.box, page.ink)) for p in written]))
         rows: dict[int, list[Glyph]] = {}
@@ -135,7 +137,7 @@ class Reader:
 
     def _lines(self, page: Page) -> tuple[list[list[Glyph]], float]:
         """Return the lines of a page that hold digits, and the mean log-probability of what may be digits on it."""
-        mask = without(page.mask, rules(page.mask))
+        mask = without(page.mask, rules(page.faint))
         out = []
         total, count = 0.0, 0
         for line in find_lines(components(mask), page.ink):
