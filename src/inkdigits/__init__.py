@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from inkdigits.evaluation.connectivity import connectivity
     from inkdigits.exporting import export
     from inkdigits.models import create_model, list_models
-    from inkdigits.reader import Recognizer
+    from inkdigits.reader import BatchReader, Reader, Reading, Recognizer
     from inkdigits.report import compare
     from inkdigits.training import load_run, train
     from inkdigits.training.classifier import DigitClassifier
 
 _HOMES = {
+    "BatchReader": "inkdigits.reader",
     "DigitClassifier": "inkdigits.training.classifier",
     "InkdigitsError": "inkdigits.errors",
+    "Reader": "inkdigits.reader",
+    "Reading": "inkdigits.reader",
     "Recognizer": "inkdigits.reader",
     "compare": "inkdigits.report",
     "connectivity": "inkdigits.evaluation.connectivity",
@@ -34,8 +37,11 @@ _HOMES = {
 }
 
 __all__ = [
+    "BatchReader",
     "DigitClassifier",
     "InkdigitsError",
+    "Reader",
+    "Reading",
     "Recognizer",
     "compare",
     "connectivity",

@@ -62,6 +62,29 @@ class DownloadBar:
             self._bar = None
 
 
+class FileBar:
+    """A bar over files, where there are several and a person watches."""
+
+    def __init__(self, files: int) -> None:
+        self._bar = Progress(console=console, transient=True) if console.is_terminal and files > 1 else None
+        self._files = files
+
+    def __enter__(self) -> Self:
+        if self._bar is not None:
+            self._bar.start()
+            self._task = self._bar.add_task("reading", total=self._files)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def step(self) -> None:
+        """Count a file as done."""
+        if self._bar is not None:
+            self._bar.advance(self._task)
+
+
 class TrainingBar:
     """Loss, accuracy, images per second and time left of one training run."""
 

@@ -18,7 +18,7 @@ def test_a_picture_comes_back_upright(tmp_path: Path) -> None:
     Image.fromarray(grey).save(tmp_path / "turned.png", exif=exif)
     assert (read_pixels(tmp_path / "turned.png") == np.rot90(grey, -1)).all()
     Image.fromarray(grey).convert("P").save(tmp_path / "palette.gif")
-    assert read_pixels(tmp_path / "palette.gif").shape == (3, 4, 4)
+    assert read_pixels(tmp_path / "palette.gif").shape == (3, 4, 3)
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

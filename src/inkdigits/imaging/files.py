@@ -1,7 +1,11 @@
-"""Pictures from files: a list of allowed formats, a limit on pixels that is checked before any is decoded."""
+"""Pictures from files: allowed formats, many pages, and a limit on pixels that is checked before any is decoded."""
 
+import io
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,38 +17,142 @@ from inkdigits.errors import DataError
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+PAGE_SUFFIXES = IMAGE_SUFFIXES | {".pdf"}
 MAX_PIXELS = 80_000_000  # an A3 page at 600 dots per inch has 70 million
+MAX_PAGES = 1000  # of one file
+PDF_LONGEST = 2400  # pixels along a PDF's page
+
+_pdfium = threading.Lock()  # PDFium is not safe in threads
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One page of a file.
+
+    Attributes
+    ----------
+    pixels
+        Grey uint8 or uint16 (H, W), or uint8 (H, W, 3), or (H, W, 4) with transparency; perhaps smaller than the page.
+    size
+        Width and height of the page as it is in the file, upright, pixels.
+    """
+
+    pixels: NDArray[Any]
+    size: tuple[int, int]
 
 
 def read_pixels(path: Path) -> NDArray[Any]:
-    """Return a picture, turned as its camera says: grey uint8 or uint16 (H, W), or uint8 (H, W, 4) with transparency.
+    """Return a picture, turned as its camera says: see :class:`Sheet`. Of several pages, the first.
 
     Raises
     ------
     DataError
         When it is no picture, a broken one, of a format that is not allowed, or too large; names the file.
     """
-    try:
+    return next(sheets(path)).pixels
+
+
+def sheets(source: Path | bytes, name: str = "", longest: int | None = None) -> Iterator[Sheet]:
+    """Yield the pages of a picture or a PDF, one after the other; of an animation the first picture.
+
+    Parameters
+    ----------
+    source
+        A file, or its content.
+    name
+        What errors call it; a file's own path by default.
+    longest
+        Pixels that the longer side needs; a JPEG is decoded at a fraction of its size where that is enough.
+
+    Raises
+    ------
+    DataError
+        See :func:`read_pixels`; for a PDF that needs a password or has more than 1,000 pages too.
+    """
+    name = name or (str(source) if isinstance(source, Path) else "the image")
+    with _explained(name):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit below is stricter
-            opened = Image.open(path, formats=FORMATS)
-        with opened:
-            width, height = opened.size
-            if width * height > MAX_PIXELS:
-                raise DataError(
-                    f"{path} has {width}x{height} pixels, more than {MAX_PIXELS // 1_000_000} million; scale it down"
-                )
-            upright = ImageOps.exif_transpose(opened)
-            return np.asarray(upright if upright.mode in ("L", "I;16") else upright.convert("RGBA"))
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is stricter
+            start = source[:5] if isinstance(source, bytes) else _start(source)
+            if start == b"%PDF-":
+                yield from _pdf(source, name)
+                return
+            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
+                count = getattr(opened, "n_frames", 1) if opened.format == "TIFF" else 1
+                _limit(count, name)
+                for index in range(count):
+                    if index:
+                        opened.seek(index)
+                    yield _sheet(opened, name, longest)
+
+
+def _sheet(opened: Image.Image, name: str, longest: int | None) -> Sheet:
+    width, height = opened.size
+    if width * height > MAX_PIXELS:
+        raise DataError(f"{name} has {width}x{height} pixels, more than {MAX_PIXELS // 1_000_000} million; scale it down")
+    if longest and max(width, height) > longest and opened.format == "JPEG":
+        scale = longest / max(width, height)
+        opened.draft(None, (round(width * scale), round(height * scale)))
+    upright = ImageOps.exif_transpose(opened)
+    turned = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    if upright.mode not in ("L", "I;16", "RGB", "RGBA"):
+        upright = upright.convert("RGBA" if "A" in upright.mode or "transparency" in opened.info else "RGB")
+    return Sheet(np.asarray(upright), (height, width) if turned else (width, height))
+
+
+def _pdf(source: Path | bytes, name: str) -> Iterator[Sheet]:
+    import pypdfium2
+
+    with _pdfium:
+        try:
+            document = pypdfium2.PdfDocument(source)
+        except pypdfium2.PdfiumError as error:
+            if "password" in str(error).lower():
+                raise DataError(f"{name} is a PDF with a password; save it without one") from None
+            raise DataError(f"{name} is a broken PDF; repair or remove it") from None
+        count = len(document)
+    try:
+        _limit(count, name)
+        for index in range(count):
+            with _pdfium:
+                try:
+                    page = document[index]
+                    width, height = page.get_size()
+                    scale = min(PDF_LONGEST / max(width, height, 1.0), 6.0)
+                    pixels = page.render(scale=scale, rev_byteorder=True).to_numpy()[..., :3].copy()
+                    page.close()
+                except pypdfium2.PdfiumError as error:
+                    raise DataError(f"page {index + 1} of {name} is broken ({error}); repair or remove it") from None
+            yield Sheet(pixels, (pixels.shape[1], pixels.shape[0]))
+    finally:
+        with _pdfium:
+            document.close()
+
+
+def _start(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(5)
+
+
+def _limit(count: int, name: str) -> None:
+    if count > MAX_PAGES:
+        raise DataError(f"{name} has {count:,} pages, more than {MAX_PAGES:,}; split it")
+
+
+@contextmanager
+def _explained(name: str) -> Iterator[None]:
+    """Turn what can go wrong with a file's content into one line that names it."""
+    try:
+        yield
     except Image.DecompressionBombError:
-        raise DataError(f"{path} has more than {MAX_PIXELS // 1_000_000} million pixels; scale it down") from None
+        raise DataError(f"{name} has more than {MAX_PIXELS // 1_000_000} million pixels; scale it down") from None
     except FileNotFoundError:
-        raise DataError(f"{path} does not exist") from None
+        raise DataError(f"{name} does not exist") from None
     except UnidentifiedImageError:
-        allowed = ", ".join(FORMATS)
-        raise DataError(f"{path} is no picture that can be read here ({allowed}); convert or remove it") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise DataError(f"cannot read the image {path} ({error}); repair or remove it") from error
+        allowed = ", ".join((*FORMATS, "PDF"))
+        raise DataError(f"{name} is no picture that can be read here ({allowed}); convert or remove it") from None
+    except (OSError, SyntaxError, ValueError, EOFError, TypeError, OverflowError, MemoryError) as error:
+        raise DataError(f"cannot read the image {name} ({error}); repair or remove it") from error
 
 
 def find_pictures(paths: Iterable[Path]) -> Iterator[Path]:

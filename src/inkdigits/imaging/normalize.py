@@ -11,8 +11,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.imaging.ink import ink_map, inked
+
 SIZE = 28  # side of the finished image, pixels
 BOX = 20  # side of the box that the digit fills, pixels
+LARGE = 48  # longer side from which on an image is taken for a piece of paper, pixels
+MOST = 128  # and to which it is scaled down
+SPECK = 0.03  # of the largest piece of ink that a piece must have to belong to the digit
 STROKE = 2.0  # pixels of the finished image that a stroke is wide, at least
 
 
@@ -96,12 +101,17 @@ def ink_bright(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
 def normalize(image: NDArray[Any]) -> Crop:
     """Find the digit on any image of one, and bring it to the form of MNIST.
 
+    On a larger image the paper's shade and noise are taken away first; a small one is taken as it is.
+
     Raises
     ------
     ValueError
-        See :func:`to_grey`.
+        See :func:`to_bytes`.
     """
-    ink, contrast = ink_bright(to_grey(image))
+    pixels = to_bytes(image)
+    if max(pixels.shape[:2]) >= LARGE:
+        return _from_paper(pixels)
+    ink, contrast = ink_bright(to_grey(pixels))
     if not contrast:
         return Crop(np.zeros((SIZE, SIZE), np.uint8), 0.0, (0, 0, 0, 0))
     threshold, _ = cv2.threshold(ink, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
@@ -113,6 +123,28 @@ def normalize(image: NDArray[Any]) -> Crop:
     new_size = (max(1, round(width * scale)), max(1, round(height * scale)))
     resized = cv2.resize(digit, new_size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
     return Crop(centred(np.asarray(resized, np.uint8)), contrast, (left, top, width, height))
+
+
+def _from_paper(pixels: NDArray[np.uint8]) -> Crop:
+    height, width = pixels.shape[:2]
+    scale = min(1.0, MOST / max(height, width))
+    if scale < 1:
+        size = max(1, round(width * scale)), max(1, round(height * scale))
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    ink = ink_map(pixels)
+    mask = inked(ink)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    areas = stats[1:, cv2.CC_STAT_AREA]
+    if not len(areas):
+        return Crop(np.zeros((SIZE, SIZE), np.uint8), 0.0, (0, 0, 0, 0))
+    kept = np.concatenate([[False], areas >= max(3, SPECK * int(areas.max()))])
+    mask = np.asarray(kept[labels] * np.uint8(255), np.uint8)
+    left, top, wide, tall = cv2.boundingRect(mask)
+    near = cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0
+    strongest = float(np.percentile(ink[mask > 0], 90))
+    digit = np.where(near, ink * (255 / strongest), 0).clip(0, 255).astype(np.uint8)
+    box = tuple(int(round(value / scale)) for value in (left, top, wide, tall))
+    return Crop(framed(digit), 255 * strongest, (box[0], box[1], box[2], box[3]))
 
 
 def framed(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -49,8 +49,10 @@ class Page:
         return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])
 
 
-def prepare(picture: NDArray[Any], quarter_turns: int = 0) -> Page:
+def prepare(picture: NDArray[Any], quarter_turns: int = 0, size: tuple[int, int] | None = None) -> Page:
     """Return the page on a picture (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), turned to the left by quarters first.
+
+    ``size`` is the width and height that boxes are given in, where the picture was scaled down before.
 
     Raises
     ------
@@ -63,7 +65,8 @@ def prepare(picture: NDArray[Any], quarter_turns: int = 0) -> Page:
     if scale < 1:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    there = np.diag([pixels.shape[1] / width, pixels.shape[0] / height, 1.0])  # from the picture to the page
+    full = size or (width, height)
+    there = np.diag([pixels.shape[1] / full[0], pixels.shape[0] / full[1], 1.0])  # from the picture to the page
     turns = quarter_turns % 4
     if turns:
         tall, wide = pixels.shape[:2]
@@ -82,4 +85,4 @@ def prepare(picture: NDArray[Any], quarter_turns: int = 0) -> Page:
         ink = np.asarray(cv2.warpAffine(ink, turn, new, flags=cv2.INTER_LINEAR), np.float32)
         faint = inked(ink, 0.0)
         there = np.array([*turn, [0, 0, 1]]) @ there
-    return Page(ink, inked(ink), faint, np.linalg.inv(there)[:2], (width, height))
+    return Page(ink, inked(ink), faint, np.linalg.inv(there)[:2], full)

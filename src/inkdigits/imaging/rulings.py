@@ -16,6 +16,7 @@ ACROSS, DOWN = 0.12, 0.3  # of the page's width and height that a ruled line spa
 SQUARE = 0.86  # of its bounding rectangle that the hull of a box's paper fills; an ellipse fills 0.785
 LEAST_BOXES = 3  # that make a form
 BOX_SHARE = 0.4  # of the strongest ink in a box that a pixel of writing has at least
+RIM = 0.13  # of a box's sides, where the rest of its frame may be
 MANY_BOXES = 12  # from which on what they have in common is taken to be printed
 
 Box = tuple[int, int, int, int]  # left, top, width, height, pixels
@@ -265,9 +266,9 @@ def _cleaned(mask: Mask) -> Mask:
         left, top, w, h, area = (int(v) for v in stats[index])
         if max(w, h) < 0.1 * min(wide, tall) or area < 4:
             continue
-        at_side = (left <= 1 or left + w >= wide - 1) and w < 0.16 * wide
-        at_end = (top <= 1 or top + h >= tall - 1) and h < 0.16 * tall
-        if at_side or at_end:
-            continue
+        if left <= 1 or left + w >= wide - 1 or top <= 1 or top + h >= tall - 1:
+            inner = labels[round(RIM * tall) : round((1 - RIM) * tall), round(RIM * wide) : round((1 - RIM) * wide)]
+            if np.count_nonzero(inner == index) < 0.4 * area:
+                continue
         out[labels == index] = 255
     return out if max(cv2.boundingRect(out)[2:]) >= 0.2 * min(wide, tall) else np.zeros_like(mask)

@@ -133,13 +133,14 @@ def find_lines(pieces: Sequence[Piece], ink: Ink) -> list[TextLine]:
     for piece in small:
         _attach(piece, chains, height, slope)
     chains = [_strong(chain, ink) for chain in chains]
-    usual = _strength([piece for chain in chains for piece in chain], ink)
+    usual = _strength([piece for chain in chains for piece in chain], ink) if chains else 0.0
     lines = []
     for chain in chains:
-        if _strength(chain, ink) < FAINT_LINE * usual:
+        heights = [piece.box[3] for piece in chain if piece.box[3] >= CORE * height]
+        if not heights or _strength(chain, ink) < FAINT_LINE * usual:
             continue
         chain.sort(key=lambda piece: piece.box[0] + piece.box[2] / 2)
-        tall = float(np.median([piece.box[3] for piece in chain if piece.box[3] >= CORE * height]))
+        tall = float(np.median(heights))
         lines.append(TextLine(tuple(cut for piece in chain for cut in cuts(piece, tall)), tall))
     return sorted(lines, key=lambda line: _level(line.pieces, slope))
 

@@ -1,5 +1,8 @@
-"""Reading: an ONNX model in ONNX Runtime, from pixels to digits, confidence and refusals; no PyTorch."""
+"""Reading: from the picture of a digit, or of a page, to numbers, confidence and refusals; ONNX Runtime, no PyTorch."""
 
+from inkdigits.reader.batch import BatchReader
+from inkdigits.reader.reader import Reader, Settings
+from inkdigits.reader.reading import Digit, Line, Reading
 from inkdigits.reader.recognizer import Prediction, Recognizer
 
-__all__ = ["Prediction", "Recognizer"]
+__all__ = ["BatchReader", "Digit", "Line", "Prediction", "Reader", "Reading", "Recognizer", "Settings"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.segment import Candidate, TextLine
+from inkdigits.imaging.segment import CORE, Candidate, TextLine
 
 DIGIT = -0.7  # log-probability that every further digit costs
 CUT = -0.5  # what it costs to cut one stroke's width of ink
@@ -19,7 +19,7 @@ LEFT_OUT = -7.0  # and ink as high as a digit
 
 @dataclass(frozen=True)
 class Step:
-    """A run of pieces, and whether it is read as a digit."""
+    """A candidate, by its index, and whether it is read as a digit; ink as high as one that is not is declined."""
 
     candidate: Candidate
     index: int
@@ -27,7 +27,7 @@ class Step:
 
 
 def path(
-    line: TextLine, candidates: Sequence[Candidate], likelihood: NDArray[np.float64]
+    line: TextLine, candidates: Sequence[Candidate], likelihood: NDArray[np.float64], length: int | None = None
 ) -> tuple[list[Step], float]:
     """Return the likeliest steps through a line, without the specks left out, and their log-probability.
 
@@ -35,32 +35,62 @@ def path(
     ----------
     likelihood
         float64 (N,): the log-probability that a candidate is some digit, no digit being one of the outcomes.
+    length
+        How many digits must be read; where no way has so many, the likeliest way of all is returned.
     """
-    count = len(line.pieces)
-    best = np.full(count + 1, -np.inf)
-    best[0] = 0.0
-    came: list[Step | None] = [None] * (count + 1)
-    for index, candidate in sorted(enumerate(candidates), key=lambda item: item[1].start):
-        if not np.isfinite(best[candidate.start]):
-            continue
-        share = candidate.box[3] / line.height
-        tied = CUT * candidate.cut
-        shape = SHORT * max(0.0, 0.75 - share) + WIDE * max(0.0, candidate.box[2] / line.height - 1.0)
-        read = likelihood[index] + DIGIT + tied + shape + GAP * candidate.gap / line.height
-        skipped = -np.inf
-        if candidate.stop == candidate.start + 1:
-            big = min(1.0, max(share, 0.6 * candidate.box[2] / line.height))
-            skipped = (SPECK if big < 0.45 else LEFT_OUT * big) + tied
-        score = best[candidate.start] + max(read, skipped)
-        if score > best[candidate.stop]:
-            best[candidate.stop] = score
-            came[candidate.stop] = Step(candidate, index, bool(read >= skipped))
+    read, skipped = _costs(line, candidates, likelihood)
+    if length is not None:
+        steps, score = _best(len(line.pieces), candidates, read, skipped, length)
+        if np.isfinite(score):
+            return [s for s in steps if s.read], score
+    steps, score = _best(len(line.pieces), candidates, read, skipped, None)
+    return [s for s in steps if s.read or s.candidate.box[3] >= CORE * line.height], score
+
+
+def _costs(
+    line: TextLine, candidates: Sequence[Candidate], likelihood: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the log-probability of every candidate as a digit, and left out, (N,) each."""
+    wide, tall, cut, gap, alone = (
+        np.array(values, float)
+        for values in zip(*((c.box[2], c.box[3], c.cut, c.gap, c.stop - c.start == 1) for c in candidates), strict=True)
+    )
+    wide, tall, gap = wide / line.height, tall / line.height, gap / line.height
+    shape = SHORT * (0.75 - tall).clip(0) + WIDE * (wide - 1).clip(0) + GAP * gap
+    big = np.maximum(tall, 0.6 * wide).clip(0, 1)
+    skipped = np.where(big < CORE, SPECK, LEFT_OUT * big) + CUT * cut
+    return likelihood + DIGIT + CUT * cut + shape, np.where(alone > 0, skipped, -np.inf)
+
+
+def _best(
+    count: int,
+    candidates: Sequence[Candidate],
+    read: NDArray[np.float64],
+    skipped: NDArray[np.float64],
+    length: int | None,
+) -> tuple[list[Step], float]:
+    """Return the best way to the end of ``count`` pieces; with ``length``, among those that read so many digits."""
+    most = 0 if length is None else length
+    best = np.full((count + 1, most + 1), -np.inf)
+    best[0, 0] = 0.0
+    came: dict[tuple[int, int], tuple[Step, int]] = {}
+    for index in sorted(range(len(candidates)), key=lambda i: candidates[i].start):
+        candidate = candidates[index]
+        for digits in range(most + 1):
+            here = best[candidate.start, digits]
+            if not np.isfinite(here):
+                continue
+            for is_read, cost in ((True, read[index]), (False, skipped[index])):
+                after = digits + int(is_read and length is not None)
+                if after <= most and here + cost > best[candidate.stop, after]:
+                    best[candidate.stop, after] = here + cost
+                    came[candidate.stop, after] = Step(candidate, index, is_read), digits
+    position, digits = count, most
+    if not np.isfinite(best[position, digits]):
+        return [], -np.inf
     steps: list[Step] = []
-    position = count
     while position:
-        step = came[position]
-        assert step is not None  # every single piece is a candidate, so there is always a way
-        if step.read or step.candidate.box[3] >= 0.45 * line.height:
-            steps.append(step)
+        step, digits = came[position, digits]
+        steps.append(step)
         position = step.candidate.start
-    return steps[::-1], float(best[count])
+    return steps[::-1], float(best[count, most])

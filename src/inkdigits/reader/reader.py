@@ -1,6 +1,6 @@
 """The reader: a picture of a page in, its numbers out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,25 +8,17 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from inkdigits.errors import DataError, unknown
-from inkdigits.imaging.normalize import SIZE
-from inkdigits.imaging.page import Page, prepare
-from inkdigits.imaging.rulings import box_contents, find_boxes, rules, without
-from inkdigits.imaging.segment import (
-    CORE,
-    Box,
-    Piece,
-    TextLine,
-    around,
-    candidates,
-    components,
-    find_lines,
-    picture,
-)
+from inkdigits.errors import DataError, UsageError, unknown
+from inkdigits.imaging.files import Sheet, sheets
+from inkdigits.imaging.page import LONGEST, Page, prepare
+from inkdigits.imaging.rulings import Box, box_contents, find_boxes, rules, without
+from inkdigits.imaging.segment import CORE, Piece, TextLine, around, candidates, components, find_lines, picture
 from inkdigits.reader.decode import path
+from inkdigits.reader.numbers import Decoded, on_roster, rule, satisfying
 from inkdigits.reader.reading import Digit, Line, Reading
-from inkdigits.reader.recognizer import AMBIGUOUS, BLANK, NOT_A_DIGIT, Recognizer
+from inkdigits.reader.recognizer import AMBIGUOUS, BLANK, NOT_A_DIGIT, Prediction, Recognizer
 
 LAYOUTS = ("auto", "line", "boxes")
 FREE = 0.5  # share of the written boxes whose ink may cross their frame, at most; on squared paper most does
@@ -37,6 +29,49 @@ POOR = -1.6  # mean log-probability of a page's glyphs below which it may lie on
 HOPELESS = -6.0  # and the least that one glyph counts
 BETTER = 1.5  # by how much another way round has to be likelier
 
+Source = Path | str | bytes | NDArray[Any] | Image.Image
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a page is to be read.
+
+    Attributes
+    ----------
+    layout
+        ``line`` of writing, ``boxes`` of a form, or ``auto``.
+    length
+        Digits that every number has, where that is known.
+    check
+        ``luhn``, ``mod97`` or ``isbn``, where every number satisfies it.
+    roster
+        The numbers that there may be, where they are known.
+    min_confidence
+        Digits that are less sure are declined as ambiguous, [0, 1].
+    turn
+        Whether a page that cannot be read as it lies is tried the other ways round.
+    """
+
+    layout: str = "auto"
+    length: int | None = None
+    check: str | None = None
+    roster: tuple[str, ...] = ()
+    min_confidence: float = 0.0
+    turn: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be meant."""
+        if self.layout not in LAYOUTS:
+            raise unknown("layout", self.layout, LAYOUTS)
+        if self.length is not None and not 1 <= self.length <= 100:
+            raise UsageError(f"length must be from 1 to 100, not {self.length}")
+        if self.check is not None:
+            rule(self.check)
+        if self.check is not None and self.roster:
+            raise UsageError("give a check or a roster, not both")
+        if not 0 <= self.min_confidence <= 1:
+            raise UsageError(f"min-confidence must be from 0 to 1, not {self.min_confidence}")
+
 
 @dataclass(frozen=True)
 class Glyph:
@@ -46,6 +81,21 @@ class Glyph:
     probabilities: NDArray[np.float32]
     likelihood: float
     reject: str | None
+
+
+@dataclass(frozen=True)
+class _View:
+    """A page one way round, and what is on it."""
+
+    page: Page
+    layout: str
+    rows: list[list[Glyph]]
+    score: float
+    quarters: int
+
+    @property
+    def count(self) -> int:
+        return sum(glyph.reject is None for row in self.rows for glyph in row)
 
 
 class Reader:
@@ -67,81 +117,122 @@ class Reader:
     def __init__(self, model: str | Path | None = None, threads: int = 0) -> None:
         self.recognizer = Recognizer(model, threads)
 
-    def read(self, image: NDArray[Any], layout: str = "auto", turn: bool = True, source: str = "") -> Reading:
-        if layout not in LAYOUTS:
-            raise unknown("layout", layout, LAYOUTS)
-        try:
-            best = self._read_turned(image, layout, 0)
-        except ValueError as error:
-            raise DataError(f"{source or 'the page'}: {error}") from error
-        if turn and best[3] < POOR:
-            others = [self._read_turned(image, layout, quarters) for quarters in (1, 3, 2)]
-            other = max(others, key=lambda item: item[3])
-            if other[3] > best[3] + BETTER and _count(other[2]) >= 0.6 * _count(best[2]):
-                best = other
-        page, kind, rows, _, quarters = best
-        lines = tuple(self._line(row, page) for row in rows)
-        warnings = () if lines else ("no digits were found",)
-        return Reading(source, 0, self.name, lines, warnings, 90 * quarters, kind, page.size)
-
     @property
     def name(self) -> str:
         """Name of the model with the first figures of its weights' hash."""
         card = self.recognizer.card
         return f"{card.get('model', 'model')}-{str(card.get('weights_sha256', ''))[:8]}"
 
-    def _read_turned(
-        self, image: NDArray[Any], layout: str, quarters: int
-    ) -> tuple[Page, str, list[list[Glyph]], float, int]:
-        page = prepare(image, quarters)
-        if layout != "line":
-            rows = self._boxes(page, sure=layout == "boxes")
+    def read(self, source: Source, **settings: Any) -> Reading:
+        """Read a page; of a file with several pages, the first.
+
+        Parameters
+        ----------
+        source
+            A path, the content of a file, an array (H, W), (H, W, 3) or (H, W, 4), or a PIL image.
+        **settings
+            Those of :class:`Settings`.
+
+        Raises
+        ------
+        DataError
+            When it is no picture that can be read, or holds NaN; names it.
+        UsageError
+            When a setting cannot be meant.
+        """
+        return next(self.read_pages(source, **settings))
+
+    def read_pages(self, source: Source, **settings: Any) -> Iterator[Reading]:
+        """Yield the readings of all pages of a file; raises as :meth:`read` does."""
+        chosen = Settings(**settings)
+        name = str(source) if isinstance(source, str | Path) else ""
+        for index, sheet in enumerate(_opened(source)):
+            yield self._read_sheet(sheet, name, index, chosen)
+
+    def predict(self, images: NDArray[np.uint8]) -> list[Prediction]:
+        """Read pictures of one digit each, uint8 (N, H, W) or (N, H, W, 3), ink dark or light.
+
+        Raises
+        ------
+        DataError
+            When they are of another shape.
+        """
+        if images.ndim not in (3, 4):
+            raise DataError(f"a batch of pictures has shape (N, H, W) or (N, H, W, 3), not {images.shape}")
+        return self.recognizer.read_crops(list(images))
+
+    def _read_sheet(self, sheet: Sheet, source: str, index: int, settings: Settings) -> Reading:
+        try:
+            best = self._view(sheet, settings, 0)
+        except ValueError as error:
+            raise DataError(f"{source or 'the page'}: {error}") from error
+        if settings.turn and best.score < POOR:
+            other = max((self._view(sheet, settings, quarters) for quarters in (1, 3, 2)), key=lambda view: view.score)
+            if other.score > best.score + BETTER and other.count >= 0.6 * best.count:
+                best = other
+        warnings = []
+        lines = []
+        for row in best.rows:
+            line, warning = _line(row, best.page, settings)
+            lines.append(line)
+            if warning:
+                warnings.append(f"line {len(lines)}: {warning}")
+        if not lines:
+            warnings.append("no digits were found")
+        if best.quarters:
+            warnings.append(f"turned by {90 * best.quarters} degrees to the left to be read")
+        return Reading(
+            source, index, self.name, tuple(lines), tuple(warnings), 90 * best.quarters, best.layout, sheet.size, sheet.pixels
+        )
+
+    def _view(self, sheet: Sheet, settings: Settings, quarters: int) -> _View:
+        page = prepare(sheet.pixels, quarters, sheet.size)
+        if settings.layout != "line":
+            rows = self._boxes(page, sure=settings.layout == "boxes")
             if rows is not None:
                 seen = [max(glyph.likelihood, HOPELESS) for row in rows for glyph in row if glyph.reject != BLANK]
-                return page, "boxes", rows, float(np.mean(seen)) if seen else HOPELESS, quarters
-        rows, score = self._lines(page)
-        return page, "line", rows, score, quarters
+                return _View(page, "boxes", rows, float(np.mean(seen)) if seen else HOPELESS, quarters)
+        rows, score = self._lines(page, settings.length)
+        return _View(page, "line", rows, score, quarters)
 
     def _boxes(self, page: Page, sure: bool) -> list[list[Glyph]] | None:
-        """Return the rows of boxes of a form; None where the page has none, or, unless ``sure``, where they hold no digits."""
+        """Return a form's boxes row by row; None where there are none, or, unless ``sure``, where they hold no digits."""
         frames = find_boxes(page.faint)
         if not frames:
             return [] if sure else None
         contents = box_contents(frames, page.ink)
         pieces: list[Piece | None] = []
-        heights = []
+        heights, crossing = [], []
         for frame, content in zip(frames, contents, strict=True):
             if not content.any():
                 pieces.append(None)
                 continue
             x, y, wide, tall = cv2.boundingRect(content)
-            largest = max(cv2.connectedComponentsWithStats(content)[2][1:, cv2.CC_STAT_HEIGHT].tolist())
+            largest = int(cv2.connectedComponentsWithStats(content)[2][1:, cv2.CC_STAT_HEIGHT].max())
             heights.append(largest / frame.inside[3])
+            crossing.append(bool(content[[0, -1]].any() or content[:, [0, -1]].any()))
             box = frame.inside[0] + x, frame.inside[1] + y, wide, tall
             pieces.append(Piece(box, content[y : y + tall, x : x + wide]))
         written = [piece for piece in pieces if piece is not None]
-        crossing = [
-            bool(content[[0, -1]].any() or content[:, [0, -1]].any()) for content in contents if content.any()
-        ]
         if not sure and (len(written) < 2 or float(np.median(heights)) < TALL or np.mean(crossing) > FREE):
             return None
-        glyphs = iter(self._judge([(p.box, picture([p], p.box, page.ink)) for p in written]))
+        glyphs = iter(self._glyphs([p.box for p in written], [picture([p], p.box, page.ink) for p in written]))
         rows: dict[int, list[Glyph]] = {}
         for frame, piece in zip(frames, pieces, strict=True):
             empty = Glyph(frame.inside, np.zeros(10, np.float32), 0.0, BLANK)
             rows.setdefault(frame.row, []).append(empty if piece is None else next(glyphs))
         read = [glyph.reject is None for row in rows.values() for glyph in row if glyph.reject != BLANK]
-        if not sure and np.mean(read) < LEAST:
+        if not sure and sum(read) < LEAST * len(read):
             return None
         return list(rows.values())
 
-    def _lines(self, page: Page) -> tuple[list[list[Glyph]], float]:
+    def _lines(self, page: Page, length: int | None) -> tuple[list[list[Glyph]], float]:
         """Return the lines of a page that hold digits, and the mean log-probability of what may be digits on it."""
         mask = without(page.mask, rules(page.faint))
         out = []
         total, count = 0.0, 0
         for line in find_lines(components(mask), page.ink):
-            glyphs, score = self._glyphs(line, page)
+            glyphs, score = self._line_of(line, page, length)
             cores = sum(piece.box[3] >= CORE * line.height and not piece.joined for piece in line.pieces)
             total, count = total + max(score, HOPELESS * cores), count + cores
             read = [glyph.reject is None for glyph in glyphs]
@@ -149,38 +240,26 @@ class Reader:
                 out.append(glyphs)
         return out, total / count if count else HOPELESS
 
-    def _glyphs(self, line: TextLine, page: Page) -> tuple[list[Glyph], float]:
+    def _line_of(self, line: TextLine, page: Page, length: int | None) -> tuple[list[Glyph], float]:
         runs = candidates(line, page.ink)
-        pictures = np.stack([run.picture for run in runs])
-        answers = self.recognizer.run(pictures)
-        likelihood = digit_likelihood(answers.logits)
-        steps, score = path(line, runs, likelihood)
+        glyphs = self._glyphs([run.box for run in runs], [run.picture for run in runs])
+        steps, score = path(line, runs, np.array([glyph.likelihood for glyph in glyphs]), length)
+        declined = {step.index for step in steps if not step.read}
         return [
-            _glyph(s.candidate.box, answers.probabilities[s.index], float(likelihood[s.index]), s.read) for s in steps
+            Glyph(g.box, g.probabilities, g.likelihood, NOT_A_DIGIT) if step.index in declined else g
+            for step in steps
+            for g in (glyphs[step.index],)
         ], score
 
-    def _judge(self, found: Sequence[tuple[Box, NDArray[np.uint8]]]) -> list[Glyph]:
-        if not found:
+    def _glyphs(self, boxes: Sequence[Box], pictures: Sequence[NDArray[np.uint8]]) -> list[Glyph]:
+        if not boxes:
             return []
-        answers = self.recognizer.run(np.stack([image for _, image in found]))
-        likelihood = digit_likelihood(answers.logits)
-        return [
-            _glyph(box, probabilities, float(like), True)
-            for (box, _), probabilities, like in zip(found, answers.probabilities, likelihood, strict=True)
-        ]
-
-    def _line(self, row: Sequence[Glyph], page: Page) -> Line:
-        digits = []
-        for glyph in row:
-            order = np.argsort(-glyph.probabilities, kind="stable")
-            ranked = [(int(i), float(glyph.probabilities[i])) for i in order if glyph.probabilities[i] >= 0.001]
-            box = page.on_picture(glyph.box)
-            confidence = ranked[0][1] * float(np.exp(min(0.0, glyph.likelihood))) if ranked else 0.0
-            if glyph.reject:
-                digits.append(Digit(None, 0.0, box, tuple(ranked), glyph.reject))
-            else:
-                digits.append(Digit(ranked[0][0], confidence, box, tuple(ranked[1:])))
-        return Line(tuple(digits), around([digit.box for digit in digits]))
+        answers = self.recognizer.run(np.stack(pictures))
+        glyphs = []
+        for box, shares, like in zip(boxes, answers.probabilities, digit_likelihood(answers.logits), strict=True):
+            reject = NOT_A_DIGIT if like < UNLIKELY else AMBIGUOUS if float(shares.max()) < 0.5 else None
+            glyphs.append(Glyph(box, shares, float(like), reject))
+        return glyphs
 
 
 def digit_likelihood(logits: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -193,17 +272,61 @@ def digit_likelihood(logits: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(values.max(1, initial=-np.inf) - total)
 
 
-def _count(rows: Sequence[Sequence[Glyph]]) -> int:
-    return sum(glyph.reject is None for row in rows for glyph in row)
+def _opened(source: Source) -> Iterator[Sheet]:
+    if isinstance(source, str | Path):
+        return sheets(Path(source), longest=LONGEST)
+    if isinstance(source, bytes):
+        return sheets(source, longest=LONGEST)
+    if isinstance(source, Image.Image):
+        kept = source if source.mode in ("L", "I;16", "RGB", "RGBA") else source.convert("RGBA")
+        return iter([Sheet(np.asarray(kept), source.size)])
+    pixels = np.asarray(source)
+    return iter([Sheet(pixels, (pixels.shape[1] if pixels.ndim > 1 else 0, pixels.shape[0] if pixels.ndim else 0))])
 
 
-def _glyph(box: Box, probabilities: NDArray[np.float32], likelihood: float, read: bool) -> Glyph:
-    reject = None
-    if not read or likelihood < UNLIKELY:
-        reject = NOT_A_DIGIT
-    elif float(probabilities.max()) < 0.5:
-        reject = AMBIGUOUS
-    return Glyph(box, probabilities, likelihood, reject)
+def _line(row: Sequence[Glyph], page: Page, settings: Settings) -> tuple[Line, str | None]:
+    """Return a row's number, and what is wrong with it, if anything."""
+    digits = tuple(_digit(glyph, page, settings.min_confidence) for glyph in row)
+    box = around([digit.box for digit in digits])
+    written = [index for index, glyph in enumerate(row) if glyph.reject != BLANK]
+    warning = None
+    if settings.length is not None and len(written) != settings.length:
+        warning = f"{len(written)} digits were found, not {settings.length}"
+    if settings.check is None and not settings.roster:
+        return Line(digits, box), warning
+    shares = np.array([_spread(row[index]) for index in written]).reshape(-1, 10)
+    if settings.check is not None:
+        decoded, name = satisfying(shares, rule(settings.check)), settings.check
+    else:
+        decoded, name = on_roster(shares, settings.roster), "roster"
+    if decoded is None:
+        return Line(digits, box), warning or f"no number of {len(written)} digits satisfies the {name}"
+    return _by_rule(digits, written, decoded, name, box), warning
 
 
-__all__ = ["CORE", "SIZE", "Reader"]
+def _by_rule(digits: Sequence[Digit], written: Sequence[int], decoded: Decoded, name: str, box: Box) -> Line:
+    """Return a line whose written places hold the digits of a number that satisfies a rule."""
+    out = list(digits)
+    for index, value in zip(written, decoded.text, strict=True):
+        old = digits[index]
+        shares = dict(old.alternatives) | ({} if old.digit is None else {old.digit: old.confidence})
+        others = tuple(sorted(((d, p) for d, p in shares.items() if d != int(value)), key=lambda item: -item[1]))
+        out[index] = Digit(int(value), shares.get(int(value), 0.0), old.box, others)
+    return Line(tuple(out), box, name, decoded.runner_up, decoded.probability)
+
+
+def _digit(glyph: Glyph, page: Page, min_confidence: float) -> Digit:
+    order = np.argsort(-glyph.probabilities, kind="stable")
+    ranked = tuple((int(i), float(glyph.probabilities[i])) for i in order if glyph.probabilities[i] >= 0.001)
+    box = page.on_picture(glyph.box)
+    confidence = ranked[0][1] * float(np.exp(min(0.0, glyph.likelihood))) if ranked else 0.0
+    reject = glyph.reject or (AMBIGUOUS if confidence < min_confidence else None)
+    if reject:
+        return Digit(None, confidence, box, ranked, reject)
+    return Digit(ranked[0][0], confidence, box, ranked[1:])
+
+
+def _spread(glyph: Glyph) -> NDArray[np.float64]:
+    """Return the probabilities of the digits at a place, (10,): the less it looks like any digit, the more even."""
+    sure = float(np.exp(min(0.0, glyph.likelihood)))
+    return np.asarray(sure * glyph.probabilities.astype(np.float64) + (1 - sure) / 10)

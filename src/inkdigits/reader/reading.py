@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from numpy.typing import NDArray
+from PIL.Image import Image
+
 from inkdigits.imaging.rulings import Box
 
 
@@ -103,6 +106,10 @@ class Reading:
         By how many degrees the picture was turned to the left to stand upright: 0, 90, 180 or 270.
     layout
         ``line`` or ``boxes``.
+    size
+        Width and height of the picture, pixels, which boxes are given in.
+    picture
+        Its pixels, perhaps scaled down.
     """
 
     source: str
@@ -112,7 +119,8 @@ class Reading:
     warnings: tuple[str, ...] = ()
     turned: int = 0
     layout: str = "line"
-    size: tuple[int, int] = field(default=(0, 0))
+    size: tuple[int, int] = (0, 0)
+    picture: NDArray[Any] | None = field(default=None, repr=False, compare=False)
 
     @property
     def text(self) -> str:
@@ -123,6 +131,18 @@ class Reading:
     def digits(self) -> tuple[Digit, ...]:
         """All digits, in reading order."""
         return tuple(digit for line in self.lines for digit in line.digits)
+
+    def annotated(self) -> Image:
+        """Return the picture with every box, digit and confidence drawn on it: green, amber, red.
+
+        Raises
+        ------
+        DataError
+            When the reading has no picture.
+        """
+        from inkdigits.reader.drawing import annotated
+
+        return annotated(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON knows it."""

@@ -1,0 +1,155 @@
+"""How well, and how fast, pages are read: ours beside the tools that are installed, on the same pages in the same run.
+
+python benchmarks/reading.py --photos FOLDER   a folder of pages with a labels.json, [{"file", "lines", "rotated"}, …]
+python benchmarks/reading.py --thresholds      write the package's table of errors by confidence anew
+
+Made pages are of MNIST's test digits; the table's are of its validation digits. Times are of one thread.
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from inkdigits.data import DigitSet, load
+from inkdigits.evaluation.reading import PageScore, errors_by_confidence, judged, pooled, score
+from inkdigits.files import write_json
+from inkdigits.imaging.files import sheets
+from inkdigits.imaging.made_pages import KINDS, make_page
+from inkdigits.imaging.normalize import to_bytes
+from inkdigits.reader import Reader, Reading
+
+HERE = Path(__file__).parent
+TABLE = HERE.parent / "src/inkdigits/reader/assets/page_errors.json"
+Read = Callable[[Path], str]
+
+
+def tools() -> dict[str, Read]:
+    """Return the readers that can be run here."""
+    found: dict[str, Read] = {}
+    if shutil.which("tesseract"):
+        for mode in ("6", "11"):
+            found[f"tesseract --psm {mode}"] = lambda path, mode=mode: tesseract(path, mode)
+    try:
+        from rapidocr import RapidOCR
+    except ImportError:
+        return found
+    engine = RapidOCR()
+
+    def rapid(path: Path) -> str:
+        result = engine(str(path))
+        return "\n".join(result.txts or ())
+
+    return {**found, "rapidocr": rapid}
+
+
+def tesseract(path: Path, mode: str) -> str:
+    """Return what Tesseract reads with digits alone allowed."""
+    with tempfile.TemporaryDirectory() as folder:
+        upright = Path(folder) / "page.png"
+        Image.fromarray(to_bytes(next(sheets(path)).pixels)).save(upright)
+        command = ["tesseract", str(upright), "-", "--psm", mode, "-c", "tessedit_char_whitelist=0123456789"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def photos(folder: Path, reader: Reader) -> dict[str, object]:
+    """Read the pages of a folder by every tool; those that lie on their side are read by ours alone."""
+    labels = json.loads((folder / "labels.json").read_text())
+    readers: dict[str, Read] = {"inkdigits": lambda path: reader.read(path).text, **tools()}
+    out: dict[str, object] = {}
+    for name, read in readers.items():
+        scores, rows, spent = [], [], 0.0
+        for label in labels:
+            if label["rotated"] and name != "inkdigits":
+                continue
+            start = time.perf_counter()
+            text = read(folder / label["file"])
+            spent += time.perf_counter() - start
+            result = score(text, "".join(label["lines"]))
+            rows.append({"file": label["file"], "read": text, "edits": result.edits, "digits": result.digits})
+            if not label["rotated"]:
+                scores.append(result)
+            print(f"{name:20} {label['file'][:50]:50} {result.edits:3} of {result.digits:3}  {text.split()}")
+        out[name] = {**pooled(scores), "seconds_per_page": spent / len(rows), "rows": rows}
+    return out
+
+
+def made(digits: DigitSet, reader: Reader, pages: int) -> dict[str, object]:
+    """Read made pages of every kind."""
+    out: dict[str, object] = {}
+    for kind in KINDS:
+        scores: list[PageScore] = []
+        blank, refused = [], []
+        start, spent = time.perf_counter(), 0.0
+        for seed in range(pages):
+            page = make_page(kind, digits.images, digits.labels, seed)
+            start = time.perf_counter()
+            reading = reader.read(page.image)
+            spent += time.perf_counter() - start
+            scores.append(score(reading.text, "".join(page.lines)))
+            if kind == "boxes":
+                blank += in_boxes(reading, page.lines, "_")
+                refused += in_boxes(reading, page.lines, "x")
+        out[kind] = {**pooled(scores), "seconds_per_page": spent / pages}
+        if kind == "boxes":
+            out[kind] |= {"blank_called_blank": np.mean(blank), "blanks": len(blank)}
+            out[kind] |= {"letters_refused": np.mean(refused), "letters": len(refused)}
+        print(kind, {key: round(float(value), 4) for key, value in out[kind].items()})
+    return out
+
+
+def in_boxes(reading: Reading, lines: tuple[str, ...], mark: str) -> list[bool]:
+    """Return for every box that is blank (``_``) or holds a letter (``x``) whether it was taken for that."""
+    truth = "".join(lines)
+    found = reading.digits if len(reading.digits) == len(truth) else ()
+    out = []
+    for index, character in enumerate(truth):
+        if character == mark:
+            digit = found[index] if found else None
+            out.append(digit is not None and (digit.reject == "blank" if mark == "_" else digit.digit is None))
+    return out
+
+
+def thresholds(digits: DigitSet, reader: Reader, pages: int) -> None:
+    """Write the table of errors by confidence."""
+    judgements, written = [], 0
+    for kind in KINDS:
+        for seed in range(pages):
+            page = make_page(kind, digits.images, digits.labels, 10_000 + seed)
+            judgements += judged(reader.read(page.image), "".join(page.lines))
+            written += score("", "".join(page.lines)).digits
+    rows = errors_by_confidence(judgements, written)
+    write_json(TABLE, {"model": reader.name, "pages": pages * len(KINDS), "digits": written, "rows": rows})
+    print(f"{TABLE}: {written:,} digits on {pages * len(KINDS)} pages; all read: {100 * rows[0][1]:.2f} % wrong")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photos", type=Path)
+    parser.add_argument("--thresholds", action="store_true")
+    parser.add_argument("--pages", type=int, default=100, help="of every kind")
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--out", type=Path, default=HERE / "reading.json")
+    options = parser.parse_args()
+    reader = Reader(options.model, threads=1)
+    mnist = load("mnist")
+    if options.thresholds:
+        thresholds(mnist.train.split(5000, seed=0)[1], reader, options.pages)
+        return
+    results: dict[str, object] = {"model": reader.name, "made": made(mnist.test, reader, options.pages)}
+    if options.photos:
+        results["photos"] = photos(options.photos, reader)
+        for name, row in results["photos"].items():
+            print(f"{name:20} pooled {row['pooled']:.1%}  mean {row['mean']:.1%}  right {row['right']} of {row['pages']}")
+    write_json(options.out, results)
+
+
+if __name__ == "__main__":
+    main()

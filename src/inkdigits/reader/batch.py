@@ -1,0 +1,61 @@
+"""Reading many images on a cluster: a callable that travels by pickle and takes batches, for Ray Data, Spark or Daft."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inkdigits.errors import InkdigitsError
+from inkdigits.reader.reader import Reader, Settings
+
+
+class BatchReader:
+    """Reads batches of encoded images; picklable, and loads its model where it is first called.
+
+    Parameters
+    ----------
+    model
+        An .onnx file that every worker can read; None for the model that comes with the package.
+    column
+        Of a batch that is a mapping, the key whose values are the images' bytes.
+    threads
+        Cores that one call may use.
+    **settings
+        Those of :class:`inkdigits.reader.reader.Settings`.
+    """
+
+    def __init__(self, model: str | Path | None = None, column: str = "bytes", threads: int = 1, **settings: Any) -> None:
+        Settings(**settings)
+        self.model, self.column, self.threads, self.settings = model, column, threads, settings
+        self._reader: Reader | None = None
+
+    def __call__(self, batch: Mapping[str, Any] | Sequence[bytes]) -> Any:
+        """Read a batch.
+
+        Returns
+        -------
+        Of a sequence of bytes a list of dictionaries, ``text``, ``reading`` (JSON) and ``error`` (None, or one line); of a
+        mapping the same mapping with those three columns, object arrays, beside its own.
+        """
+        if self._reader is None:
+            self._reader = Reader(self.model, self.threads)
+        images = batch[self.column] if isinstance(batch, Mapping) else batch
+        rows = [self._row(self._reader, image) for image in images]
+        if not isinstance(batch, Mapping):
+            return rows
+        columns = {key: np.array([row[key] for row in rows], object) for key in ("text", "reading", "error")}
+        return {**batch, **columns}
+
+    def _row(self, reader: Reader, image: bytes) -> dict[str, str | None]:
+        try:
+            pages = list(reader.read_pages(bytes(image), **self.settings))
+        except InkdigitsError as error:
+            return {"text": None, "reading": None, "error": str(error)}
+        reading = json.dumps([page.to_dict() for page in pages])
+        return {"text": "\n".join(page.text for page in pages), "reading": reading, "error": None}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the model behind: it is loaded anew where it is used."""
+        return {**self.__dict__, "_reader": None}

@@ -1,0 +1,145 @@
+"""Whole numbers: of all that satisfy a rule the likeliest, and its runner-up.
+
+A rule walks a number digit by digit and keeps a remainder; Viterbi's algorithm with two best ways to every remainder finds
+the two likeliest numbers that end in a right one, and the forward algorithm how likely all of them are together.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.errors import DataError, UsageError, unknown
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The likeliest number that satisfies a rule.
+
+    Attributes
+    ----------
+    text
+        Its digits.
+    probability
+        Of it, among all numbers of this length that satisfy the rule.
+    runner_up
+        The next likeliest of those with its probability, if there is another.
+    """
+
+    text: str
+    probability: float
+    runner_up: tuple[str, float] | None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A check of whole numbers: from one remainder to the next by a digit at a place of a number of some length."""
+
+    name: str
+    step: Callable[[int, int, int, int], int]  # remainder, digit, place, length -> remainder
+    right: int  # the remainder that a right number ends in
+    lengths: tuple[int, ...] = ()  # those a number may have; any where there are none
+
+
+def _luhn(remainder: int, digit: int, place: int, length: int) -> int:
+    doubled = digit if (length - place) % 2 else sum(divmod(2 * digit, 10))
+    return (remainder + doubled) % 10
+
+
+def _isbn(remainder: int, digit: int, place: int, length: int) -> int:
+    if length == 10:
+        return (remainder + (10 - place) * digit) % 11
+    return (remainder + digit * (3 if place % 2 else 1)) % 10
+
+
+RULES = {
+    "luhn": Rule("luhn", _luhn, 0),  # ISO/IEC 7812-1, annex B
+    "mod97": Rule("mod97", lambda remainder, digit, place, length: (10 * remainder + digit) % 97, 1),  # ISO/IEC 7064
+    "isbn": Rule("isbn", _isbn, 0, (10, 13)),  # ISO 2108
+}
+
+
+def rule(name: str) -> Rule:
+    """Return the rule of that name: luhn, mod97 or isbn.
+
+    Raises
+    ------
+    UsageError
+        When there is none of that name.
+    """
+    if name not in RULES:
+        raise unknown("check", name, RULES)
+    return RULES[name]
+
+
+def satisfying(probabilities: NDArray[np.floating], check: Rule) -> Decoded | None:
+    """Return the likeliest number that satisfies ``check``; None where none of this length can.
+
+    Parameters
+    ----------
+    probabilities
+        (L, 10), of every digit at every place.
+    """
+    length = len(probabilities)
+    if not length or (check.lengths and length not in check.lengths):
+        return None
+    logs = np.log(np.clip(probabilities, 1e-9, 1))
+    ways: dict[int, list[tuple[float, str]]] = {0: [(0.0, "")]}
+    mass = {0: 1.0}
+    for place in range(length):
+        longer: dict[int, list[tuple[float, str]]] = {}
+        heavier: dict[int, float] = {}
+        for remainder, best in ways.items():
+            for digit in range(10):
+                after = check.step(remainder, digit, place, length)
+                longer.setdefault(after, []).extend((score + logs[place, digit], text + str(digit)) for score, text in best)
+                heavier[after] = heavier.get(after, 0.0) + mass[remainder] * float(np.exp(logs[place, digit]))
+        ways = {remainder: sorted(best, reverse=True)[:2] for remainder, best in longer.items()}
+        mass = heavier
+    if check.right not in ways:
+        return None
+    return _decoded(ways[check.right], mass[check.right])
+
+
+def on_roster(probabilities: NDArray[np.floating], roster: Sequence[str]) -> Decoded | None:
+    """Return the likeliest number of ``roster`` that has as many digits as there are places; None where none has."""
+    length = len(probabilities)
+    fitting = sorted({number for number in roster if len(number) == length})
+    if not length or not fitting:
+        return None
+    logs = np.log(np.clip(probabilities, 1e-9, 1))
+    digits = np.array([[int(c) for c in number] for number in fitting])
+    scores = logs[np.arange(length), digits].sum(1)
+    order = np.argsort(-scores, kind="stable")[:2]
+    return _decoded([(float(scores[i]), fitting[i]) for i in order], float(np.exp(scores).sum()))
+
+
+def _decoded(best: Sequence[tuple[float, str]], total: float) -> Decoded:
+    shares = [(text, min(1.0, float(np.exp(score)) / max(total, 1e-300))) for score, text in best]
+    return Decoded(*shares[0], runner_up=shares[1] if len(shares) > 1 else None)
+
+
+def read_roster(path: Path) -> tuple[str, ...]:
+    """Return the numbers of a file: of every line the first comma-separated field that is all digits.
+
+    Raises
+    ------
+    DataError
+        When it cannot be read or holds no number.
+    UsageError
+        When it does not exist.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except FileNotFoundError:
+        raise UsageError(f"the roster {path} does not exist") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read the roster {path} ({error}); give a text file with a number on every line") from None
+    fields = ([field.strip().strip('"') for field in line.split(",")] for line in lines)
+    numbers = [next((f for f in row if f.isascii() and f.isdigit()), "") for row in fields]
+    found = tuple(dict.fromkeys(number for number in numbers if number))
+    if not found:
+        raise DataError(f"the roster {path} holds no number; write one on every line")
+    return found
