@@ -62,10 +62,10 @@ def prepare(picture: NDArray[Any], quarter_turns: int = 0, size: tuple[int, int]
     pixels = to_bytes(picture)
     height, width = pixels.shape[:2]
     scale = min(1.0, LONGEST / max(height, width))
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
     full = size or (width, height)
+    if scale < 1:
+        smaller = max(1, round(width * scale)), max(1, round(height * scale))
+        pixels = np.asarray(cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA), np.uint8)
     there = np.diag([pixels.shape[1] / full[0], pixels.shape[0] / full[1], 1.0])  # from the picture to the page
     turns = quarter_turns % 4
     if turns:

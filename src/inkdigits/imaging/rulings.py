@@ -11,7 +11,7 @@ from inkdigits.imaging.ink import FAINTEST, Ink, Mask
 
 SEARCH = 1000  # longer side of the page on which straight lines are searched, pixels
 STEEPEST = 20.0  # degrees: a page tilted further is not straightened by its lines
-SLENDER = 25  # times as long as it is thick is a ruled line, not a stroke
+SLENDER = 23  # times as long as it is thick is a ruled line, not a stroke; twice that where it stands like a one
 ACROSS, DOWN = 0.12, 0.3  # of the page's width and height that a ruled line spans at least; a one is tall and straight
 SQUARE = 0.86  # of its bounding rectangle that the hull of a box's paper fills; an ellipse fills 0.785
 LEAST_BOXES = 3  # that make a form
@@ -51,6 +51,7 @@ def rules(mask: Mask) -> Mask:
     """Return the pixels (H, W) of an upright page's ruled lines and frames; lines of any thickness, tilted up to 3 degrees."""
     height, width = mask.shape
     found = np.zeros_like(mask)
+    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
     for horizontal in (True, False):
         run = max(12, round(0.03 * max(height, width)))
         thicken = np.ones((3, 1) if horizontal else (1, 3), np.uint8)
@@ -61,9 +62,14 @@ def rules(mask: Mask) -> Mask:
         lines = np.zeros_like(mask)
         for index in range(1, count):
             long = stats[index, cv2.CC_STAT_WIDTH if horizontal else cv2.CC_STAT_HEIGHT]
-            thick = stats[index, cv2.CC_STAT_AREA] / long - 2  # it was thickened by a pixel on either side
-            least = ACROSS * max(width, height / 2) if horizontal else DOWN * max(height, width / 2)
-            if long >= max(least, SLENDER * max(1.5, thick)):
+            left, top, wide, tall, _ = stats[index]
+            window = slice(top, top + tall), slice(left, left + wide)
+            inner = depth[window][(labels[window] == index) & (mask[window] > 0)]
+            thick = 2 * float(np.percentile(inner, 90)) if len(inner) else 0.0
+            share, slender, whole = (
+                (ACROSS, SLENDER, max(width, height / 2)) if horizontal else (DOWN, 2 * SLENDER, max(height, width / 2))
+            )
+            if long >= max(share * whole, slender * max(1.5, thick)):
                 lines[labels == index] = 255
         if lines.any():
             lines &= mask

@@ -162,11 +162,11 @@ def _darkness(piece: Piece, ink: Ink) -> float:
 
 
 def _strength(pieces: Sequence[Piece], ink: Ink) -> float:
-    """Return how dark the ink of some pieces is: the median over all of it."""
+    """Return how dark the ink of some pieces is: what a quarter of it is darker than."""
     strengths = np.array([_darkness(piece, ink) for piece in pieces])
     votes = np.array([cv2.countNonZero(piece.mask) for piece in pieces])
     order = strengths.argsort()
-    return float(strengths[order[np.searchsorted(votes[order].cumsum(), votes.sum() / 2)]])
+    return float(strengths[order[np.searchsorted(votes[order].cumsum(), 0.75 * votes.sum())]])
 
 
 def _strong(chain: list[Piece], ink: Ink) -> list[Piece]:

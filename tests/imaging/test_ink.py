@@ -1,0 +1,57 @@
+"""Paper and ink: light on dark and dark on light, shadows, colours and grain."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from inkdigits.imaging.ink import ink_map, inked, light_on_dark
+
+
+def page(paper: int = 220, pen: int = 40) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Numbers on paper, and where their ink is."""
+    truth = np.zeros((400, 600), np.uint8)
+    for row, text in enumerate(("31415", "92653")):
+        cv2.putText(truth, text, (40, 150 + 150 * row), cv2.FONT_HERSHEY_SIMPLEX, 3, 255, 8, cv2.LINE_AA)
+    share = truth[..., None] / 255
+    return (paper * (1 - share) + pen * share).astype(np.uint8)[..., 0], truth
+
+
+def agreement(mask: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
+    both, either = (mask > 0) & (truth > 127), (mask > 0) | (truth > 127)
+    return float(both.sum() / either.sum())
+
+
+@pytest.mark.parametrize(("paper", "pen"), [(250, 0), (120, 60), (30, 200), (0, 255)])
+def test_ink_is_found_on_light_and_on_dark_paper(paper: int, pen: int) -> None:
+    image, truth = page(paper, pen)
+    assert light_on_dark(image) == (pen > paper)
+    assert agreement(inked(ink_map(image)), truth) > 0.8
+
+
+def test_a_shadow_and_grain_are_no_ink() -> None:
+    image, truth = page()
+    light = 1 - 0.6 / (1 + np.exp(-(np.arange(600) - 300) / 20))
+    noise = np.random.default_rng(0).normal(0, 4, image.shape)
+    seen = (image * light + noise).clip(0, 255).astype(np.uint8)
+    assert agreement(inked(ink_map(seen)), truth) > 0.75
+
+
+def test_pink_on_white_is_ink_though_grey_hardly_shows_it() -> None:
+    image, truth = page(255, 0)
+    pink = np.stack([np.full_like(image, 255), 165 + image // 3, 165 + image // 3], 2)
+    assert agreement(inked(ink_map(pink)), truth) > 0.8
+
+
+@pytest.mark.parametrize("shade", [0, 128, 255])
+def test_blank_paper_has_no_ink(shade: int) -> None:
+    assert not inked(ink_map(np.full((300, 200), shade, np.uint8))).any()
+
+
+def test_a_pages_faint_line_counts_only_where_nothing_stronger_is_near() -> None:
+    image, _ = page()
+    image[380, :] = 190
+    image[110, :] = np.minimum(image[110], 190)
+    mask, faint = inked(ink_map(image)), inked(ink_map(image), 0.0)
+    assert faint[110].mean() > 250
+    assert mask[110, :300].mean() < 160

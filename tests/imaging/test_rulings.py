@@ -1,0 +1,91 @@
+"""Rules, frames and boxes around the writing."""
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from inkdigits.imaging.rulings import box_contents, find_boxes, rules, tilt, without
+
+Mask = NDArray[np.uint8]
+
+
+def written() -> Mask:
+    mask = np.zeros((600, 900), np.uint8)
+    for row in range(3):
+        cv2.putText(mask, "8305271", (60, 170 + 170 * row), cv2.FONT_HERSHEY_SIMPLEX, 3.5, 255, 9)
+    return mask
+
+
+def ruled(angle: float) -> Mask:
+    mask = np.zeros((600, 900), np.uint8)
+    for y in range(-200, 800, 60):
+        rise = np.tan(np.radians(angle)) * 900
+        cv2.line(mask, (0, y), (900, round(y + rise)), 255, 2)
+    return mask
+
+
+@pytest.mark.parametrize("angle", [-12.0, -3.0, 0.0, 6.0, 15.0])
+def test_the_tilt_of_ruled_paper_is_measured(angle: float) -> None:
+    assert tilt(ruled(angle) | written()) == pytest.approx(angle, abs=0.3)
+
+
+def test_a_page_without_rules_is_left_as_it_lies() -> None:
+    assert tilt(written()) == 0
+
+
+def test_rules_go_and_the_strokes_that_cross_them_stay() -> None:
+    pen, lines = written(), ruled(0.5)
+    left = without(pen | lines, rules(pen | lines))
+    assert (left[pen > 0] > 0).mean() > 0.97
+    assert (left[(lines > 0) & (cv2.dilate(pen, np.ones((9, 9), np.uint8)) == 0)] > 0).mean() < 0.02
+
+
+def test_a_tall_one_and_a_sevens_bar_are_no_rules() -> None:
+    mask = np.zeros((600, 900), np.uint8)
+    cv2.line(mask, (200, 100), (190, 480), 255, 12)
+    cv2.line(mask, (400, 120), (640, 110), 255, 12)
+    cv2.line(mask, (640, 110), (480, 480), 255, 12)
+    assert not rules(mask).any()
+
+
+def form(shared: bool) -> tuple[Mask, list[tuple[int, int, int, int]]]:
+    """Three rows of seven boxes, of which a third are written in."""
+    mask = np.zeros((500, 900), np.uint8)
+    inside = []
+    step = 90 if shared else 110
+    for row in range(3):
+        for column in range(7):
+            x, y = 60 + column * step, 50 + row * 140
+            cv2.rectangle(mask, (x, y), (x + 90, y + 100), 255, 2)
+            inside.append((x, y, 90, 100))
+            if column % 3 == 0:
+                cv2.putText(mask, str(column), (x + 18, y + 82), cv2.FONT_HERSHEY_SIMPLEX, 2.6, 255, 6)
+    return mask, inside
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_boxes_are_found_row_by_row_and_the_blank_ones_are_blank(shared: bool) -> None:
+    mask, inside = form(shared)
+    frames = find_boxes(mask)
+    assert [frame.row for frame in frames] == [row for row in range(3) for _ in range(7)]
+    for frame, box in zip(frames, inside, strict=True):
+        assert np.abs(np.array(frame.inside) - box).max() <= 4
+    contents = box_contents(frames, (mask / 255).astype(np.float32))
+    assert [bool(content.any()) for content in contents] == [column % 3 == 0 for _ in range(3) for column in range(7)]
+
+
+def test_a_box_that_a_stroke_has_broken_is_where_row_and_column_meet() -> None:
+    mask, inside = form(shared=True)
+    x, y, wide, tall = inside[8]
+    cv2.line(mask, (x, y), (x + wide, y + tall), 255, 4)
+    cv2.line(mask, (x + wide, y), (x, y + tall), 255, 4)
+    assert np.abs(np.array(find_boxes(mask)[8].inside) - inside[8]).max() <= 6
+
+
+def test_zeros_and_one_frame_are_no_boxes() -> None:
+    mask = np.zeros((400, 600), np.uint8)
+    cv2.rectangle(mask, (10, 10), (590, 390), 255, 3)
+    for x in (100, 250, 400):
+        cv2.ellipse(mask, (x, 200), (40, 60), 0, 0, 360, 255, 6)
+    assert find_boxes(mask) == []

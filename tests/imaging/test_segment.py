@@ -1,0 +1,69 @@
+"""Lines and pieces."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.imaging.segment import Piece, candidates, components, cuts, find_lines, writing_height
+
+
+def drawn(lines: dict[tuple[int, int], str], shape: tuple[int, int] = (600, 900)) -> NDArray[np.uint8]:
+    mask = np.zeros(shape, np.uint8)
+    for (x, y), text in lines.items():
+        for index, character in enumerate(text):
+            cv2.putText(mask, character, (x + 70 * index, y), cv2.FONT_HERSHEY_SIMPLEX, 2.5, 255, 7)
+    return mask
+
+
+def boxes(mask: NDArray[np.uint8]) -> list[int]:
+    ink = (mask / 255).astype(np.float32)
+    return [len(line.pieces) for line in find_lines(components(mask), ink)]
+
+
+def test_lines_come_from_the_top_and_hold_their_digits() -> None:
+    mask = drawn({(50, 100): "31415", (80, 260): "926", (40, 420): "5358979"})
+    ink = (mask / 255).astype(np.float32)
+    lines = find_lines(components(mask), ink)
+    assert [line.box[1] for line in lines] == sorted(line.box[1] for line in lines)
+    spans = [[run for run in candidates(line, ink) if run.stop - run.start == len(line.pieces)] for line in lines]
+    assert len(lines) == 3
+    assert all(len(line.pieces) >= count for line, count in zip(lines, (5, 3, 7), strict=True))
+    assert all(len(whole) <= 1 for whole in spans)
+
+
+def test_a_line_that_climbs_by_twelve_degrees_is_one_line() -> None:
+    mask = drawn({(50, 300): "1234567", (50, 500): "7654321"})
+    turn = cv2.getRotationMatrix2D((450, 300), 12, 0.8)
+    mask = cv2.warpAffine(mask, turn, (900, 600))
+    ink = (mask / 255).astype(np.float32)
+    lines = find_lines(components(mask), ink)
+    assert len(lines) == 2
+
+
+def test_specks_far_away_and_a_faint_line_are_left_out() -> None:
+    mask = drawn({(50, 100): "31415", (50, 300): "92653"})
+    ink = (mask / 255).astype(np.float32)
+    ink[200:] *= 0.2
+    mask[500:502, 300:302] = 255
+    assert len(find_lines(components(mask), ink)) == 1
+
+
+def test_two_digits_that_touch_are_cut_between_them_and_one_is_whole_among_the_candidates() -> None:
+    mask = np.zeros((120, 200), np.uint8)
+    cv2.ellipse(mask, (55, 60), (28, 40), 0, 0, 360, 255, 6)
+    cv2.ellipse(mask, (112, 60), (28, 40), 0, 0, 360, 255, 6)
+    (piece,) = components(mask)
+    parts = cuts(piece, 86)
+    assert sum(cv2.countNonZero(part.mask) for part in parts) == cv2.countNonZero(piece.mask)
+    edges = [part.box[0] for part in parts if part.joined]
+    assert any(abs(edge - 84) <= 6 for edge in edges)
+
+
+def test_the_writings_height_is_that_of_its_digits_not_of_its_dust() -> None:
+    pieces = [Piece((0, 0, 30, 50), np.full((50, 30), 255, np.uint8))] * 3
+    dust = [Piece((0, 0, 2, 2), np.full((2, 2), 255, np.uint8))] * 300
+    assert writing_height([*pieces, *dust]) == 50
+
+
+def test_an_empty_page_has_no_lines() -> None:
+    assert boxes(np.zeros((50, 50), np.uint8)) == []

@@ -1,0 +1,254 @@
+"""Pages in, numbers out: on made pages of MNIST's test digits, and on what is no page."""
+
+import io
+import json
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from inkdigits.data import Dataset
+from inkdigits.errors import DataError, UsageError
+from inkdigits.evaluation.reading import pooled, score
+from inkdigits.imaging.made_pages import MadePage, make_page
+from inkdigits.reader import BatchReader, Reader
+from inkdigits.reader.review import doubtful, review_page
+
+PAGES = 8
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    return Reader(threads=1)
+
+
+@pytest.fixture(scope="module")
+def page(mnist_5k: Dataset) -> MadePage:
+    return make_page("plain", mnist_5k.test.images, mnist_5k.test.labels, 3)
+
+
+def png(image: NDArray[np.uint8]) -> bytes:
+    packed = io.BytesIO()
+    Image.fromarray(image).save(packed, "PNG")
+    return packed.getvalue()
+
+
+@pytest.mark.parametrize(("kind", "most"), [("plain", 0.03), ("ruled", 0.04), ("squared", 0.08), ("boxes", 0.03), ("touching", 0.25)])
+def test_made_pages_are_read(kind: str, most: float, reader: Reader, mnist_5k: Dataset) -> None:
+    scores = []
+    for seed in range(PAGES):
+        made = make_page(kind, mnist_5k.test.images, mnist_5k.test.labels, seed)
+        scores.append(score(reader.read(made.image).text, "".join(made.lines)))
+    assert pooled(scores)["pooled"] <= most
+
+
+def test_blank_boxes_are_called_blank_and_stand_in_their_place(reader: Reader, mnist_5k: Dataset) -> None:
+    made = make_page("boxes", mnist_5k.test.images, mnist_5k.test.labels, 1)
+    reading = reader.read(made.image)
+    assert reading.layout == "boxes"
+    assert [len(line.digits) for line in reading.lines] == [len(line) for line in made.lines]
+    for line, truth in zip(reading.lines, made.lines, strict=True):
+        assert [digit.reject == "blank" for digit in line.digits] == [character == "_" for character in truth]
+
+
+def test_a_page_is_read_from_a_path_bytes_an_array_and_a_picture(page: MadePage, reader: Reader, tmp_path: Path) -> None:
+    path = tmp_path / "page.png"
+    path.write_bytes(png(page.image))
+    readings = [reader.read(source) for source in (path, str(path), path.read_bytes(), page.image, Image.open(path))]
+    assert len({reading.text for reading in readings}) == 1
+    assert readings[0].source == str(path)
+    out = readings[0].to_dict()
+    assert json.loads(json.dumps(out)) == out
+    assert {"source", "page", "model", "warnings", "lines"} <= set(out)
+    assert {"text", "confidence", "box", "digits"} == set(out["lines"][0])
+    assert {"digit", "confidence", "box", "alternatives", "reject"} == set(out["lines"][0]["digits"][0])
+
+
+def test_a_page_on_its_side_is_turned_and_its_boxes_lie_on_the_picture(page: MadePage, reader: Reader) -> None:
+    upright = reader.read(page.image)
+    turned = reader.read(np.ascontiguousarray(np.rot90(page.image, -1)))
+    assert turned.turned == 90
+    assert score(turned.text, upright.text).rate < 0.1
+    height = page.image.shape[0]
+    x, y, wide, tall = upright.lines[0].digits[0].box
+    found = turned.lines[0].digits[0].box
+    assert np.abs(np.array(found) - (height - y - tall, x, tall, wide)).max() <= 12
+    assert reader.read(np.ascontiguousarray(np.rot90(page.image, -1)), turn=False).turned == 0
+
+
+def test_threads_read_as_one_does(page: MadePage, reader: Reader) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        readings = list(pool.map(lambda _: reader.read(page.image).to_dict(), range(8)))
+    assert all(reading == readings[0] for reading in readings)
+
+
+def test_a_rule_decides_and_names_the_runner_up(mnist_5k: Dataset, reader: Reader) -> None:
+    images = [mnist_5k.test.images[np.flatnonzero(mnist_5k.test.labels == digit)[5]] for digit in (7, 9, 9, 2, 7, 3, 9, 8, 7, 1, 3)]
+    strip = cv2.resize(np.hstack([np.pad(image, ((6, 6), (4, 4))) for image in images]), None, fx=2.5, fy=2.5)
+    reading = reader.read(255 - strip, check="luhn")
+    assert reading.text == "79927398713"
+    assert reading.lines[0].rule == "luhn"
+    assert reading.lines[0].confidence > 0.9
+    assert reading.lines[0].runner_up is not None
+    by_roster = reader.read(255 - strip, roster=("79927398713", "79927398718"))
+    assert by_roster.text == "79927398713"
+    longer = reader.read(255 - strip, length=12)
+    assert "11 digits were found, not 12" in " ".join(longer.warnings) or len(longer.text) == 12
+
+
+def test_what_is_not_sure_enough_is_declined(page: MadePage, reader: Reader) -> None:
+    reading = reader.read(page.image, min_confidence=1.0)
+    assert all(digit.reject == "ambiguous" for digit in reading.digits if digit.reject != "not_a_digit")
+    assert set(reading.text) <= {"?", "\n"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"layout": "box"}, "there is no layout 'box'; did you mean 'boxes'"),
+        ({"length": 0}, "length must be from 1 to 100"),
+        ({"check": "crc"}, "there is no check 'crc'"),
+        ({"check": "luhn", "roster": ("1",)}, "not both"),
+        ({"min_confidence": 2.0}, "from 0 to 1"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(settings: dict[str, object], message: str, reader: Reader) -> None:
+    with pytest.raises(UsageError, match=message):
+        reader.read(np.zeros((50, 50), np.uint8), **settings)
+
+
+@pytest.mark.parametrize(
+    "image", [np.full((40, 40), np.nan), np.zeros((0, 5)), np.zeros(7), np.zeros((5, 5, 2)), np.array([["a"]])]
+)
+def test_an_array_that_is_no_picture_is_refused(image: NDArray[np.generic], reader: Reader) -> None:
+    with pytest.raises(DataError):
+        reader.read(image)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 2000), (2000, 1), (3, 3), (28, 28)])
+@pytest.mark.parametrize("shade", [0, 255])
+def test_a_page_with_no_digit_says_so(shape: tuple[int, int], shade: int, reader: Reader) -> None:
+    reading = reader.read(np.full(shape, shade, np.uint8))
+    assert reading.text == ""
+    assert reading.warnings == ("no digits were found",)
+
+
+def test_the_picture_is_drawn_on_and_the_doubtful_are_reviewed(page: MadePage, reader: Reader) -> None:
+    reading = reader.read(page.image)
+    drawn = np.asarray(reading.annotated())
+    assert drawn.shape == page.image.shape
+    assert (drawn != page.image).any()
+    every = doubtful(reading, below=1.1)
+    assert len(every) == len(reading.digits)
+    html = review_page(every)
+    assert html.count("data:image/png;base64,") == len(every)
+    assert "{{" not in html
+    assert "Nothing is in doubt" in review_page([])
+
+
+def test_a_batch_reader_travels_by_pickle(page: MadePage) -> None:
+    batch = pickle.loads(pickle.dumps(BatchReader(layout="line")))
+    good, bad = batch([png(page.image), b"nothing"])
+    assert good["error"] is None
+    assert json.loads(good["reading"])[0]["lines"]
+    assert bad["text"] is None
+    assert "no picture" in bad["error"]
+    columns = batch({"bytes": np.array([png(page.image)], object), "id": np.array([7])})
+    assert columns["id"][0] == 7
+    assert columns["text"][0] == good["text"]
+
+
+def test_mutated_files_neither_crash_nor_hang(page: MadePage, reader: Reader) -> None:
+    rng = np.random.default_rng(0)
+    whole = {"png": png(page.image)}
+    for form in ("JPEG", "TIFF", "WEBP", "BMP", "GIF"):
+        packed = io.BytesIO()
+        Image.fromarray(page.image).convert("P" if form == "GIF" else "RGB").resize((160, 120)).save(packed, form)
+        whole[form] = packed.getvalue()
+    for content in whole.values():
+        for _ in range(6):
+            broken = bytearray(content)
+            for place in rng.integers(0, len(broken), rng.integers(1, 30)):
+                broken[place] = rng.integers(256)
+            cut = bytes(broken[: rng.integers(1, len(broken) + 1)])
+            try:
+                reader.read(cut, turn=False)
+            except DataError as error:
+                assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_strange_pictures_neither_crash_nor_hang(seed: int, reader: Reader) -> None:
+    rng = np.random.default_rng(seed)
+    height, width = (int(v) for v in rng.integers(1, 500, 2))
+    image = rng.integers(0, 256, (height, width), np.uint8)
+    makers = (
+        lambda: image,
+        lambda: (image > 250).astype(np.uint8) * 255,
+        lambda: cv2.resize(image[:7, :7], (width, height), interpolation=cv2.INTER_NEAREST),
+        lambda: np.tile(np.array([0, 255], np.uint8), (height, width // 2 + 1)),
+        lambda: (image.astype(np.uint16) * 257),
+        lambda: np.dstack([image, image, image, np.zeros_like(image)]),
+    )
+    reader.read(makers[seed % len(makers)](), layout=("auto", "line", "boxes")[seed % 3])
+
+
+def test_the_command_reads_many_files_and_reports_the_bad_ones(page: MadePage, run_cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(png(page.image))
+    (folder / "b.png").write_text("text")
+    (folder / "c.jpg").touch()
+    (folder / "notes.txt").write_text("passed over")
+    Image.fromarray(page.image).save(folder / "two.tif", save_all=True, append_images=[Image.fromarray(page.image)])
+    drawn, review = tmp_path / "drawn", tmp_path / "review.html"
+    code, out, err = run_cli(
+        "read", folder, tmp_path / "missing.png", "--format", "json", "--annotate", drawn, "--review", review
+    )
+    assert code == 1
+    readings = json.loads(out)
+    assert [(Path(r["source"]).name, r["page"]) for r in readings] == [("a.png", 0), ("two.tif", 0), ("two.tif", 1)]
+    for name in ("b.png is no picture", "c.jpg is no picture", "missing.png does not exist", "1 file passed over"):
+        assert name in err
+    assert sorted(p.name for p in drawn.iterdir()) == ["a.png", "two-2.png", "two.png"]
+    assert "doubtful" in review.read_text() or "Nothing" in review.read_text()
+
+
+def test_the_command_prints_text_and_csv_and_is_strict(page: MadePage, run_cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png(page.image))
+    code, out, _ = run_cli("read", path)
+    assert code == 0
+    assert len(out.splitlines()) == len(page.lines)
+    code, out, _ = run_cli("read", path, "--format", "csv")
+    assert out.splitlines()[0] == "source,page,line,text,place,digit,confidence,reject,left,top,width,height"
+    code, _, _ = run_cli("read", path, "--strict", "--min-confidence", "1")
+    assert code == 3
+    code, _, err = run_cli("read", path, "--format", "xml")
+    assert (code, "--format is text, json or csv" in err) == (2, True)
+    code, _, err = run_cli("read", path, "--max-error", "much")
+    assert (code, "a share such as 0.1%" in err) == (2, True)
+
+
+def test_a_pdf_is_read_page_by_page_and_one_with_a_password_is_refused(
+    page: MadePage, reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "pages.pdf"
+    sheet = Image.fromarray(page.image)
+    sheet.save(path, save_all=True, append_images=[sheet])
+    readings = list(reader.read_pages(path))
+    assert [reading.page for reading in readings] == [0, 1]
+    assert score(readings[0].text, "".join(page.lines)).rate < 0.1
+    monkeypatch.setattr("inkdigits.imaging.files.MAX_PAGES", 1)
+    with pytest.raises(DataError, match=r"pages.pdf has 2 pages, more than 1; split it"):
+        reader.read(path)
+    path.write_bytes(b"%PDF-1.4 broken")
+    with pytest.raises(DataError, match=r"pages.pdf is a broken PDF"):
+        reader.read(path)
