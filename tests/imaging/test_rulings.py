@@ -12,8 +12,12 @@ Mask = NDArray[np.uint8]
 
 def written() -> Mask:
     mask = np.zeros((600, 900), np.uint8)
-    for row in range(3):
-        cv2.putText(mask, "8305271", (60, 170 + 170 * row), cv2.FONT_HERSHEY_SIMPLEX, 3.5, 255, 9)
+    for index in range(12):
+        x, y = 80 + 120 * (index % 6), 130 + 230 * (index // 6)
+        if index % 2:
+            cv2.ellipse(mask, (x, y), (30, 55), 10, 0, 360, 255, 8)
+        else:
+            cv2.line(mask, (x + 20, y - 60), (x - 15, y + 60), 255, 8)
     return mask
 
 

@@ -48,44 +48,51 @@ def tilt(mask: Mask) -> float:
 
 
 def rules(mask: Mask) -> Mask:
-    """Return the pixels (H, W) of an upright page's ruled lines and frames; lines of any thickness, tilted up to 3 degrees."""
+    """Return the pixels (H, W) of an upright page's ruled lines and frames, slightly bent or tilted ones too."""
     height, width = mask.shape
     found = np.zeros_like(mask)
-    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 3)
-    for horizontal in (True, False):
-        run = max(12, round(0.03 * max(height, width)))
-        thicken = np.ones((3, 1) if horizontal else (1, 3), np.uint8)
-        element = np.ones((1, run) if horizontal else (run, 1), np.uint8)
-        opened = cv2.morphologyEx(cv2.dilate(mask, thicken), cv2.MORPH_OPEN, element)
-        joined = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, element) & cv2.dilate(mask, np.ones((3, 3), np.uint8))
+    run = max(12, round(0.03 * max(height, width)))
+    for turned in (False, True):
+        ink, lines = (mask.T, found.T) if turned else (mask, found)
+        whole = max(height, width / 2) if turned else max(width, height / 2)
+        share, slender = (DOWN, 2 * SLENDER) if turned else (ACROSS, SLENDER)
+        element = np.ones((1, run), np.uint8)
+        opened = cv2.morphologyEx(cv2.dilate(ink, np.ones((3, 1), np.uint8)), cv2.MORPH_OPEN, element)
+        joined = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, element)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
-        lines = np.zeros_like(mask)
         for index in range(1, count):
-            long = stats[index, cv2.CC_STAT_WIDTH if horizontal else cv2.CC_STAT_HEIGHT]
-            left, top, wide, tall, _ = stats[index]
-            window = slice(top, top + tall), slice(left, left + wide)
-            inner = depth[window][(labels[window] == index) & (mask[window] > 0)]
-            thick = 2 * float(np.percentile(inner, 90)) if len(inner) else 0.0
-            share, slender, whole = (
-                (ACROSS, SLENDER, max(width, height / 2)) if horizontal else (DOWN, 2 * SLENDER, max(height, width / 2))
-            )
-            if long >= max(share * whole, slender * max(1.5, thick)):
-                lines[labels == index] = 255
-        if lines.any():
-            lines &= mask
-            thick = max(1, round(_thickness(lines, horizontal)))
-            size = round(2.5 * thick) + 2
-            stroke = np.ones((size, 1) if horizontal else (1, size), np.uint8)
-            found |= lines & ~cv2.morphologyEx(mask, cv2.MORPH_OPEN, stroke)
+            left, top, wide, tall, _ = (int(v) for v in stats[index])
+            if wide >= share * whole:
+                window = slice(top, top + tall), slice(left, left + wide)
+                band = _straight((labels[window] == index) & (opened[window] > 0), ink[window], slender)
+                if band is not None:
+                    lines[window] |= band
     return found
 
 
-def _thickness(lines: Mask, horizontal: bool) -> float:
-    """Return how thick the lines of a mask are: the median length of their runs across."""
-    across = (lines if horizontal else lines.T) > 0
-    starts = across & ~np.vstack([np.zeros_like(across[:1]), across[:-1]])
-    runs = np.diff(np.flatnonzero(np.append(starts.T.ravel()[across.T.ravel()], True)))
-    return float(np.median(runs)) if len(runs) else 1.0
+def _straight(there: NDArray[np.bool_], ink: Mask, slender: float) -> Mask | None:
+    """Return the ink (h, w) on the line that runs through most of ``there`` from left to right; None where none does."""
+    width = there.shape[1]
+    column = there.sum(0)
+    bare = (column > 0) & (column <= 1.5 * np.percentile(column[column > 0], 30) + 1)  # where no stroke is attached
+    y, x = np.nonzero(there & bare)
+    scaled = x / width - 0.5
+    near = np.ones(len(x), bool)
+    for reach in (12.0, 6.0, 4.0, 3.0):
+        bend = np.polyfit(scaled[near], y[near], 2 if width > 60 else 1)
+        now = np.abs(np.polyval(bend, scaled) - y) <= reach
+        if len(np.unique(x[now])) < 0.3 * width:
+            return None
+        near = now
+    middle = np.polyval(bend, np.arange(width) / width - 0.5)
+    away = np.abs(np.arange(there.shape[0])[:, None] - middle)
+    inked = ink > 0
+    covered = (inked & (away <= 10)).sum(0)
+    thick = float(np.percentile(covered[covered > 0], 30)) if covered.any() else 0.0
+    if (covered > 0).mean() < 0.5 or width < slender * max(1.5, thick + 0.5):
+        return None
+    crossed = (inked & (away <= 1.5 * thick + 2)).sum(0) > 1.6 * thick + 1  # by a stroke
+    return np.asarray((inked & (away <= thick / 2 + 1) & ~crossed) * np.uint8(255), np.uint8)
 
 
 def without(mask: Mask, lines: Mask) -> Mask:
