@@ -23,7 +23,7 @@ from inkdigits.evaluation.reading import PageScore, errors_by_confidence, judged
 from inkdigits.files import write_json
 from inkdigits.imaging.files import sheets
 from inkdigits.imaging.made_pages import KINDS, make_page
-from inkdigits.imaging.normalize import to_bytes
+from inkdigits.imaging.pixels import to_bytes
 from inkdigits.reader import Reader, Reading
 
 HERE = Path(__file__).parent
@@ -131,6 +131,7 @@ def thresholds(digits: DigitSet, reader: Reader, pages: int) -> None:
 
 
 def main() -> None:
+    """Measure what the options ask for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path)
     parser.add_argument("--thresholds", action="store_true")
@@ -147,7 +148,9 @@ def main() -> None:
     if options.photos:
         results["photos"] = photos(options.photos, reader)
         for name, row in results["photos"].items():
-            print(f"{name:20} pooled {row['pooled']:.1%}  mean {row['mean']:.1%}  right {row['right']} of {row['pages']}")
+            print(
+                f"{name:20} pooled {row['pooled']:.1%}  mean {row['mean']:.1%}  right {row['right']} of {row['pages']}"
+            )
     write_json(options.out, results)
 
 

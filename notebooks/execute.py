@@ -18,6 +18,9 @@ def execute(path: Path) -> nbformat.NotebookNode:
         cell.metadata.pop("execution", None)  # times of execution would change with every run
         if cell.cell_type == "code":  # warnings name paths of this machine
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            for output in cell.outputs:
+                if "image/png" in output.get("data", {}):
+                    output["data"].pop("image/jpeg", None)  # the same picture again
     return notebook
 
 

@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from inkdigits.data import Dataset
-from inkdigits.imaging.normalize import to_grey, to_mnist
+from inkdigits.imaging.normalize import to_mnist
+from inkdigits.imaging.pixels import to_grey
 
 
 def test_mnist_digits_come_back_nearly_as_they_were(small: Dataset) -> None:

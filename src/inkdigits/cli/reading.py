@@ -225,14 +225,27 @@ def _annotate(reading: "Reading", target: Path, many: bool) -> None:
 def _pages_csv(readings: list[dict[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    head = ["source", "page", "line", "text", "place", "digit", "confidence", "reject", "left", "top", "width", "height"]
+    head = [
+        "source",
+        "page",
+        "line",
+        "text",
+        "place",
+        "digit",
+        "confidence",
+        "reject",
+        "left",
+        "top",
+        "width",
+        "height",
+    ]
     writer.writerow(head)
     for reading in readings:
         for number, line in enumerate(reading["lines"]):
             for place, digit in enumerate(line["digits"]):
                 value = "" if digit["digit"] is None else digit["digit"]
                 writer.writerow(
-                    [reading["source"], reading["page"], number, line["text"], place, value]
-                    + [digit["confidence"], digit["reject"] or "", *digit["box"]]
+                    (reading["source"], reading["page"], number, line["text"], place, value)
+                    + (digit["confidence"], digit["reject"] or "", *digit["box"])
                 )
     return text.getvalue()

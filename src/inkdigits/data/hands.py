@@ -30,7 +30,7 @@ def flagged_one(image: Picture, rng: np.random.Generator) -> Picture:
     if rng.random() < 0.2:
         foot = np.array([xs[ys >= bottom - 1].mean(), bottom - width / 2])
         half = rng.uniform(2, 6)
-        drawn = np.maximum(drawn, stroke(np.stack([foot - [half, 0], foot + [half, rng.normal()]]), width))
+        drawn = np.maximum(drawn, stroke(np.stack([foot - (half, 0), foot + np.array((half, rng.normal()))]), width))
     return drawn
 
 
@@ -41,7 +41,7 @@ def crossed_seven(image: Picture, rng: np.random.Generator) -> Picture:
     row = round(top + rng.uniform(0.42, 0.68) * (bottom - top))
     stem = np.array([xs[np.abs(ys - row) <= 1].mean() if (np.abs(ys - row) <= 1).any() else xs.mean(), row])
     half = np.array([rng.uniform(2.5, 6.5), rng.uniform(-2, 1)])
-    middle = stem + [rng.uniform(-1.5, 1.5), 0]
+    middle = stem + np.array((rng.uniform(-1.5, 1.5), 0))
     return np.maximum(image, stroke(np.stack([middle - half, middle + half]), _width(image)))
 
 
@@ -72,7 +72,7 @@ HANDS: dict[int, tuple[Callable[[Picture, np.random.Generator], Picture], float]
 def other_hands(
     images: NDArray[np.uint8], labels: NDArray[np.integer], share: float, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Return images uint8 (N, 28, 28) with ``share`` of the ones and sevens, and a quarter of that of the zeros, rewritten.
+    """Return images uint8 (N, 28, 28), ``share`` of the ones and sevens, and a quarter of it of the zeros, rewritten.
 
     Half of ``share`` of all of them are drawn again with one pen. Their labels (N,) stay as they are.
     """

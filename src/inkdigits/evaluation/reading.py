@@ -1,4 +1,4 @@
-"""What a reader got right on pages whose numbers are known: edit distance, pages entirely right, errors by confidence."""
+"""What a reader got right on pages whose numbers are known: edits, pages entirely right, errors by confidence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -70,26 +70,27 @@ def sheets(source: Path | bytes, name: str = "", longest: int | None = None) -> 
         See :func:`read_pixels`; for a PDF that needs a password or has more than 1,000 pages too.
     """
     name = name or (str(source) if isinstance(source, Path) else "the image")
-    with _explained(name):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is stricter
-            start = source[:5] if isinstance(source, bytes) else _start(source)
-            if start == b"%PDF-":
-                yield from _pdf(source, name)
-                return
-            with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
-                count = getattr(opened, "n_frames", 1) if opened.format == "TIFF" else 1
-                _limit(count, name)
-                for index in range(count):
-                    if index:
-                        opened.seek(index)
-                    yield _sheet(opened, name, longest)
+    with _explained(name), warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is stricter
+        start = source[:5] if isinstance(source, bytes) else _start(source)
+        if start == b"%PDF-":
+            yield from _pdf(source, name)
+            return
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
+            count = getattr(opened, "n_frames", 1) if opened.format == "TIFF" else 1
+            _limit(count, name)
+            for index in range(count):
+                if index:
+                    opened.seek(index)
+                yield _sheet(opened, name, longest)
 
 
 def _sheet(opened: Image.Image, name: str, longest: int | None) -> Sheet:
     width, height = opened.size
     if width * height > MAX_PIXELS:
-        raise DataError(f"{name} has {width}x{height} pixels, more than {MAX_PIXELS // 1_000_000} million; scale it down")
+        raise DataError(
+            f"{name} has {width}x{height} pixels, more than {MAX_PIXELS // 1_000_000} million; scale it down"
+        )
     if longest and max(width, height) > longest and opened.format == "JPEG":
         scale = longest / max(width, height)
         opened.draft(None, (round(width * scale), round(height * scale)))

@@ -1,4 +1,4 @@
-"""Ink and paper: of any page the map of its ink, 0 on paper whatever its shade, light or colour, and which pixels count.
+"""Ink and paper: the map of a page's ink, 0 on paper whatever its shade, light or colour, and which pixels count.
 
 The paper's shade is a grey closing of the page, at a coarse scale; the ink is what stays below it, as a share of it, in
 the channel that shows it best. A threshold that follows the strongest ink nearby keeps faint and strong writing alike
@@ -11,6 +11,8 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from inkdigits.imaging.pixels import to_grey
 
 COARSE = 240  # longer side of the page on which the paper's shade is found, pixels
 PATCH = 31  # side of the closing there: strokes are narrower, shadows' edges wider
@@ -34,7 +36,7 @@ def light_on_dark(grey: NDArray[np.uint8]) -> bool:
     """
     small = _shrunk(grey, COARSE)
     reach = min(AROUND, max(small.shape) // 3 + 1)
-    around = cv2.medianBlur(cv2.copyMakeBorder(small, *[reach] * 4, cv2.BORDER_REFLECT), 2 * reach + 1)
+    around = cv2.medianBlur(np.pad(small, reach, mode="symmetric"), 2 * reach + 1)
     difference = small.astype(np.float32) - around[reach:-reach, reach:-reach]
     return float((difference.clip(0) ** 3).mean()) > 1.5 * float(((-difference).clip(0) ** 3).mean())
 
@@ -44,12 +46,12 @@ def ink_map(page: NDArray[np.uint8]) -> Ink:
 
     Coloured ink counts in the channel that shows it best, if grey shows it too: JPEG lets colour bleed, not light.
     """
-    grey = page if page.ndim == 2 else cv2.cvtColor(page, cv2.COLOR_RGB2GRAY)
-    layers = [grey] if page.ndim == 2 else [grey, *cv2.split(page)]
+    grey = to_grey(page)
+    layers = [grey] if page.ndim == 2 else [grey, *(np.ascontiguousarray(page[..., i]) for i in range(3))]
     dark = light_on_dark(grey)
     shares = []  # of the paper's light that is taken
     for layer in layers:
-        layer = cv2.bitwise_not(layer) if dark else layer
+        layer = np.asarray(255 - layer, np.uint8) if dark else layer
         paper = _paper(layer)
         least = max(16, int(0.25 * np.median(paper[::8, ::8])))
         shares.append(cv2.divide(cv2.subtract(paper, layer), np.maximum(paper, least), scale=255))
@@ -60,7 +62,7 @@ def ink_map(page: NDArray[np.uint8]) -> Ink:
 
 
 def grain(ink: Ink) -> Ink:
-    """Return the standard deviation of the paper's noise around every pixel, (H, W): there is more of it in the dark."""
+    """Return the standard deviation of the paper's noise around every pixel, (H, W); there is more in the dark."""
     height, width = ink.shape
     rough = cv2.absdiff(ink, cv2.blur(ink, (3, 3)))
     size = max(2, width // GRAIN_CELL), max(2, height // GRAIN_CELL)
@@ -95,6 +97,13 @@ def inked(ink: Ink, share: float = SHARE) -> Mask:
     reach = 2 * (max(height, width) // 300) + 3
     bridged = cv2.morphologyEx(sure, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     return np.asarray(cv2.bitwise_or(sure, bridged & ((ink > np.maximum(FAINT * level, 3 * noise)) * np.uint8(255))))
+
+
+def stroke_width(mask: Mask) -> float:
+    """Return how wide the strokes of a mask (H, W) are, pixels: twice the middle distance of their ridge from paper."""
+    inside = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)
+    ridge = inside[(inside > 0) & (inside >= cv2.dilate(inside, np.ones((3, 3), np.uint8)) - 1e-3)]
+    return max(1.0, 2 * float(np.median(ridge)) - 1) if len(ridge) else 1.0
 
 
 def _paper(layer: NDArray[np.uint8]) -> NDArray[np.uint8]:

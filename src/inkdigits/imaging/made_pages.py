@@ -1,4 +1,4 @@
-"""Pages made of given digits, with their truth: numbers on photographed paper, on rules and squares, in boxes, touching.
+"""Pages made of given digits, with their truth: on photographed paper, on rules and squares, in boxes, touching.
 
 To test and to tune a reader with; nothing is taken from real pages. The same seed makes the same page.
 """
@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from inkdigits.errors import unknown
 
 Ink = NDArray[np.float32]  # (H, W) in [0, 1]
-WORDS = "Name Date Total Sum Page No Class Form Team Score Price Code Item Room Amount Signed Week".split()
+WORDS = tuple("Name Date Total Sum Page No Class Form Team Score Price Code Item Room Amount Signed Week".split())
 LETTERS = "ABDEFHKMNPRTVWXY"  # written into boxes where no digit belongs
 LETTER_FONT = 96
 
@@ -136,7 +136,7 @@ def make_page(kind: str, images: NDArray[np.uint8], labels: NDArray[np.integer],
 
 
 def photographed(ink: Ink, printed: Ink, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return a page's ink (H, W) as a camera may see it: pen, paper, light, a slant, blur, grain and JPEG; (H, W, 3)."""
+    """Return a page's ink (H, W) as a camera may see it, (H, W, 3): pen, paper, light, slant, blur, grain and JPEG."""
     height, width = ink.shape
     margin = round(0.05 * max(height, width))
     ink, printed = (np.pad(layer, margin) for layer in (ink, printed))
@@ -148,21 +148,24 @@ def photographed(ink: Ink, printed: Ink, rng: np.random.Generator) -> NDArray[np
     moved = (corners - middle) @ turn * rng.uniform(0.94, 0.99) + middle
     moved += rng.uniform(-0.012, 0.012, (4, 2)) * max(height, width)
     view = cv2.getPerspectiveTransform(corners, moved.astype(np.float32))
-    ink, printed = (cv2.warpPerspective(layer, view, (width, height)) for layer in (ink, printed))
+    ink, printed = (
+        np.asarray(cv2.warpPerspective(layer, view, (width, height)), np.float32) for layer in (ink, printed)
+    )
     pen = np.array(((25, 25, 30), (30, 40, 120), (70, 70, 75), (20, 20, 80))[int(rng.integers(4))], np.float32)
     press = rng.uniform(0.75, 1.0)
     rule = np.array(((40, 40, 40), (120, 150, 200), (150, 150, 150))[int(rng.integers(3))], np.float32)
     paper = rng.uniform(175, 250) * np.array([1, rng.uniform(0.95, 1), rng.uniform(0.85, 1)], np.float32)
-    page = np.broadcast_to(paper, (height, width, 3)).astype(np.float32)
+    page = np.broadcast_to(paper, (height, width, 3))
     page = page * (1 - printed[..., None]) + rule * printed[..., None]
     share = (ink.clip(0, 1) * press)[..., None]
     page = page * (1 - share) + pen * share
-    page *= _light((height, width), rng)[..., None]
-    page = cv2.GaussianBlur(page, (0, 0), rng.uniform(0.3, 1.0))
-    page += rng.normal(0, rng.uniform(1, 6), (height, width, 1)) + rng.normal(0, 1.5, page.shape)
+    page = page * _light((height, width), rng)[..., None]
+    blurred = np.asarray(cv2.GaussianBlur(page, (0, 0), rng.uniform(0.3, 1.0)), np.float32)
+    page = blurred + rng.normal(0, rng.uniform(1, 6), (height, width, 1)) + rng.normal(0, 1.5, page.shape)
     seen = page.clip(0, 255).astype(np.uint8)
     _, packed = cv2.imencode(".jpg", seen[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(60, 96))])
-    return np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[..., ::-1])
+    back = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(back[..., ::-1])
 
 
 def _light(shape: tuple[int, int], rng: np.random.Generator) -> Ink:
@@ -257,4 +260,4 @@ def _letter(letter: str, height: float) -> Ink:
     box = canvas.getbbox() or (0, 0, 1, 1)
     cut = canvas.crop(box)
     scale = height / cut.height
-    return np.asarray(cut.resize((max(1, round(cut.width * scale)), round(height))), np.float32) / 255
+    return np.asarray(cut.resize((max(1, round(cut.width * scale)), round(height))), np.float32) / np.float32(255)

@@ -11,7 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.ink import ink_map, inked
+from inkdigits.imaging.ink import ink_map, inked, stroke_width
+from inkdigits.imaging.pixels import to_bytes, to_grey
 
 SIZE = 28  # side of the finished image, pixels
 BOX = 20  # side of the box that the digit fills, pixels
@@ -19,49 +20,6 @@ LARGE = 48  # longer side from which on an image is taken for a piece of paper, 
 MOST = 128  # and to which it is scaled down
 SPECK = 0.03  # of the largest piece of ink that a piece must have to belong to the digit
 STROKE = 2.0  # pixels of the finished image that a stroke is wide, at least
-
-
-def to_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return an image (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) as uint8, grey (H, W) or colour (H, W, 3).
-
-    16-bit values are scaled by 1/257, floats and booleans are taken as [0, 1]; transparency is laid on white.
-
-    Raises
-    ------
-    ValueError
-        When the array is empty, of another shape or kind, or holds NaN or infinity.
-    """
-    if image.ndim not in (2, 3) or image.size == 0 or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
-        raise ValueError(f"an image of shape {image.shape} is neither grey (H, W) nor colour (H, W, 3 or 4)")
-    if image.dtype.kind not in "buif":
-        raise ValueError(f"an image holds numbers, not {image.dtype}")
-    if image.dtype == np.uint16:
-        image = np.asarray((image // 257).astype(np.uint8))
-    elif image.dtype != np.uint8:
-        if not np.isfinite(image).all():
-            raise ValueError("the image holds NaN or infinite pixels")
-        image = np.asarray((image.astype(np.float32).clip(0, 1) * 255).round(), np.uint8)
-    if image.ndim == 2:
-        return image
-    if image.shape[2] == 4:
-        alpha = image[..., 3]
-        if int(alpha.min()) == 255:
-            return np.ascontiguousarray(image[..., :3])
-        share = (alpha / np.float32(255))[..., None]
-        return np.asarray((image[..., :3] * share + 255 * (1 - share)).round(), np.uint8)
-    return image if image.shape[2] == 3 else np.ascontiguousarray(image[..., 0])
-
-
-def to_grey(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return an image as :func:`to_bytes` takes it as grey uint8 (H, W), by the luma of ITU-R BT.601.
-
-    Raises
-    ------
-    ValueError
-        See :func:`to_bytes`.
-    """
-    values = to_bytes(image)
-    return values if values.ndim == 2 else np.asarray(cv2.cvtColor(values, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -133,7 +91,7 @@ def _from_paper(pixels: NDArray[np.uint8]) -> Crop:
         pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
     ink = ink_map(pixels)
     mask = inked(ink)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     areas = stats[1:, cv2.CC_STAT_AREA]
     if not len(areas):
         return Crop(np.zeros((SIZE, SIZE), np.uint8), 0.0, (0, 0, 0, 0))
@@ -143,7 +101,7 @@ def _from_paper(pixels: NDArray[np.uint8]) -> Crop:
     near = cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0
     strongest = float(np.percentile(ink[mask > 0], 90))
     digit = np.where(near, ink * (255 / strongest), 0).clip(0, 255).astype(np.uint8)
-    box = tuple(int(round(value / scale)) for value in (left, top, wide, tall))
+    box = tuple(round(value / scale) for value in (left, top, wide, tall))
     return Crop(framed(digit), 255 * strongest, (box[0], box[1], box[2], box[3]))
 
 
@@ -158,9 +116,7 @@ def framed(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
     digit = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = BOX / max(digit.shape)
     if scale < 0.7:
-        inside = cv2.distanceTransform(np.pad(np.asarray((digit > 100) * 255, np.uint8), 1), cv2.DIST_L2, 3)
-        ridge = inside[(inside > 0) & (inside >= cv2.dilate(inside, np.ones((3, 3), np.uint8)) - 1e-3)]
-        stroke = max(1.0, 2 * float(np.median(ridge)) - 1) if len(ridge) else 1.0
+        stroke = stroke_width(np.asarray((digit > 100) * np.uint8(255), np.uint8))
         widen = round(STROKE / scale - stroke)
         if widen > 1:
             element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (widen, widen))

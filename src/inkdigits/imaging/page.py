@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.imaging.ink import Ink, Mask, ink_map, inked
-from inkdigits.imaging.normalize import to_bytes
+from inkdigits.imaging.pixels import to_bytes
 from inkdigits.imaging.rulings import Box, tilt
 
 LONGEST = 1800  # longer side of the page at its working size, pixels
@@ -57,7 +57,7 @@ def prepare(picture: NDArray[Any], quarter_turns: int = 0, size: tuple[int, int]
     Raises
     ------
     ValueError
-        See :func:`inkdigits.imaging.normalize.to_bytes`.
+        See :func:`inkdigits.imaging.pixels.to_bytes`.
     """
     pixels = to_bytes(picture)
     height, width = pixels.shape[:2]
@@ -71,7 +71,9 @@ def prepare(picture: NDArray[Any], quarter_turns: int = 0, size: tuple[int, int]
     if turns:
         tall, wide = pixels.shape[:2]
         pixels = np.ascontiguousarray(np.rot90(pixels, turns))
-        quarter = {1: [[0, 1, 0], [-1, 0, wide]], 2: [[-1, 0, wide], [0, -1, tall]], 3: [[0, -1, tall], [1, 0, 0]]}[turns]
+        quarter = {1: [[0, 1, 0], [-1, 0, wide]], 2: [[-1, 0, wide], [0, -1, tall]], 3: [[0, -1, tall], [1, 0, 0]]}[
+            turns
+        ]
         there = np.array([*quarter, [0, 0, 1]], float) @ there
     ink = ink_map(pixels)
     faint = inked(ink, 0.0)

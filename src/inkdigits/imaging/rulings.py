@@ -48,7 +48,7 @@ def tilt(mask: Mask) -> float:
 
 
 def rules(mask: Mask) -> Mask:
-    """Return the pixels (H, W) of an upright page's ruled lines and frames, slightly bent or tilted ones too."""
+    """Return the pixels (H, W) of an upright page's ruled lines and frames, also if they bend or tilt a little."""
     height, width = mask.shape
     found = np.zeros_like(mask)
     run = max(12, round(0.03 * max(height, width)))
@@ -71,7 +71,7 @@ def rules(mask: Mask) -> Mask:
 
 
 def _straight(there: NDArray[np.bool_], ink: Mask, slender: float) -> Mask | None:
-    """Return the ink (h, w) on the line that runs through most of ``there`` from left to right; None where none does."""
+    """Return the ink (h, w) on the line that runs through most of ``there`` to the right; None where none does."""
     width = there.shape[1]
     column = there.sum(0)
     bare = (column > 0) & (column <= 1.5 * np.percentile(column[column > 0], 30) + 1)  # where no stroke is attached
@@ -109,9 +109,9 @@ def without(mask: Mask, lines: Mask) -> Mask:
         element = np.ones(size, np.uint8)
         anchor = (1, 0) if vertical else (0, 1)
         other = (1, reach) if vertical else (reach, 1)
-        before, after = (cv2.dilate(rest, element, anchor=a) for a in (anchor, other))
+        before, after = (np.asarray(cv2.dilate(rest, element, anchor=a), np.uint8) for a in (anchor, other))
         kept |= before & after & lines
-    left = np.asarray(cv2.bitwise_or(rest, kept))
+    left = np.asarray(cv2.bitwise_or(rest, kept), np.uint8)
     near = cv2.dilate(lines, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     count, labels = cv2.connectedComponents(left)
     sizes = np.bincount(labels.ravel(), minlength=count)
@@ -243,7 +243,7 @@ def _in_rows(boxes: NDArray[np.int32]) -> list[Frame]:
 
 
 def box_contents(frames: Sequence[Frame], ink: Ink) -> list[Mask]:
-    """Return for every box the pixels (height, width) of the writing inside it; without what is printed in all of them."""
+    """Return for every box the pixels (height, width) of the writing in it, without what is printed in all of them."""
     patches = [ink[top : top + tall, left : left + wide] for left, top, wide, tall in (f.inside for f in frames)]
     printed = _printed(patches)
     strengths = np.array([np.percentile(patch, 98) for patch in patches])

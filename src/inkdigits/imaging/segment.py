@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.ink import Ink, Mask
-from inkdigits.imaging.normalize import SIZE, framed
+from inkdigits.imaging.ink import Ink, Mask, stroke_width
+from inkdigits.imaging.normalize import framed
 from inkdigits.imaging.rulings import Box
 
 MOST = 3000  # pieces of ink on a page that are looked at
@@ -146,7 +146,7 @@ def find_lines(pieces: Sequence[Piece], ink: Ink) -> list[TextLine]:
 
 
 def _blot(piece: Piece, shape: tuple[int, ...]) -> bool:
-    """Return whether a piece is a dark corner or the edge of the paper: large, and at the page's rim, or without strokes."""
+    """Return whether a piece is a dark corner or the edge of the paper: large, or without strokes, at the page's rim."""
     height, width = shape
     left, top, wide, tall = piece.box
     area = cv2.countNonZero(piece.mask)
@@ -239,11 +239,7 @@ def _merged(chains: list[list[Piece]], height: float, slope: float) -> list[list
         for other in out:
             span, there = around([p.box for p in chain]), around([p.box for p in other])
             shared = min(span[0] + span[2], there[0] + there[2]) - max(span[0], there[0])
-            close = min(
-                abs(_middle(a)[1] - _middle(b)[1] - slope * (_middle(a)[0] - _middle(b)[0]))
-                for a in chain
-                for b in (min(other, key=lambda b, a=a: abs(_middle(b)[0] - _middle(a)[0])),)
-            )
+            close = _apart(chain, other, slope)
             apart = max(0, -shared) / height
             if shared < 0.6 * min(span[2], there[2]) and close < min(0.7, 0.45 + 0.05 * apart) * height:
                 other.extend(chain)
@@ -251,6 +247,14 @@ def _merged(chains: list[list[Piece]], height: float, slope: float) -> list[list
         else:
             out.append(list(chain))
     return out
+
+
+def _apart(chain: Sequence[Piece], other: Sequence[Piece], slope: float) -> float:
+    """Return how far, in pixels, two chains are off one level, where they are nearest to one another along it."""
+    here, there = (np.array([_middle(piece) for piece in pieces]) for pieces in (chain, other))
+    nearest = np.abs(here[:, None, 0] - there[None, :, 0]).argmin(1)
+    step = here - there[nearest]
+    return float(np.abs(step[:, 1] - slope * step[:, 0]).min())
 
 
 def _attach(piece: Piece, chains: list[list[Piece]], height: float, slope: float) -> None:
@@ -275,13 +279,13 @@ def cuts(piece: Piece, height: float) -> list[Piece]:
 
     ``height`` is that of the line's digits.
     """
-    left, top, wide, tall = piece.box
+    _, _, wide, tall = piece.box
     if wide < CUT_WIDTH * height or tall < CORE * height:
         return [piece]
     scale = min(1.0, 48 / tall)
-    small = piece.mask if scale == 1 else cv2.resize(piece.mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(piece.mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     rows, columns = small.shape
-    stroke = _stroke(small)
+    stroke = stroke_width(small)
     cost = small.astype(np.float32) / 255 + 0.02
     reach = cost[0].copy()
     came = np.zeros((rows, columns), np.int8)
@@ -295,7 +299,7 @@ def cuts(piece: Piece, height: float) -> list[Piece]:
     least = max(2, round(0.16 * height * scale))
     seams: list[tuple[float, NDArray[np.intp]]] = []
     taken = np.zeros(columns, bool)
-    taken[: least], taken[max(0, columns - least) :] = True, True
+    taken[:least], taken[max(0, columns - least) :] = True, True
     while len(seams) < 4 * columns // max(1, round(height * scale)) + 2:
         free = np.where(taken, np.inf, ties)
         end = int(free.argmin())
@@ -337,13 +341,6 @@ def _split(piece: Piece, seams: list[tuple[float, NDArray[np.intp]]], scale: flo
     return parts
 
 
-def _stroke(mask: Mask) -> float:
-    """Return the width of the stroke, in pixels: twice the middle distance of its ridge from the paper."""
-    inside = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)
-    ridge = inside[(inside > 0) & (inside >= cv2.dilate(inside, np.ones((3, 3), np.uint8)) - 1e-3)]
-    return max(1.0, 2 * float(np.median(ridge)) - 1) if len(ridge) else 1.0
-
-
 def candidates(line: TextLine, ink: Ink) -> list[Candidate]:
     """Return every run of neighbouring pieces of a line that is not too wide for one digit."""
     found = []
@@ -371,7 +368,7 @@ def picture(run: Sequence[Piece], box: Box, ink: Ink) -> NDArray[np.uint8]:
         x, y = piece.box[0] - left + 1, piece.box[1] - top + 1
         view = mask[y : y + piece.box[3], x : x + piece.box[2]]
         np.maximum(view, piece.mask, out=view)
-    mask = cv2.dilate(mask, np.ones((3, 3), np.uint8))
+    mask = np.asarray(cv2.dilate(mask, np.ones((3, 3), np.uint8)), np.uint8)
     height, width = ink.shape
     patch = np.zeros((tall + 2, wide + 2), np.float32)
     y0, x0 = max(0, top - 1), max(0, left - 1)
@@ -380,6 +377,3 @@ def picture(run: Sequence[Piece], box: Box, ink: Ink) -> NDArray[np.uint8]:
     patch[mask == 0] = 0
     strongest = float(np.percentile(patch[mask > 0], 90)) or 1.0
     return framed(np.asarray((patch * (255 / strongest)).clip(0, 255), np.uint8))
-
-
-

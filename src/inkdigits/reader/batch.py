@@ -1,4 +1,4 @@
-"""Reading many images on a cluster: a callable that travels by pickle and takes batches, for Ray Data, Spark or Daft."""
+"""Many images on a cluster: a callable that travels by pickle and takes batches, for Ray Data, Spark or Daft."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,9 @@ class BatchReader:
         Those of :class:`inkdigits.reader.reader.Settings`.
     """
 
-    def __init__(self, model: str | Path | None = None, column: str = "bytes", threads: int = 1, **settings: Any) -> None:
+    def __init__(
+        self, model: str | Path | None = None, column: str = "bytes", threads: int = 1, **settings: Any
+    ) -> None:
         Settings(**settings)
         self.model, self.column, self.threads, self.settings = model, column, threads, settings
         self._reader: Reader | None = None
@@ -36,8 +38,8 @@ class BatchReader:
 
         Returns
         -------
-        Of a sequence of bytes a list of dictionaries, ``text``, ``reading`` (JSON) and ``error`` (None, or one line); of a
-        mapping the same mapping with those three columns, object arrays, beside its own.
+        Of a sequence of bytes a list of dictionaries, ``text``, ``reading`` (JSON) and ``error`` (None, or one line); of
+        a mapping the same mapping with those three columns, object arrays, beside its own.
         """
         if self._reader is None:
             self._reader = Reader(self.model, self.threads)

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from inkdigits.errors import DataError
-from inkdigits.imaging.normalize import to_bytes
+from inkdigits.imaging.pixels import to_bytes
 from inkdigits.reader.reading import Digit, Reading
 
 SURE, FAIRLY = 0.99, 0.9

@@ -1,7 +1,7 @@
 """Whole numbers: of all that satisfy a rule the likeliest, and its runner-up.
 
-A rule walks a number digit by digit and keeps a remainder; Viterbi's algorithm with two best ways to every remainder finds
-the two likeliest numbers that end in a right one, and the forward algorithm how likely all of them are together.
+A rule walks a number digit by digit and keeps a remainder; Viterbi's algorithm with two best ways to every remainder
+finds the two likeliest numbers that end in a right one, and the forward algorithm how likely all are together.
 """
 
 from collections.abc import Callable, Sequence
@@ -94,7 +94,9 @@ def satisfying(probabilities: NDArray[np.floating], check: Rule) -> Decoded | No
         for remainder, best in ways.items():
             for digit in range(10):
                 after = check.step(remainder, digit, place, length)
-                longer.setdefault(after, []).extend((score + logs[place, digit], text + str(digit)) for score, text in best)
+                longer.setdefault(after, []).extend(
+                    (score + logs[place, digit], text + str(digit)) for score, text in best
+                )
                 heavier[after] = heavier.get(after, 0.0) + mass[remainder] * float(np.exp(logs[place, digit]))
         ways = {remainder: sorted(best, reverse=True)[:2] for remainder, best in longer.items()}
         mass = heavier
@@ -136,7 +138,9 @@ def read_roster(path: Path) -> tuple[str, ...]:
     except FileNotFoundError:
         raise UsageError(f"the roster {path} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read the roster {path} ({error}); give a text file with a number on every line") from None
+        raise DataError(
+            f"cannot read the roster {path} ({error}); give a text file with a number on every line"
+        ) from None
     fields = ([field.strip().strip('"') for field in line.split(",")] for line in lines)
     numbers = [next((f for f in row if f.isascii() and f.isdigit()), "") for row in fields]
     found = tuple(dict.fromkeys(number for number in numbers if number))

@@ -182,7 +182,15 @@ class Reader:
         if best.quarters:
             warnings.append(f"turned by {90 * best.quarters} degrees to the left to be read")
         return Reading(
-            source, index, self.name, tuple(lines), tuple(warnings), 90 * best.quarters, best.layout, sheet.size, sheet.pixels
+            source,
+            index,
+            self.name,
+            tuple(lines),
+            tuple(warnings),
+            90 * best.quarters,
+            best.layout,
+            sheet.size,
+            sheet.pixels,
         )
 
     def _view(self, sheet: Sheet, settings: Settings, quarters: int) -> _View:
@@ -196,7 +204,7 @@ class Reader:
         return _View(page, "line", rows, score, quarters)
 
     def _boxes(self, page: Page, sure: bool) -> list[list[Glyph]] | None:
-        """Return a form's boxes row by row; None where there are none, or, unless ``sure``, where they hold no digits."""
+        """Return a form's boxes by row; None where there are none, or, unless ``sure``, where they hold no digits."""
         frames = find_boxes(page.faint)
         if not frames:
             return [] if sure else None

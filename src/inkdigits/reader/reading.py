@@ -58,6 +58,8 @@ class Line:
         What it was decoded by, such as ``luhn``; None where nothing but the digits decided.
     runner_up
         The next likeliest number that satisfies the rule, with its probability; None without a rule.
+    probability
+        Of the number, among those that satisfy the rule; None without one.
     """
 
     digits: tuple[Digit, ...]
@@ -73,7 +75,7 @@ class Line:
 
     @property
     def confidence(self) -> float:
-        """Probability that the whole number is right: with a rule, among those that satisfy it; 0 where one is declined."""
+        """Probability that the number is right; with a rule, among those that satisfy it. 0 where a digit is declined."""
         if self.probability is not None:
             return self.probability
         product = 1.0

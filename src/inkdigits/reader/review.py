@@ -10,7 +10,7 @@ from importlib.resources import files
 import numpy as np
 from PIL import Image
 
-from inkdigits.imaging.normalize import to_bytes
+from inkdigits.imaging.pixels import to_bytes
 from inkdigits.reader.reading import Digit, Reading
 
 DOUBTFUL = 0.99  # confidence below which a digit is shown

@@ -1,4 +1,4 @@
-"""How sure a digit must be for a share of errors: measured on made pages of digits that the model had not learned from."""
+"""How sure a digit must be for a share of errors: measured on made pages of digits that the model had not seen."""
 
 import json
 
@@ -21,4 +21,6 @@ def confidence_for(max_error: float) -> tuple[float, float]:
         if error <= max_error:
             return float(confidence), float(coverage)
     least = min(error for _, error, _ in rows)
-    raise UsageError(f"no threshold leaves an error of {100 * max_error:g} %; the least that was measured is {100 * least:.2g} %")
+    raise UsageError(
+        f"no threshold leaves an error of {100 * max_error:g} %; the least that was measured is {100 * least:.2g} %"
+    )

@@ -13,6 +13,7 @@ from inkdigits.imaging.sweeps import SWEEPS
 from inkdigits.report.figures import COLOURS, fonts, new_figure, panels, show_digit
 from inkdigits.report.robust import RobustnessReport
 
+ACROSS = 6  # panels of the heat map beside one another
 RELIABLE = 10  # digits that a bin needs to be drawn
 
 
@@ -22,9 +23,14 @@ def heat_map(report: RobustnessReport) -> Figure | None:
     if not names:
         return None
     count = len(report.results)
-    figure = new_figure(2.4 + 2.6 * count, 0.8 + 0.26 * len(names))
-    axes = figure.subplots(1, count, sharey=True, squeeze=False)[0]
-    for ax, (label, result) in zip(axes, report.results.items(), strict=True):
+    rows = -(-count // ACROSS)
+    columns = -(-count // rows)
+    figure = new_figure(2.4 + 2.2 * columns, rows * (0.8 + 0.26 * len(names)))
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    axes = list(grid.flat)
+    for ax in axes[count:]:
+        ax.set_axis_off()
+    for ax, (label, result) in zip(axes, report.results.items(), strict=False):
         values = 100 * np.array([result.corrupted[name] for name in names])
         image = ax.imshow(values, cmap="RdYlGn", vmin=0, vmax=100, aspect="auto")
         for row, name in enumerate(names):
@@ -37,8 +43,9 @@ def heat_map(report: RobustnessReport) -> Figure | None:
         ax.set_xticks(range(5), [str(severity) for severity in SEVERITIES])
         ax.set(xlabel="severity", title=label)
         ax.tick_params(length=0)
-    axes[0].set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=8)
-    figure.colorbar(image, ax=list(axes), label="accuracy, %", shrink=0.5)
+    for ax in grid[:, 0]:
+        ax.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=8)
+    figure.colorbar(image, ax=axes, label="accuracy, %", shrink=0.5)
     return figure
 
 

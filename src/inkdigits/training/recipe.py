@@ -32,7 +32,7 @@ class Recipe:
     augment: str = "none"
     distill: float = 0.0  # weight of a teacher's probabilities against the label, where there is a teacher
     non_digits: float = 0.0  # pictures of what is no digit beside each batch, as a share of it
-    hands: float = 0.0  # share of the ones and sevens that are given a flag or a bar, zeros a slash; half of it of any one pen
+    hands: float = 0.0  # share of the ones and sevens given a flag or a bar; half of it is drawn with one pen
     adversary: float = 0.0  # how far, in the L-infinity norm, each pixel is moved against the network before it learns
     adversary_steps: int = 10  # in which it is moved
     precision: str = "float32"  # of products and convolutions on the CPU; weights and their steps are always float32

@@ -1,0 +1,67 @@
+"""inkdigits serve, and data export-feedback; no PyTorch."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inkdigits.cli.common import Json, app, emit
+from inkdigits.cli.data import data_app
+from inkdigits.errors import InkdigitsError
+from inkdigits.progress import say
+
+
+@app.command("serve")
+def serve_command(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; one other than this machine's needs --token.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    token: Annotated[
+        str | None, typer.Option(envvar="INKDIGITS_TOKEN", show_envvar=True, help="What requests must know.")
+    ] = None,
+    feedback: Annotated[Path | None, typer.Option(help="Keep corrections in this SQLite file.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="An .onnx file of inkdigits export; the bundled one by default.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Threads that read; one a core by default.")] = None,
+    queue: Annotated[int, typer.Option(help="Requests that may wait; more are answered 429.")] = 128,
+    timeout: Annotated[float, typer.Option(help="Seconds for a body to arrive, and for an answer.")] = 30.0,
+    grace: Annotated[float, typer.Option(help="Seconds from not ready to closed, when told to stop.")] = 1.0,
+) -> None:
+    """Serve the reader over HTTP: a page to draw on, an API, and the Open Inference Protocol."""
+    with _extra():
+        from inkdigits.server import ServerSettings, serve
+
+    chosen = {} if workers is None else {"workers": workers}
+    settings = ServerSettings(model, token, feedback, queue=queue, timeout=timeout, grace=grace, **chosen)
+    serve(host, port, settings)
+
+
+@data_app.command("export-feedback")
+def export_feedback_command(
+    database: Annotated[Path, typer.Argument(help="The file of serve --feedback.")],
+    out: Annotated[Path, typer.Option(help="A new folder, or an .npz, for train --data.")],
+    as_json: Json = False,
+) -> None:
+    """Write the corrections that the service kept as a data set to train on."""
+    with _extra():
+        from inkdigits.server import export_feedback
+
+    counts = export_feedback(database, out)
+    if as_json:
+        emit({"out": str(out), "counts": counts})
+        return
+    say(f"{sum(counts.values()):,} corrections: " + ", ".join(f"{count:,} of {name}" for name, count in counts.items()))
+    typer.echo(out)
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """Say what to install where the service's packages are missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise InkdigitsError(f"this needs {error.name}: pip install 'inkdigits[serve]'") from error

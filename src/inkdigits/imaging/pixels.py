@@ -1,0 +1,50 @@
+"""Images of any kind as bytes: grey or colour, 8 bits a value."""
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def to_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return an image (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) as uint8, grey (H, W) or colour (H, W, 3).
+
+    16-bit values are scaled by 1/257, floats and booleans are taken as [0, 1]; transparency is laid on white.
+
+    Raises
+    ------
+    ValueError
+        When the array is empty, of another shape or kind, or holds NaN or infinity.
+    """
+    if image.ndim not in (2, 3) or image.size == 0 or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
+        raise ValueError(f"an image of shape {image.shape} is neither grey (H, W) nor colour (H, W, 3 or 4)")
+    if image.dtype.kind not in "buif":
+        raise ValueError(f"an image holds numbers, not {image.dtype}")
+    if image.dtype == np.uint16:
+        image = np.asarray((image // 257).astype(np.uint8))
+    elif image.dtype != np.uint8:
+        if not np.isfinite(image).all():
+            raise ValueError("the image holds NaN or infinite pixels")
+        image = np.asarray((image.astype(np.float32).clip(0, 1) * 255).round(), np.uint8)
+    if image.ndim == 2:
+        return image
+    if image.shape[2] == 4:
+        alpha = image[..., 3]
+        if int(alpha.min()) == 255:
+            return np.ascontiguousarray(image[..., :3])
+        share = (alpha / np.float32(255))[..., None]
+        return np.asarray((image[..., :3] * share + 255 * (1 - share)).round(), np.uint8)
+    return image if image.shape[2] == 3 else np.ascontiguousarray(image[..., 0])
+
+
+def to_grey(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return an image as :func:`to_bytes` takes it as grey uint8 (H, W), by the luma of ITU-R BT.601.
+
+    Raises
+    ------
+    ValueError
+        See :func:`to_bytes`.
+    """
+    values = to_bytes(image)
+    return values if values.ndim == 2 else np.asarray(cv2.cvtColor(values, cv2.COLOR_RGB2GRAY), np.uint8)
