@@ -17,6 +17,7 @@ Ink = NDArray[np.float32]  # (H, W) in [0, 1]
 WORDS = tuple("Name Date Total Sum Page No Class Form Team Score Price Code Item Room Amount Signed Week".split())
 LETTERS = "ABDEFHKMNPRTVWXY"  # written into boxes where no digit belongs
 LETTER_FONT = 96
+OVERLAP = 0.15  # of a digit's height, that one which touches reaches into its neighbour's box at most
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,7 @@ def _written(
             x = 4.5 * hand.height
             word = WORDS[int(rng.integers(len(WORDS)))]
             _print(printed, word, (round(0.5 * hand.height), round(base - 0.6 * hand.height)), 0.5 * hand.height)
-        text = ""
+        text, edge = "", x
         for _ in range(int(rng.integers(3, 11))):
             label, drawn = hand.digit(rng)
             y = round(base + slope * x - drawn.shape[0] + rng.normal(0, 0.05) * hand.height)
@@ -208,21 +209,22 @@ def _written(
                 break
             at = round(x)
             if text and rng.random() < touch:
-                at = _touching(ink, drawn, at, y)
+                at = _touching(ink, drawn, at, y, round(edge - OVERLAP * hand.height))
             _lay(ink, drawn, at, y)
             text += label
-            x = at + drawn.shape[1] + hand.height * spacing * rng.uniform(0.7, 1.4)
+            edge = at + drawn.shape[1]
+            x = edge + hand.height * spacing * rng.uniform(0.7, 1.4)
         lines.append(text)
     return ink, printed, [line for line in lines if line]
 
 
-def _touching(ink: Ink, drawn: Ink, x: int, y: int) -> int:
-    """Return how far left a digit moves until its ink meets what is there."""
-    for at in range(x, max(0, x - drawn.shape[1]), -1):
+def _touching(ink: Ink, drawn: Ink, x: int, y: int, least: int) -> int:
+    """Return how far left a digit moves until its ink meets what is there, or to ``least``."""
+    for at in range(x, max(0, least), -1):
         there = ink[y : y + drawn.shape[0], at : at + drawn.shape[1]]
         if ((there > 0.5) & (drawn[: there.shape[0], : there.shape[1]] > 0.5)).sum() >= 2:
             return at
-    return x
+    return max(0, least)
 
 
 def _rules(shape: tuple[int, ...], height: float, rng: np.random.Generator, squares: bool) -> Ink:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.imaging.ink import Ink, Mask, stroke_width
-from inkdigits.imaging.normalize import framed
+from inkdigits.imaging.normalize import SIZE, framed
 from inkdigits.imaging.rulings import Box
 
 MOST = 3000  # pieces of ink on a page that are looked at
@@ -22,10 +22,13 @@ CORE = 0.45  # of the writing's height that a digit has at least; what is smalle
 SPECK = 0.012  # of the square of the writing's height that ink covers at least, to count
 GAP = 3.5  # heights of the writing between neighbours on a line, at most
 STEP = 0.55  # heights of the writing by which the next digit on a line may sit higher or lower
-WIDEST = 1.7  # heights that a single digit is wide, at most
-RUN = 5  # pieces that make up a digit, at most
+WIDEST = 1.5  # heights that a single digit is wide, at most
+RUN = 7  # pieces that make up a digit, at most
 FAINT_LINE = 0.4  # of the page's usual ink that a line has at least
 WEAK = 0.5  # of the line's ink that a piece of it has at least
+ENOUGH = 64  # pixels of height to make pictures from
+APART = 0.12  # heights between seams, at least
+MOST_INK = 5.0  # widths of the stroke that a seam may cut
 CUT_WIDTH = 0.62  # heights from which on ink may be two digits that touch, and is cut
 
 
@@ -122,6 +125,7 @@ def find_lines(pieces: Sequence[Piece], ink: Ink) -> list[TextLine]:
     if not pieces:
         return []
     height = writing_height(pieces)
+    pieces = [piece for piece in pieces if not _ruling(piece, height)]
     cores = [p for p in pieces if CORE * height <= p.box[3] <= 2.6 * height and p.box[2] <= 12 * height]
     if not cores:
         return []
@@ -154,6 +158,15 @@ def _blot(piece: Piece, shape: tuple[int, ...]) -> bool:
     if not at_rim or min(height, width) < 100:
         return False
     return area > 0.008 * height * width or max(wide / width, tall / height) > 0.6 or area > 0.5 * wide * tall
+
+
+def _ruling(piece: Piece, height: float) -> bool:
+    """Return whether a piece is what is left of a rule: long, and of one thin stroke for most of its length."""
+    _, _, wide, tall = piece.box
+    if max(wide, tall) < 2 * height:
+        return False
+    along = np.count_nonzero(piece.mask, axis=0 if wide > tall else 1)
+    return bool(np.mean(along <= max(3.0, 0.12 * height)) > 0.7)
 
 
 def _darkness(piece: Piece, ink: Ink) -> float:
@@ -284,39 +297,61 @@ def cuts(piece: Piece, height: float) -> list[Piece]:
         return [piece]
     scale = min(1.0, 48 / tall)
     small = np.asarray(cv2.resize(piece.mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
-    rows, columns = small.shape
-    stroke = stroke_width(small)
-    cost = small.astype(np.float32) / 255 + 0.02
-    reach = cost[0].copy()
+    seams = _seams(small, height * scale)
+    if not seams:
+        return [piece]
+    return _split(piece, seams, scale)
+
+
+def _seams(mask: Mask, height: float) -> list[tuple[float, NDArray[np.intp]]]:
+    """Return the ways of least ink from the top of a mask (R, C) to its bottom, from the left.
+
+    Each is the best of those that cross the middle row at the same place; places that beat their neighbours count.
+    With each comes the ink on it, in widths of the stroke, and its column in every row, (R,).
+    """
+    rows, columns = mask.shape
+    stroke = stroke_width(mask)
+    cost = mask.astype(np.float32) / 255 + 0.02
+    middle = rows // 2
+    down, from_above = _reach(cost[: middle + 1])
+    up, from_below = _reach(cost[middle:][::-1])
+    ties = (down + up - cost[middle] - 0.02 * rows) / stroke
+    least = max(2, round(APART * height))
+    padded = np.pad(ties, least, constant_values=np.inf)
+    lowest = np.lib.stride_tricks.sliding_window_view(padded, 2 * least + 1).min(1)
+    inner = slice(max(1, least // 2), columns - max(1, least // 2))
+    found = []
+    last = -least
+    for column in np.flatnonzero((ties <= lowest) & (ties < MOST_INK)):
+        if not inner.start <= column < inner.stop or column - last < least:
+            continue
+        last = int(column)
+        above, below = _walk(from_above, last)[::-1], _walk(from_below, last)
+        found.append((max(0.0, float(ties[column])), np.concatenate([above, below[1:]])))
+    return found
+
+
+def _reach(cost: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+    """Return the least cost from any place in the first row of (R, C) to every one in the last, and the steps there."""
+    rows, columns = cost.shape
+    total = cost[0].copy()
     came = np.zeros((rows, columns), np.int8)
     for row in range(1, rows):
-        padded = np.pad(reach, 1, constant_values=np.inf)
+        padded = np.pad(total, 1, constant_values=np.inf)
         options = np.stack([padded[:-2] + 0.01, padded[1:-1], padded[2:] + 0.01])
         choice = options.argmin(0)
         came[row] = choice - 1
-        reach = options[choice, np.arange(columns)] + cost[row]
-    ties = (reach - 0.02 * rows) / stroke
-    least = max(2, round(0.16 * height * scale))
-    seams: list[tuple[float, NDArray[np.intp]]] = []
-    taken = np.zeros(columns, bool)
-    taken[:least], taken[max(0, columns - least) :] = True, True
-    while len(seams) < 4 * columns // max(1, round(height * scale)) + 2:
-        free = np.where(taken, np.inf, ties)
-        end = int(free.argmin())
-        if not free[end] < 3.2:
-            break
-        seam = np.empty(rows, np.intp)
-        column = end
-        for row in range(rows - 1, -1, -1):
-            seam[row] = column
-            column += int(came[row, column])
-        taken[max(0, end - least) : end + least + 1] = True
-        if all(np.abs(seam - other).mean() >= 0.7 * least for _, other in seams):
-            seams.append((float(free[end]), seam))
-    if not seams:
-        return [piece]
-    seams.sort(key=lambda entry: float(entry[1].mean()))
-    return _split(piece, seams, scale)
+        total = (options[choice, np.arange(columns)] + cost[row]).astype(np.float32)
+    return total, came
+
+
+def _walk(came: NDArray[np.int8], column: int) -> NDArray[np.intp]:
+    """Return the columns of the way that ends in the last row at ``column``, from there back to the first row."""
+    way = np.empty(len(came), np.intp)
+    for index, row in enumerate(range(len(came) - 1, -1, -1)):
+        way[index] = column
+        column += int(came[row, column])
+    return way
 
 
 def _split(piece: Piece, seams: list[tuple[float, NDArray[np.intp]]], scale: float) -> list[Piece]:
@@ -345,6 +380,7 @@ def candidates(line: TextLine, ink: Ink) -> list[Candidate]:
     """Return every run of neighbouring pieces of a line that is not too wide for one digit."""
     found = []
     pieces = line.pieces
+    small, scaled = _scaled(line, ink)
     for start in range(len(pieces)):
         gap = 0.0
         for stop in range(start + 1, min(start + RUN, len(pieces)) + 1):
@@ -356,13 +392,32 @@ def candidates(line: TextLine, ink: Ink) -> list[Candidate]:
             gap += max(0.0, between)
             if between > 0.35 * line.height:
                 break
-            found.append(Candidate(start, stop, box, picture(run, box, ink), run[0].joined, gap))
+            found.append(Candidate(start, stop, box, picture(small[start:stop], scaled), run[0].joined, gap))
     return found
 
 
-def picture(run: Sequence[Piece], box: Box, ink: Ink) -> NDArray[np.uint8]:
+def _scaled(line: TextLine, ink: Ink) -> tuple[list[Piece], Ink]:
+    """Return a line's pieces and the ink that they lie on, of a size at which pictures are quickly made."""
+    if line.height <= ENOUGH:
+        return list(line.pieces), ink
+    left, top, wide, tall = line.box
+    scale = ENOUGH / line.height
+    size = max(1, round(wide * scale)), max(1, round(tall * scale))
+    scaled = np.asarray(cv2.resize(ink[top : top + tall, left : left + wide], size, interpolation=cv2.INTER_AREA))
+    pieces = []
+    for piece in line.pieces:
+        x, y, w, h = piece.box
+        now = max(1, round(w * scale)), max(1, round(h * scale))
+        mask = cv2.resize(piece.mask, now, interpolation=cv2.INTER_AREA)
+        mask = np.asarray((mask > 60) * np.uint8(255), np.uint8)
+        at = round((x - left) * scale), round((y - top) * scale)
+        pieces.append(Piece((*at, *now), mask, piece.joined))
+    return pieces, np.asarray(scaled, np.float32)
+
+
+def picture(run: Sequence[Piece], ink: Ink) -> NDArray[np.uint8]:
     """Return the ink of some pieces, and of nothing else, in the form of MNIST, uint8 (28, 28)."""
-    left, top, wide, tall = box
+    left, top, wide, tall = around([piece.box for piece in run])
     mask = np.zeros((tall + 2, wide + 2), np.uint8)
     for piece in run:
         x, y = piece.box[0] - left + 1, piece.box[1] - top + 1
@@ -375,5 +430,7 @@ def picture(run: Sequence[Piece], box: Box, ink: Ink) -> NDArray[np.uint8]:
     y1, x1 = min(height, top + tall + 1), min(width, left + wide + 1)
     patch[y0 - top + 1 : y1 - top + 1, x0 - left + 1 : x1 - left + 1] = ink[y0:y1, x0:x1]
     patch[mask == 0] = 0
+    if not patch.any():
+        return np.zeros((SIZE, SIZE), np.uint8)
     strongest = float(np.percentile(patch[mask > 0], 90)) or 1.0
     return framed(np.asarray((patch * (255 / strongest)).clip(0, 255), np.uint8))

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from inkdigits.imaging.segment import CORE, Candidate, TextLine
 
 DIGIT = -0.7  # log-probability that every further digit costs
-CUT = -0.5  # what it costs to cut one stroke's width of ink
+CUT = -0.4  # what it costs to cut one stroke's width of ink
 SHORT = -6.0  # what it costs to be lower than a digit of the line, times the share that is lacking beyond a quarter
 WIDE = -9.0  # what it costs to be wider than the height of the line, times what is beyond
+WIDTHS = np.array([1.1, 0.7, 1.25, 1.0, 1.0, 1.3, 0.95, 1.0, 1.0, 0.85])  # over heights, as nine tenths of MNIST's
+SLACK = -5.0  # what it costs to be wider for its height than that, times what is beyond
 GAP = -4.0  # what it costs that its pieces stand apart, times the paper between them, in heights of the line
 SPECK = -0.4  # what it costs to leave out a speck
 LEFT_OUT = -7.0  # and ink as high as a digit
@@ -27,18 +29,23 @@ class Step:
 
 
 def path(
-    line: TextLine, candidates: Sequence[Candidate], likelihood: NDArray[np.float64], length: int | None = None
+    line: TextLine,
+    candidates: Sequence[Candidate],
+    digits: NDArray[np.integer],
+    likelihood: NDArray[np.float64],
+    length: int | None = None,
 ) -> tuple[list[Step], float]:
     """Return the likeliest steps through a line, without the specks left out, and their log-probability.
 
     Parameters
     ----------
-    likelihood
-        float64 (N,): the log-probability that a candidate is some digit, no digit being one of the outcomes.
+    digits, likelihood
+        (N,): the digit that a candidate most likely is, and the log-probability that it is, no digit being one of the
+        outcomes.
     length
         How many digits must be read; where no way has so many, the likeliest way of all is returned.
     """
-    read, skipped = _costs(line, candidates, likelihood)
+    read, skipped = _costs(line, candidates, digits, likelihood)
     if length is not None:
         steps, score = _best(len(line.pieces), candidates, read, skipped, length)
         if np.isfinite(score):
@@ -48,15 +55,16 @@ def path(
 
 
 def _costs(
-    line: TextLine, candidates: Sequence[Candidate], likelihood: NDArray[np.float64]
+    line: TextLine, candidates: Sequence[Candidate], digits: NDArray[np.integer], likelihood: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the log-probability of every candidate as a digit, and left out, (N,) each."""
     wide, tall, cut, gap, alone = (
         np.array(values, float)
         for values in zip(*((c.box[2], c.box[3], c.cut, c.gap, c.stop - c.start == 1) for c in candidates), strict=True)
     )
+    slack = (wide / tall - WIDTHS[digits]).clip(0)
     wide, tall, gap = wide / line.height, tall / line.height, gap / line.height
-    shape = SHORT * (0.75 - tall).clip(0) + WIDE * (wide - 1).clip(0) + GAP * gap
+    shape = SHORT * (0.75 - tall).clip(0) + WIDE * (wide - 1).clip(0) + SLACK * slack + GAP * gap
     big = np.maximum(tall, 0.6 * wide).clip(0, 1)
     skipped = np.where(big < CORE, SPECK, LEFT_OUT * big) + CUT * cut
     return likelihood + DIGIT + CUT * cut + shape, np.where(alone > 0, skipped, -np.inf)

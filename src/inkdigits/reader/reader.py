@@ -224,7 +224,7 @@ class Reader:
         written = [piece for piece in pieces if piece is not None]
         if not sure and (len(written) < 2 or float(np.median(heights)) < TALL or np.mean(crossing) > FREE):
             return None
-        glyphs = iter(self._glyphs([p.box for p in written], [picture([p], p.box, page.ink) for p in written]))
+        glyphs = iter(self._glyphs([p.box for p in written], [picture([p], page.ink) for p in written]))
         rows: dict[int, list[Glyph]] = {}
         for frame, piece in zip(frames, pieces, strict=True):
             empty = Glyph(frame.inside, np.zeros(10, np.float32), 0.0, BLANK)
@@ -251,7 +251,8 @@ class Reader:
     def _line_of(self, line: TextLine, page: Page, length: int | None) -> tuple[list[Glyph], float]:
         runs = candidates(line, page.ink)
         glyphs = self._glyphs([run.box for run in runs], [run.picture for run in runs])
-        steps, score = path(line, runs, np.array([glyph.likelihood for glyph in glyphs]), length)
+        digits = np.array([glyph.probabilities.argmax() for glyph in glyphs])
+        steps, score = path(line, runs, digits, np.array([glyph.likelihood for glyph in glyphs]), length)
         declined = {step.index for step in steps if not step.read}
         return [
             Glyph(g.box, g.probabilities, g.likelihood, NOT_A_DIGIT) if step.index in declined else g

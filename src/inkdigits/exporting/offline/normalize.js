@@ -1,0 +1,91 @@
+// The 28x28 picture that a network sees, of a small grey picture of one digit: what inkdigits.imaging.normalize makes of
+// one under 48 pixels, computed as numpy and OpenCV compute it, floats of 32 bits and halves to the even included.
+
+export const SIZE = 28; // side of the finished picture
+const BOX = 20; // longer side of the digit on it
+
+// Returns the digit (784 bytes), its contrast with the paper and the size of its ink, of grey bytes (height x width).
+export function normalize(grey, width, height) {
+  const at = (x, y) => grey[y * width + x];
+  const rim = [...columns(width).flatMap(x => [at(x, 0), at(x, height - 1)]),
+    ...columns(height).flatMap(y => [at(0, y), at(width - 1, y)])].sort((one, other) => one - other);
+  const paper = (rim[rim.length / 2 - 1] + rim[rim.length / 2]) / 2;
+  const low = grey.reduce((least, value) => Math.min(least, value)), high = grey.reduce((most, value) => Math.max(most, value));
+  const lighter = high - paper >= paper - low, contrast = lighter ? high - paper : paper - low;
+  const nothing = { digit: new Uint8Array(SIZE * SIZE), contrast: 0, size: [0, 0] };
+  if (contrast <= 0) return nothing;
+  const gain = Math.fround(255 / contrast);
+  const ink = Uint8Array.from(grey, value => even(Math.fround(Math.max(0, lighter ? value - paper : paper - value) * gain)));
+  const least = Math.min(otsu(ink), 64);
+  const xs = [], ys = [];
+  ink.forEach((value, i) => { if (value > least) { xs.push(i % width); ys.push(Math.floor(i / width)); } });
+  const [left, right] = ends(xs), [top, bottom] = ends(ys), wide = right - left + 1, tall = bottom - top + 1;
+  if (Math.max(wide, tall) < BOX) return { ...nothing, contrast, size: [wide, tall] }; // not enlarged here
+  const scale = BOX / Math.max(wide, tall), small = [wide, tall].map(side => Math.max(1, even(side * scale)));
+  const cut = new Uint8Array(wide * tall).map((_, i) => ink[(top + Math.floor(i / wide)) * width + left + i % wide]);
+  return { digit: centred(shrunk(cut, wide, tall, ...small), ...small), contrast, size: [wide, tall] };
+}
+
+const columns = count => Array.from({ length: count }, (_, i) => i);
+const ends = values => values.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)], [Infinity, 0]);
+
+// Rounds to the nearest whole number, halves to the even one.
+function even(value) {
+  const floor = Math.floor(value);
+  return value - floor === 0.5 ? floor + floor % 2 : Math.round(value);
+}
+
+// The threshold that parts bytes best in two (Otsu, 1979).
+function otsu(bytes) {
+  const share = new Float64Array(256);
+  for (const value of bytes) share[value] += 1 / bytes.length;
+  const mean = share.reduce((sum, part, i) => sum + part * i, 0);
+  let below = 0, sum = 0, best = 0, threshold = 0;
+  for (let i = 0; i < 256; i++) {
+    below += share[i];
+    sum += share[i] * i;
+    if (Math.min(below, 1 - below) < 1.2e-7) continue;
+    const spread = below * (1 - below) * (sum / below - (mean - sum) / (1 - below)) ** 2;
+    if (spread > best) [best, threshold] = [spread, i];
+  }
+  return threshold;
+}
+
+// Shrinks a picture: each new pixel is the mean of the area it covers, as OpenCV's INTER_AREA.
+function shrunk(bytes, width, height, newWidth, newHeight) {
+  const out = new Uint8Array(newWidth * newHeight), across = cells(width, newWidth), down = cells(height, newHeight);
+  const exact = width === 2 * newWidth && height === 2 * newHeight; // which it adds up in whole numbers
+  down.forEach((rows, y) => across.forEach((parts, x) => {
+    let total = 0;
+    for (const [row, weight] of rows) {
+      let line = 0;
+      for (const [column, part] of parts) line = Math.fround(line + Math.fround(bytes[row * width + column] * part));
+      total = Math.fround(total + Math.fround(weight * line));
+    }
+    out[y * newWidth + x] = exact ? Math.floor(total + 0.5) : even(total);
+  }));
+  return out;
+}
+
+// Which pixels of a side each of fewer covers, and with what weight.
+function cells(side, fewer) {
+  const scale = side / fewer;
+  return columns(fewer).map(i => {
+    const from = i * scale, to = from + scale, whole = Math.min(scale, side - from), parts = [];
+    const last = Math.min(Math.floor(to), side - 1), first = Math.min(Math.ceil(from), last);
+    if (first - from > 1e-3) parts.push([first - 1, (first - from) / whole]);
+    for (let at = first; at < last; at++) parts.push([at, 1 / whole]);
+    if (to - last > 1e-3) parts.push([last, Math.min(to - last, 1, whole) / whole]);
+    return parts.map(([at, weight]) => [at, Math.fround(weight)]);
+  });
+}
+
+// Lays a digit on black, its centre of mass in the middle.
+function centred(bytes, width, height) {
+  let total = 0, x = 0, y = 0;
+  bytes.forEach((value, i) => { total += value; x += value * (i % width); y += value * Math.floor(i / width); });
+  const place = (centre, side) => Math.min(SIZE - side, Math.max(0, even(SIZE / 2 - centre / total)));
+  const left = place(x, width), top = place(y, height), out = new Uint8Array(SIZE * SIZE);
+  for (let row = 0; row < height; row++) out.set(bytes.subarray(row * width, (row + 1) * width), (top + row) * SIZE + left);
+  return out;
+}

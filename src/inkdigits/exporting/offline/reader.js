@@ -1,0 +1,37 @@
+// What reads for the page without a server: the network runs here, in ONNX Runtime's WebAssembly, and nothing is sent.
+import { SIZE, normalize } from "./normalize.js";
+import * as ort from "./ort.js";
+
+const FAINT = 20, SMALLEST = 5; // as in inkdigits.reader.recognizer
+
+export const features = { read: false, feedback: false };
+
+let opened;
+export const open = () => opened ??= load().catch(error => { throw new Error(`The network cannot be loaded: ${error.message}`); });
+
+async function load() {
+  const beside = name => new URL(name, import.meta.url).href;
+  Object.assign(ort.env.wasm, { numThreads: 1, wasmPaths: { wasm: beside("ort.wasm") } });
+  const card = await (await fetch(beside("model.json"))).json();
+  return { card, session: await ort.InferenceSession.create(beside("digits.onnx")) };
+}
+
+export async function predict(blob) {
+  const { card, session } = await open(), image = await createImageBitmap(blob), { width, height } = image;
+  const context = canvas(width, height), out = canvas(SIZE, SIZE);
+  context.drawImage(image, 0, 0);
+  const grey = context.getImageData(0, 0, width, height).data.filter((_, i) => i % 4 === 0);
+  const { digit, contrast, size } = normalize(grey, width, height);
+  const answers = await session.run({ images: new ort.Tensor("uint8", digit, [1, SIZE, SIZE]) });
+  const probabilities = [...answers.probabilities.data], refusal = answers.refusal.data[0];
+  out.putImageData(new ImageData(Uint8ClampedArray.from({ length: 4 * digit.length }, (_, i) => i % 4 < 3 ? digit[i >> 2] : 255), SIZE), 0, 0);
+  const ranked = probabilities.map((share, i) => [i, share]).sort((one, other) => other[1] - one[1]);
+  const reject = contrast < FAINT ? "blank" : Math.max(...size) < SMALLEST || !digit.some(Boolean) ? "too_small" :
+    refusal > card.refusal_threshold ? "not_a_digit" : ranked[0][1] < card.ambiguous_below ? "ambiguous" : null;
+  return { digit: reject ? null : ranked[0][0], confidence: ranked[0][1], alternatives: ranked.slice(reject ? 0 : 1), reject, refusal,
+    probabilities, picture: out.canvas.toDataURL().split(",")[1] };
+}
+
+function canvas(width, height) {
+  return Object.assign(document.createElement("canvas"), { width, height }).getContext("2d", { willReadFrequently: true });
+}

@@ -1,0 +1,8 @@
+"""The service: the reader behind HTTP, with limits that hold; no PyTorch."""
+
+from inkdigits.server.app import create_app
+from inkdigits.server.feedback import export_feedback
+from inkdigits.server.process import serve
+from inkdigits.server.settings import ServerSettings
+
+__all__ = ["ServerSettings", "create_app", "export_feedback", "serve"]

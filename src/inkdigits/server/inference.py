@@ -1,0 +1,107 @@
+"""The work itself, without HTTP: an image's bytes in, what is to be answered out."""
+
+import base64
+import io
+import time
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from inkdigits.errors import DataError
+from inkdigits.imaging.files import FORMATS, MAX_PIXELS, sheets
+from inkdigits.imaging.normalize import normalize
+from inkdigits.reader import Prediction, Reader
+from inkdigits.reader.recognizer import unreadable
+from inkdigits.server.problems import ProblemError
+from inkdigits.server.settings import MAX_CROP_PIXELS, MAX_PAGES
+
+
+def crop_pixels(content: bytes) -> NDArray[Any]:
+    """Return the pixels of an image of one digit, as :class:`inkdigits.imaging.files.Sheet` has them.
+
+    Raises
+    ------
+    ProblemError
+        413 where it has too many, which is known before any is decoded.
+    DataError
+        Where it is none.
+    """
+    _limit(content, MAX_CROP_PIXELS)
+    return next(sheets(content)).pixels
+
+
+def predict(reader: Reader, content: bytes) -> dict[str, Any]:
+    """Return what is read of an image of one digit, with the picture that the network sees.
+
+    Raises
+    ------
+    ProblemError, DataError
+        See :func:`crop_pixels`.
+    """
+    pixels = crop_pixels(content)
+    try:
+        crop = normalize(pixels)
+    except ValueError as error:
+        raise DataError(f"the image: {error}") from error
+    answers = reader.recognizer.run(crop.digit[None])
+    reason = unreadable(crop)
+    if reason:
+        prediction = Prediction(None, 0.0, (), reason, None)
+    else:
+        prediction = reader.recognizer._judge(answers.probabilities[0], float(answers.refusal[0]), True)
+    return {
+        "model": reader.name,
+        **prediction.to_dict(),
+        "probabilities": [round(share, 6) for share in answers.probabilities[0].tolist()],
+        "picture": base64.b64encode(as_png(crop.digit)).decode(),
+    }
+
+
+def read(reader: Reader, content: bytes, options: dict[str, Any], until: float) -> dict[str, Any]:
+    """Return what is read on the pages of a picture or a PDF.
+
+    Parameters
+    ----------
+    options
+        Of :class:`inkdigits.reader.Settings`.
+    until
+        The :func:`time.monotonic` after which nobody waits for it any more.
+
+    Raises
+    ------
+    ProblemError
+        413 where a page has too many pixels, or there are too many pages; 503 where the time is over.
+    DataError
+        Where it is no document.
+    """
+    _limit(content, MAX_PIXELS)
+    pages: list[dict[str, Any]] = []
+    for reading in reader.read_pages(content, **options):
+        if len(pages) == MAX_PAGES:
+            raise ProblemError(413, f"the document has more than {MAX_PAGES} pages; split it")
+        if time.monotonic() > until:
+            raise ProblemError(503, "the time for this document is over; split it or try again later", retry_after=1)
+        pages.append(reading.to_dict())
+    return {"pages": pages}
+
+
+def as_png(picture: NDArray[np.uint8]) -> bytes:
+    """Return a picture, grey (H, W) or colour (H, W, 3), as a PNG."""
+    ordered = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    return bytes(cv2.imencode(".png", ordered)[1])
+
+
+def _limit(content: bytes, most: int) -> None:
+    """Refuse an image that says that it has more than ``most`` pixels."""
+    try:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as opened:
+            count = opened.width * opened.height
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        count = most + 1
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, TypeError, OverflowError, MemoryError):
+        return  # a PDF, or broken: the reader says so
+    if count > most:
+        raise ProblemError(413, f"the image has more than {most // 1_000_000} million pixels; scale it down")

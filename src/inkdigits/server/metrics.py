@@ -1,0 +1,42 @@
+"""What Prometheus is told: requests, seconds, digits, and what waits."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+from inkdigits.server.work import Lane
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
+METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}
+MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Metrics:
+    """The counts of one service."""
+
+    def __init__(self, lanes: list[Lane], model: str, version: str) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        self._requests = Counter(
+            "inkdigits_requests", "Requests answered.", ["route", "method", "status"], registry=self.registry
+        )
+        self._seconds = Histogram(
+            "inkdigits_request_seconds", "Time to the whole answer.", ["route"], buckets=BUCKETS, registry=self.registry
+        )
+        self._digits = Counter("inkdigits_digits", "Digits answered, by outcome.", ["outcome"], registry=self.registry)
+        waiting = Gauge("inkdigits_open_jobs", "Jobs that wait or run.", ["lane"], registry=self.registry)
+        for lane in lanes:
+            waiting.labels(lane.name).set_function(lane.count)
+        info = Gauge("inkdigits_model", "The model that reads.", ["name", "version"], registry=self.registry)
+        info.labels(model, version).set(1)
+
+    def request(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count a request."""
+        self._requests.labels(route, method if method in METHODS else "other", str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def digits(self, outcome: str, count: int = 1) -> None:
+        """Count digits that were ``read``, declined for a reason, or went through the network in a ``batch``."""
+        self._digits.labels(outcome).inc(count)
+
+    def text(self) -> bytes:
+        """Return them as Prometheus reads them."""
+        return bytes(generate_latest(self.registry))

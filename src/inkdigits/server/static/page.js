@@ -1,0 +1,128 @@
+// The page: what is written or dropped goes to the reader; its digits can be looked at, corrected and saved.
+import { cut, drawBoxes, drawNetwork, png } from "./pictures.js";
+import * as reader from "./reader.js";
+import { openSheet, picture } from "./sheet.js";
+
+const WHY = { blank: "nothing there", not_a_digit: "not a digit", ambiguous: "ambiguous", too_small: "too small" };
+const SURE = 0.99, FAIRLY = 0.9; // as on the pages that inkdigits.reader.drawing draws
+const $ = selector => document.querySelector(selector);
+const photo = $("#photo"), sheet = openSheet($("#ink"), readSheet);
+const known = new Map(); // what was read of the strokes that are a digit
+let lines = [], chosen = null, running = null;
+
+const percent = share => `${Math.min(99.9, 100 * share).toFixed(1)} %`;
+const answer = ({ digit, truth }) => truth === undefined ? digit : truth; // a truth of null is no digit
+const text = line => line.map(digit => answer(digit) ?? "?").join("");
+const sure = digit => digit.truth !== undefined ? "corrected" : WHY[digit.reject] ?? percent(digit.confidence);
+const said = digit => digit.truth === undefined && digit.reject ? WHY[digit.reject] : `${answer(digit) ?? "no digit"}, ${sure(digit)}`;
+const kind = ({ digit, confidence, truth }) => truth !== undefined ? "sure" :
+  digit === null || confidence < FAIRLY ? "poor" : confidence < SURE ? "fair" : "sure";
+
+// Runs a task that the next one aborts, and says in one line what went wrong.
+async function run(task) {
+  running?.abort();
+  const { signal } = running = new AbortController();
+  $("#error").textContent = "";
+  await task(signal).catch(error => signal.aborted || complain(error));
+}
+
+const complain = error => { $("#error").textContent = error.message; };
+
+function readSheet() {
+  photo.hidden = true;
+  run(async signal => {
+    const digits = await Promise.all(sheet.digits().map(async group => {
+      const image = () => picture(group), { key, box } = group;
+      if (!known.has(key)) known.set(key, { ...await reader.predict(await png(image()), signal), image, box });
+      return known.get(key);
+    }));
+    if (!signal.aborted) show(digits.length ? [digits] : [], [...known.values()].findLast(digit => digits.includes(digit)));
+  });
+}
+
+function readPhoto(file) {
+  if (!file || !reader.features.read) return;
+  sheet.set(() => []);
+  URL.revokeObjectURL(photo.src);
+  Object.assign(photo, { hidden: false, alt: file.name, src: URL.createObjectURL(file) });
+  show([], null, ["Reading …"]);
+  run(async signal => {
+    const page = await reader.read(file, signal);
+    await photo.decode();
+    const found = page.lines.map(line => line.digits.filter(digit => digit.reject !== "blank")).filter(line => line.length);
+    for (const digit of found.flat()) digit.image = () => cut(photo, digit.box);
+    show(found, found[0]?.[0], page.warnings);
+  });
+}
+
+function show(found, select, warnings = []) {
+  lines = found;
+  const all = lines.flat(), doubtful = all.filter(digit => kind(digit) === "poor").length;
+  for (const digit of all) digit.button = make("button", { onfocus: () => choose(digit), onclick: () => choose(digit) });
+  $("#number").replaceChildren(...lines.map(line => make("div", {}, ...line.map(digit => digit.button))));
+  const number = `${lines.map(text).join(", ")}: ${all.length} digits, ${doubtful || "none"} doubtful`;
+  $("#verdict").textContent = [...all.length > 1 ? [number] : all.map(said), ...warnings].join("; ");
+  $("#saving").hidden = !all.length;
+  choose(select);
+}
+
+async function choose(digit) {
+  chosen = digit;
+  const all = lines.flat();
+  for (const each of all) Object.assign(each.button, { textContent: text([each]), className: kind(each), ariaLabel: said(each),
+    title: sure(each), tabIndex: each === digit ? 0 : -1, ariaCurrent: each === digit });
+  drawBoxes($("#boxes"), photo.naturalWidth, photo.naturalHeight, photo.hidden ? [] : all.map(each => ({ box: each.box,
+    label: text([each]), title: said(each), kind: `${kind(each)} ${each === digit && "chosen"}`, onclick: () => each.button.focus() })));
+  $("aside").hidden = !digit;
+  if (!digit) return;
+  $("#which").textContent = said(digit);
+  const ranked = new Map([[digit.digit, digit.confidence], ...digit.alternatives]);
+  [...$("#bars").children].forEach((bar, i) => {
+    const share = digit.probabilities?.[i] ?? ranked.get(i) ?? 0;
+    bar.style.setProperty("--share", share);
+    bar.lastChild.textContent = share < 0.0005 ? "" : percent(share);
+  });
+  if (!digit.picture) await run(async signal => { // one on a page, the first time that it is chosen
+    digit.picture = (await reader.predict(await png(digit.image()), signal)).picture;
+  });
+  if (!digit.picture || digit !== chosen) return;
+  const [nodes, edges] = await drawNetwork(digit.picture, $("#picture"), $("#graph"));
+  $("#joins").textContent = `How it sees it: ${nodes} pixels of ink, ${edges} joins`;
+}
+
+function correct(truth) {
+  const digit = Object.assign(chosen, { truth });
+  choose(digit);
+  $("#verdict").textContent = said(digit);
+  if (reader.features.feedback) reader.feedback({ image: digit.image().toDataURL().split(",")[1], guess: digit.digit, truth })
+    .then(() => { $("#verdict").textContent = `${said(digit)} and kept to learn from`; }, complain);
+}
+
+function make(name, properties, ...children) {
+  const made = document.createElement(name);
+  made.append(...children);
+  return Object.assign(made, properties);
+}
+
+const rows = () => lines.flatMap((line, i) => line.map(({ digit, confidence, reject, truth, box }, place) =>
+  ({ line: i, text: text(line), place, digit, confidence, reject, truth, box: box.map(Math.round) })));
+const save = (download, content) => make("a", { download, href: URL.createObjectURL(new Blob([content])) }).click();
+$("#json").onclick = () => save("digits.json", JSON.stringify({ source: photo.hidden ? "drawing" : photo.alt, digits: rows() }, null, 2));
+$("#csv").onclick = () => save("digits.csv", ["line,text,place,digit,confidence,reject,truth,left,top,width,height",
+  ...rows().map(row => Object.values(row).flat().join(","))].join("\n") + "\n");
+$("#undo").onclick = () => sheet.set(strokes => strokes.slice(0, -1));
+$("#clear").onclick = () => sheet.set(() => []);
+for (const input of document.querySelectorAll("input")) input.onchange = () => { readPhoto(input.files[0]); input.value = ""; };
+document.ondragover = document.ondrop = event => { event.preventDefault(); readPhoto(event.dataTransfer.files[0]); };
+document.onpaste = event => readPhoto(event.clipboardData.files[0]);
+document.onkeydown = event => {
+  const all = lines.flat(), step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (event.ctrlKey || event.metaKey || event.altKey) return void (event.key === "z" && $("#undo").click());
+  if (!$("#number").contains(event.target)) return;
+  if (step) all[all.indexOf(chosen) + step]?.button.focus();
+  else if (/^[0-9x]$/.test(event.key)) correct(event.key === "x" ? null : Number(event.key));
+};
+$("#bars").append(...Array.from({ length: 10 }, (_, i) =>
+  make("button", { onclick: () => correct(i) }, make("b", { textContent: i }), make("i"), make("span"))));
+await reader.open().catch(complain);
+document.body.className = reader.features.read ? "online" : "offline";
