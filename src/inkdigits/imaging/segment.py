@@ -166,7 +166,7 @@ def _ruling(piece: Piece, height: float) -> bool:
     if max(wide, tall) < 2 * height:
         return False
     along = np.count_nonzero(piece.mask, axis=0 if wide > tall else 1)
-    return bool(np.mean(along <= max(3.0, 0.12 * height)) > 0.7)
+    return bool(np.mean(along <= 1.6 * stroke_width(piece.mask)) > 0.7)
 
 
 def _darkness(piece: Piece, ink: Ink) -> float:

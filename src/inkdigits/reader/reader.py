@@ -14,8 +14,8 @@ from inkdigits.errors import DataError, UsageError, unknown
 from inkdigits.imaging.files import Sheet, sheets
 from inkdigits.imaging.page import LONGEST, Page, prepare
 from inkdigits.imaging.rulings import Box, box_contents, find_boxes, rules, without
-from inkdigits.imaging.segment import CORE, Piece, TextLine, around, candidates, components, find_lines, picture
-from inkdigits.reader.decode import path
+from inkdigits.imaging.segment import Piece, TextLine, around, candidates, components, find_lines, picture
+from inkdigits.reader.decode import CUT, path
 from inkdigits.reader.numbers import Decoded, on_roster, rule, satisfying
 from inkdigits.reader.reading import Digit, Line, Reading
 from inkdigits.reader.recognizer import AMBIGUOUS, BLANK, NOT_A_DIGIT, Prediction, Recognizer
@@ -25,9 +25,9 @@ FREE = 0.5  # share of the written boxes whose ink may cross their frame, at mos
 TALL = 0.3  # of its box that a digit is high, at least
 LEAST = 0.5  # share of a form's written boxes, and of a line's glyphs, that can be read where it holds digits
 UNLIKELY = -4.0  # log-probability of being a digit below which ink is declined
-POOR = -1.6  # mean log-probability of a page's glyphs below which it may lie on its side
+POOR = -0.6  # mean log-probability of what is read, over its ink, below which a page may lie on its side
 HOPELESS = -6.0  # and the least that one glyph counts
-BETTER = 1.5  # by how much another way round has to be likelier
+BETTER = 1.0  # by how much another way round has to be likelier
 
 Source = Path | str | bytes | NDArray[Any] | Image.Image
 
@@ -238,27 +238,31 @@ class Reader:
         """Return the lines of a page that hold digits, and the mean log-probability of what may be digits on it."""
         mask = without(page.mask, rules(page.faint))
         out = []
-        total, count = 0.0, 0
+        total, ink = 0.0, 0
         for line in find_lines(components(mask), page.ink):
-            glyphs, score = self._line_of(line, page, length)
-            cores = sum(piece.box[3] >= CORE * line.height and not piece.joined for piece in line.pieces)
-            total, count = total + max(score, HOPELESS * cores), count + cores
+            glyphs, score, weight = self._line_of(line, page, length)
+            total, ink = total + score * weight, ink + weight
             read = [glyph.reject is None for glyph in glyphs]
             if any(read) and np.mean(read) >= LEAST:
                 out.append(glyphs)
-        return out, total / count if count else HOPELESS
+        return out, total / ink if ink else HOPELESS
 
-    def _line_of(self, line: TextLine, page: Page, length: int | None) -> tuple[list[Glyph], float]:
+    def _line_of(self, line: TextLine, page: Page, length: int | None) -> tuple[list[Glyph], float, int]:
+        """Return what is read of a line, how likely that is in the mean over its ink, and how many pixels of ink it has."""
         runs = candidates(line, page.ink)
         glyphs = self._glyphs([run.box for run in runs], [run.picture for run in runs])
         digits = np.array([glyph.probabilities.argmax() for glyph in glyphs])
-        steps, score = path(line, runs, digits, np.array([glyph.likelihood for glyph in glyphs]), length)
-        declined = {step.index for step in steps if not step.read}
-        return [
-            Glyph(g.box, g.probabilities, g.likelihood, NOT_A_DIGIT) if step.index in declined else g
-            for step in steps
-            for g in (glyphs[step.index],)
-        ], score
+        steps, _ = path(line, runs, digits, np.array([glyph.likelihood for glyph in glyphs]), length)
+        found, total, ink = [], 0.0, 0
+        for step in steps:
+            glyph = glyphs[step.index]
+            pixels = sum(
+                cv2.countNonZero(piece.mask) for piece in line.pieces[step.candidate.start : step.candidate.stop]
+            )
+            likelihood = glyph.likelihood + CUT * step.candidate.cut if step.read else HOPELESS
+            total, ink = total + pixels * max(likelihood, HOPELESS), ink + pixels
+            found.append(glyph if step.read else Glyph(glyph.box, glyph.probabilities, glyph.likelihood, NOT_A_DIGIT))
+        return found, total / max(1, ink), ink
 
     def _glyphs(self, boxes: Sequence[Box], pictures: Sequence[NDArray[np.uint8]]) -> list[Glyph]:
         if not boxes:
