@@ -64,6 +64,7 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/lab.py
 	$(BIN)/python benchmarks/graph.py
 	$(BIN)/python benchmarks/robustness.py
+	$(BIN)/python benchmarks/reading.py
 
 notebooks: $(INSTALLED)
 	$(BIN)/python notebooks/execute.py $(NOTEBOOKS)
@@ -73,7 +74,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  { echo "Python 3.11 or later is needed; name one with make PYTHON=…"; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || \
 	  { rm -rf .venv; echo "python3 cannot make environments here; on Debian: apt-get install python3-venv"; exit 1; }
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[lab,dev,notebooks]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[lab,serve,dev,notebooks]'
 	@touch $@
 
 clean:

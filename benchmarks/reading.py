@@ -38,14 +38,14 @@ def tools() -> dict[str, Read]:
         for mode in ("6", "11"):
             found[f"tesseract --psm {mode}"] = lambda path, mode=mode: tesseract(path, mode)
     try:
-        from rapidocr import RapidOCR
+        from rapidocr_onnxruntime import RapidOCR
     except ImportError:
         return found
     engine = RapidOCR()
 
     def rapid(path: Path) -> str:
-        result = engine(str(path))
-        return "\n".join(result.txts or ())
+        found, _ = engine(to_bytes(next(sheets(path)).pixels))
+        return "\n".join(text for _, text, _ in found or ())
 
     return {**found, "rapidocr": rapid}
 

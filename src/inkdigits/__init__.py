@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from inkdigits.errors import InkdigitsError
     from inkdigits.evaluation import evaluate
     from inkdigits.evaluation.connectivity import connectivity
-    from inkdigits.exporting import export
+    from inkdigits.exporting.onnx_file import export
     from inkdigits.models import create_model, list_models
     from inkdigits.reader import BatchReader, Reader, Reading, Recognizer
     from inkdigits.report import compare
@@ -29,7 +29,7 @@ _HOMES = {
     "connectivity": "inkdigits.evaluation.connectivity",
     "create_model": "inkdigits.models",
     "evaluate": "inkdigits.evaluation",
-    "export": "inkdigits.exporting",
+    "export": "inkdigits.exporting.onnx_file",
     "list_models": "inkdigits.models",
     "load": "inkdigits.data",
     "load_run": "inkdigits.training",

@@ -8,7 +8,8 @@ import pytest
 from inkdigits.data import Dataset
 from inkdigits.errors import ModelError, UsageError
 from inkdigits.evaluation.calibration import fit_temperature
-from inkdigits.exporting import Exported, export, onnx_file
+from inkdigits.exporting import onnx_file
+from inkdigits.exporting.onnx_file import Exported, export
 from inkdigits.exporting.hugging_face import write_folder
 from inkdigits.reader import Recognizer
 from inkdigits.training import Run, load_run, set_aside, train

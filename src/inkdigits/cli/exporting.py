@@ -9,28 +9,36 @@ from inkdigits.cli.common import Json, app, emit, load
 from inkdigits.errors import UsageError
 from inkdigits.progress import say
 
-FORMATS = ("onnx", "huggingface")
+FORMATS = ("onnx", "huggingface", "web")
 
 
 @app.command("export")
 def export_command(
-    run: Annotated[Path, typer.Argument(help="The folder of a run.")],
-    out: Annotated[Path, typer.Option(help="The .onnx file, or the folder in Hugging Face's form.")],
+    out: Annotated[Path, typer.Option(help="The .onnx file, or the folder of the other formats.")],
+    run: Annotated[Path | None, typer.Argument(help="The folder of a run; web needs none.")] = None,
     data: Annotated[str | None, typer.Option(help="What it learned from; the run's own by default.")] = None,
-    form: Annotated[str, typer.Option("--format", help="onnx or huggingface.")] = "onnx",
+    form: Annotated[str, typer.Option("--format", help="onnx, huggingface, or web: the page that reads on its own.")] = "onnx",
     int8: Annotated[bool, typer.Option("--int8/--no-int8", help="Write the ONNX file in 8-bit integers too.")] = True,
     robustness: Annotated[
         Path | None, typer.Option(help="A robustness.json of inkdigits robust, for the model card.")
     ] = None,
+    model: Annotated[Path | None, typer.Option(help="Of web: the .onnx file; the bundled one by default.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write a run as ONNX, calibrated and checked, or as a folder for a model hub."""
-    from inkdigits.exporting import export
+    """Write a run as ONNX, calibrated and checked, as a folder for a model hub, or the page for any web server."""
+    if form not in FORMATS:
+        raise UsageError(f"--format is {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, not {form!r}")
+    if form == "web":
+        from inkdigits.exporting.web import export_web
+
+        typer.echo(export_web(out, model))
+        return
+    from inkdigits.exporting.onnx_file import export
     from inkdigits.exporting.hugging_face import write_folder
     from inkdigits.training import load_run
 
-    if form not in FORMATS:
-        raise UsageError(f"--format is {' or '.join(FORMATS)}, not {form!r}")
+    if run is None:
+        raise UsageError(f"--format {form} needs the folder of a run")
     if form == "onnx" and out.suffix != ".onnx":
         raise UsageError(f"--out names the file, such as {out / 'digits.onnx'}, not {out}")
     trained = load_run(run)

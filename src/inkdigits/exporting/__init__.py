@@ -1,5 +1,1 @@
-"""From a run to files that others use: ONNX with calibration and refusal inside, a folder in Hugging Face's form."""
-
-from inkdigits.exporting.onnx_file import Exported, export
-
-__all__ = ["Exported", "export"]
+"""What others use: a run as ONNX or for a model hub, and the page that reads without a server."""

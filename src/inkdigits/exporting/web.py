@@ -69,8 +69,8 @@ def export_web(out: Path, model: Path | None = None, runtime: Path | None = None
     """
     recognizer = Recognizer(model)
     archive = _runtime(runtime)
-    page = Path(str(files("inkdigits.server") / "static"))
-    own = Path(str(files("inkdigits.exporting") / "offline"))
+    page = Path(str(files("inkdigits") / "server" / "static"))  # inkdigits.server itself needs the extra serve
+    own = Path(str(files("inkdigits") / "exporting" / "offline"))
     for source in (*sorted(page.iterdir()), *sorted(own.glob("*.js"))):  # the second reader.js replaces the first
         if source.is_file() and source.name != "index.html":
             write_bytes(out / "static" / source.name, source.read_bytes())

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from inkdigits.imaging.ink import Ink, Mask, ink_map, inked
 from inkdigits.imaging.pixels import to_bytes
 from inkdigits.imaging.rulings import Box, tilt
+from inkdigits.imaging.sheet import without_desk
 
 LONGEST = 1800  # longer side of the page at its working size, pixels
 SLIGHT = 0.3  # degrees: a smaller tilt is left
@@ -75,7 +76,7 @@ def prepare(picture: NDArray[Any], quarter_turns: int = 0, size: tuple[int, int]
             turns
         ]
         there = np.array([*quarter, [0, 0, 1]], float) @ there
-    ink = ink_map(pixels)
+    ink = ink_map(without_desk(pixels))
     faint = inked(ink, 0.0)
     angle = tilt(faint)
     if abs(angle) >= SLIGHT:

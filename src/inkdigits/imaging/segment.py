@@ -311,7 +311,7 @@ def _seams(mask: Mask, height: float) -> list[tuple[float, NDArray[np.intp]]]:
     """
     rows, columns = mask.shape
     stroke = stroke_width(mask)
-    cost = mask.astype(np.float32) / 255 + 0.02
+    cost = np.asarray(mask / np.float32(255) + np.float32(0.02), np.float32)
     middle = rows // 2
     down, from_above = _reach(cost[: middle + 1])
     up, from_below = _reach(cost[middle:][::-1])
@@ -408,8 +408,8 @@ def _scaled(line: TextLine, ink: Ink) -> tuple[list[Piece], Ink]:
     for piece in line.pieces:
         x, y, w, h = piece.box
         now = max(1, round(w * scale)), max(1, round(h * scale))
-        mask = cv2.resize(piece.mask, now, interpolation=cv2.INTER_AREA)
-        mask = np.asarray((mask > 60) * np.uint8(255), np.uint8)
+        shares = cv2.resize(piece.mask, now, interpolation=cv2.INTER_AREA)
+        mask = np.asarray((shares > 60) * np.uint8(255), np.uint8)
         at = round((x - left) * scale), round((y - top) * scale)
         pieces.append(Piece((*at, *now), mask, piece.joined))
     return pieces, np.asarray(scaled, np.float32)

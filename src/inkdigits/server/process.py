@@ -114,11 +114,15 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(HttpToolsProtocol):
-    """A connection that is closed when no request comes: one that sends nothing, or headers byte by byte."""
+    """A connection that is closed when no request comes: one that sends nothing, or headers byte by byte.
+
+    Between requests it stays as long as uvicorn's keep-alive lets it.
+    """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._answered = 0
+        self._waited_at: int | None = None  # so many were answered at the last look, if the next was waited for then
         self._watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -127,7 +131,7 @@ class _Protocol(HttpToolsProtocol):
         if len(self.connections) > MAX_CONNECTIONS:
             self._refuse(ProblemError(503, "the service has too many connections; try again later", retry_after=1))
             return
-        self._watch = self.loop.call_later(IDLE_SECONDS, self._look, self._answered)
+        self._watch = self.loop.call_later(IDLE_SECONDS, self._look)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Watch it no more."""
@@ -142,10 +146,8 @@ class _Protocol(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """Begin no more after this; a request that is on its way may still come."""
-        if self.cycle is None or self.cycle.response_complete:
-            if self._watch is not None:
-                self._watch.cancel()
-            self._watch = self.loop.call_later(LINGER_SECONDS, self._look, self._answered)
+        if self._idle:
+            self.loop.call_later(LINGER_SECONDS, self._end)
         else:
             super().shutdown()
 
@@ -156,13 +158,24 @@ class _Protocol(HttpToolsProtocol):
             return
         self._refuse(ProblemError(400, "this is no HTTP request"))
 
-    def _look(self, before: int) -> None:
-        """Close the connection where nothing was asked for since the last look."""
-        idle = self.cycle is None or self.cycle.response_complete
-        if idle and self._answered == before:
+    @property
+    def _idle(self) -> bool:
+        return self.cycle is None or self.cycle.response_complete
+
+    def _end(self) -> None:
+        if self._idle:
             self.transport.close()
-        else:
-            self._watch = self.loop.call_later(IDLE_SECONDS, self._look, self._answered)
+
+    def _look(self) -> None:
+        """Close the connection where a request was waited for at the last look, and is still."""
+        if self.transport.is_closing():  # since the last look, but the other side takes nothing
+            self.transport.abort()
+            return
+        waits = self._idle and self.timeout_keep_alive_task is None
+        if waits and self._waited_at == self._answered:
+            self.transport.close()
+        self._waited_at = self._answered if waits else None
+        self._watch = self.loop.call_later(IDLE_SECONDS, self._look)
 
     def _refuse(self, problem: ProblemError) -> None:
         response = answered(problem)

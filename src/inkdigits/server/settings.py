@@ -17,7 +17,7 @@ MAX_PAGES = 50  # of one document
 MAX_BATCH = 4096  # digits in one tensor
 MAX_PARTS = 16  # of a multipart form
 MAX_CONNECTIONS = 16_384
-IDLE_SECONDS = 10.0  # that a connection may stay without a whole request's headers, or twice that
+IDLE_SECONDS = 5.0  # that a connection may stay without a whole request's headers, or twice that
 SHORTEST_TOKEN = 8  # characters
 
 

@@ -56,7 +56,8 @@ class Intake:
         except BaseException as error:
             self.held -= size
             if isinstance(error, TimeoutError):
-                raise ProblemError(408, f"the body did not arrive within {within:g} seconds") from None
+                detail = f"the body did not arrive within {within:g} seconds"
+                raise ProblemError(408, detail, headers={"connection": "close"}) from None
             if isinstance(error, ClientDisconnect):
                 raise ProblemError(400, "the body broke off") from None
             raise

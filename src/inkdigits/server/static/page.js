@@ -1,5 +1,5 @@
 // The page: what is written or dropped goes to the reader; its digits can be looked at, corrected and saved.
-import { cut, drawBoxes, drawNetwork, png } from "./pictures.js";
+import { base64, cut, drawBoxes, drawNetwork, png } from "./pictures.js";
 import * as reader from "./reader.js";
 import { openSheet, picture } from "./sheet.js";
 
@@ -14,9 +14,10 @@ const percent = share => `${Math.min(99.9, 100 * share).toFixed(1)} %`;
 const answer = ({ digit, truth }) => truth === undefined ? digit : truth; // a truth of null is no digit
 const text = line => line.map(digit => answer(digit) ?? "?").join("");
 const sure = digit => digit.truth !== undefined ? "corrected" : WHY[digit.reject] ?? percent(digit.confidence);
-const said = digit => digit.truth === undefined && digit.reject ? WHY[digit.reject] : `${answer(digit) ?? "no digit"}, ${sure(digit)}`;
+const said = digit => digit.truth === undefined && digit.reject ? sure(digit) : `${answer(digit) ?? "no digit"}, ${sure(digit)}`;
 const kind = ({ digit, confidence, truth }) => truth !== undefined ? "sure" :
   digit === null || confidence < FAIRLY ? "poor" : confidence < SURE ? "fair" : "sure";
+const complain = error => { $("#error").textContent = error.message; };
 
 // Runs a task that the next one aborts, and says in one line what went wrong.
 async function run(task) {
@@ -26,14 +27,12 @@ async function run(task) {
   await task(signal).catch(error => signal.aborted || complain(error));
 }
 
-const complain = error => { $("#error").textContent = error.message; };
-
 function readSheet() {
   photo.hidden = true;
   run(async signal => {
     const digits = await Promise.all(sheet.digits().map(async group => {
       const image = () => picture(group), { key, box } = group;
-      if (!known.has(key)) known.set(key, { ...await reader.predict(await png(image()), signal), image, box });
+      if (!known.has(key)) known.set(key, { ...await reader.predict(png(image()), signal), image, box });
       return known.get(key);
     }));
     if (!signal.aborted) show(digits.length ? [digits] : [], [...known.values()].findLast(digit => digits.includes(digit)));
@@ -69,10 +68,9 @@ function show(found, select, warnings = []) {
 async function choose(digit) {
   chosen = digit;
   const all = lines.flat();
-  for (const each of all) Object.assign(each.button, { textContent: text([each]), className: kind(each), ariaLabel: said(each),
-    title: sure(each), tabIndex: each === digit ? 0 : -1, ariaCurrent: each === digit });
-  drawBoxes($("#boxes"), photo.naturalWidth, photo.naturalHeight, photo.hidden ? [] : all.map(each => ({ box: each.box,
-    label: text([each]), title: said(each), kind: `${kind(each)} ${each === digit && "chosen"}`, onclick: () => each.button.focus() })));
+  for (const each of all) Object.assign(each.button, { textContent: text([each]), title: sure(each), ariaLabel: said(each),
+    className: each === digit ? `${kind(each)} chosen` : kind(each), tabIndex: each === digit ? 0 : -1, ariaCurrent: each === digit });
+  drawBoxes($("#boxes"), photo.naturalWidth, photo.naturalHeight, photo.hidden ? [] : all);
   $("aside").hidden = !digit;
   if (!digit) return;
   $("#which").textContent = said(digit);
@@ -83,7 +81,7 @@ async function choose(digit) {
     bar.lastChild.textContent = share < 0.0005 ? "" : percent(share);
   });
   if (!digit.picture) await run(async signal => { // one on a page, the first time that it is chosen
-    digit.picture = (await reader.predict(await png(digit.image()), signal)).picture;
+    digit.picture = (await reader.predict(png(digit.image()), signal)).picture;
   });
   if (!digit.picture || digit !== chosen) return;
   const [nodes, edges] = await drawNetwork(digit.picture, $("#picture"), $("#graph"));
@@ -94,7 +92,7 @@ function correct(truth) {
   const digit = Object.assign(chosen, { truth });
   choose(digit);
   $("#verdict").textContent = said(digit);
-  if (reader.features.feedback) reader.feedback({ image: digit.image().toDataURL().split(",")[1], guess: digit.digit, truth })
+  if (reader.features.feedback) reader.feedback({ image: base64(digit.image()), guess: digit.digit, truth })
     .then(() => { $("#verdict").textContent = `${said(digit)} and kept to learn from`; }, complain);
 }
 
@@ -107,9 +105,10 @@ function make(name, properties, ...children) {
 const rows = () => lines.flatMap((line, i) => line.map(({ digit, confidence, reject, truth, box }, place) =>
   ({ line: i, text: text(line), place, digit, confidence, reject, truth, box: box.map(Math.round) })));
 const save = (download, content) => make("a", { download, href: URL.createObjectURL(new Blob([content])) }).click();
-$("#json").onclick = () => save("digits.json", JSON.stringify({ source: photo.hidden ? "drawing" : photo.alt, digits: rows() }, null, 2));
-$("#csv").onclick = () => save("digits.csv", ["line,text,place,digit,confidence,reject,truth,left,top,width,height",
-  ...rows().map(row => Object.values(row).flat().join(","))].join("\n") + "\n");
+const source = () => photo.hidden ? "drawing" : photo.alt;
+$("#json").onclick = () => save("digits.json", JSON.stringify({ source: source(), digits: rows() }, null, 2));
+$("#csv").onclick = () => save("digits.csv", ["line,text,place,digit,confidence,reject,left,top,width,height,truth",
+  ...rows().map(({ truth, ...row }) => [...Object.values(row).flat(), truth === null ? "none" : truth])].join("\n") + "\n");
 $("#undo").onclick = () => sheet.set(strokes => strokes.slice(0, -1));
 $("#clear").onclick = () => sheet.set(() => []);
 for (const input of document.querySelectorAll("input")) input.onchange = () => { readPhoto(input.files[0]); input.value = ""; };

@@ -3,18 +3,21 @@
 const INKED = 0.1 * 255; // as in inkdigits.data.pixel_graph: a pixel brighter than this is a node
 const SIDE = 96; // longer side of a digit cut out of a page, pixels
 
-export const png = canvas => new Promise(done => canvas.toBlob(done));
+export const base64 = canvas => canvas.toDataURL().split(",")[1];
+export const png = canvas => // at once; toBlob waits until the browser is idle
+  new Blob([Uint8Array.from(atob(base64(canvas)), character => character.charCodeAt(0))], { type: "image/png" });
 
 export function cut(image, [x, y, width, height]) {
-  const rim = 0.1 * Math.max(width, height), wide = width + 2 * rim, tall = height + 2 * rim, scale = SIDE / Math.max(wide, tall);
+  const rim = 0.1 * Math.max(width, height), wide = width + 2 * rim, tall = height + 2 * rim;
+  const scale = SIDE / Math.max(wide, tall);
   const canvas = Object.assign(document.createElement("canvas"), { width: wide * scale, height: tall * scale });
   canvas.getContext("2d").drawImage(image, x - rim, y - rim, wide, tall, 0, 0, canvas.width, canvas.height);
   return canvas;
 }
 
 // Shows a picture of 28x28, and its graph: each pixel of ink is joined to the ink among its eight neighbours.
-export async function drawNetwork(base64, canvas, graph) {
-  const image = Object.assign(new Image(), { src: `data:image/png;base64,${base64}` });
+export async function drawNetwork(picture, canvas, graph) {
+  const image = Object.assign(new Image(), { src: `data:image/png;base64,${picture}` });
   await image.decode();
   const context = canvas.getContext("2d", { willReadFrequently: true });
   context.drawImage(image, 0, 0);
@@ -29,13 +32,15 @@ export async function drawNetwork(base64, canvas, graph) {
   return [nodes.length, edges.length];
 }
 
-// Marks what was read on a page of some width and height, each digit by its box.
-export function drawBoxes(svg, width, height, marks) {
+// Marks the digits on a page of some width and height; a box says and does what its digit's button does.
+export function drawBoxes(svg, width, height, digits) {
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  svg.replaceChildren(...marks.map(({ box: [x, y, wide, tall], label, title, kind, onclick }) => {
-    const mark = Object.assign(element("g", { class: kind }), { onclick }), size = Math.max(tall / 2, width / 60);
-    mark.append(element("rect", { x, y, width: wide, height: tall, rx: tall / 12 }), element("title", {}, title),
-      element("text", { x, y: y - tall / 12, "font-size": size }, label));
+  svg.replaceChildren(...digits.map(({ box: [x, y, wide, tall], button }) => {
+    const mark = element("g", { class: button.className }), size = Math.max(tall / 2, width / 60);
+    mark.onclick = () => button.focus();
+    mark.append(element("rect", { x, y, width: wide, height: tall, rx: tall / 12 }), element("title", {}, button.ariaLabel),
+      element("text", { x, y: y - tall / 12, "font-size": size }, button.textContent),
+      element("text", { x, y: y + tall + size / 2, "font-size": 0.4 * size }, 25 * tall > width ? button.title : ""));
     return mark;
   }));
 }

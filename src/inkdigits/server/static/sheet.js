@@ -13,7 +13,7 @@ export function openSheet(canvas, changed) {
 
   const at = ({ clientX, clientY }, frame = canvas.getBoundingClientRect()) => [clientX - frame.left, clientY - frame.top];
   const draw = () => {
-    context.reset();
+    [canvas.width, canvas.height] = [canvas.clientWidth, canvas.clientHeight].map(side => Math.round(side * devicePixelRatio));
     context.scale(devicePixelRatio, devicePixelRatio);
     write(context, strokes, LINE, getComputedStyle(canvas).color);
     if (pen) write(context, [{ points: [pen] }], 2 * LINE, stroke ? "#e33b" : "#8889");
@@ -44,15 +44,11 @@ export function openSheet(canvas, changed) {
     if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     pen = (pen ?? [size[0] / 2, size[1] / 4]).map((place, axis) => Math.min(size[axis], Math.max(0, place + step[axis])));
-    if (event.key !== " ") stroke?.points.push(pen);
-    else if (stroke) end();
-    else begin(pen);
+    if (event.key === " ") return stroke ? end() : begin(pen);
+    stroke?.points.push(pen);
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  new ResizeObserver(() => {
-    [canvas.width, canvas.height] = [canvas.clientWidth, canvas.clientHeight].map(side => Math.round(side * devicePixelRatio));
-    draw();
-  }).observe(canvas);
+  new ResizeObserver(draw).observe(canvas);
   return { set: kept => { strokes = kept(strokes); draw(); changed(); }, digits: () => digits(strokes) };
 }
 
@@ -80,7 +76,7 @@ function write(context, strokes, width, colour) {
   Object.assign(context, { lineWidth: width, lineCap: "round", lineJoin: "round", strokeStyle: colour });
   for (const { points } of strokes) {
     context.beginPath();
-    context.moveTo(...points[0]);
+    context.moveTo(points[0][0] - 0.01, points[0][1]); // a little off, so that a dot shows
     points.forEach((point, i) => {
       const middle = point.map((place, axis) => (place + (points[i + 1] ?? point)[axis]) / 2);
       context.quadraticCurveTo(...point, ...middle);

@@ -1,0 +1,375 @@
+"""How fast the service answers, and whether it holds: server and load on one machine, LitServe in the same run.
+
+python benchmarks/service.py                      what takes a minute
+python benchmarks/service.py --full               ten minutes of overload, 5,000 cases of schemathesis
+python benchmarks/service.py --litserve-python P  P: a Python with litserve, onnxruntime and pillow
+
+Writes benchmarks/service.json. The load comes over connections that each send their next request when they have the
+answer to the last; in overload at a fixed rate, whatever the answers.
+"""
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import json
+import os
+import platform
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from inkdigits.data import load
+from inkdigits.files import write_json
+from inkdigits.reader.recognizer import bundled
+
+HERE = Path(__file__).parent
+HOOKS = HERE.parent / "tests/server"
+CONNECTIONS = 32
+BATCH = 256  # digits
+WARM = 1.0  # seconds before it counts
+ALLOWED = {200, 429, 503}
+COMMAND = "from inkdigits.cli import main, serving; main()"
+
+LITSERVE = """
+import base64, io, sys
+import litserve, numpy, onnxruntime
+from PIL import Image
+
+class Digits(litserve.LitAPI):
+    def setup(self, device):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
+
+    def decode_request(self, request):
+        return numpy.asarray(Image.open(io.BytesIO(base64.b64decode(request["image"]))))
+
+    def predict(self, image):
+        batch = image if image.ndim == 3 else image[None]
+        return self.session.run(["probabilities"], {"images": batch})[0]
+
+    def encode_response(self, output):
+        shares = output.reshape(-1)
+        return {"digit": int(shares.argmax()), "probabilities": shares.tolist()}
+
+if __name__ == "__main__":
+    workers, batch = int(sys.argv[3]), int(sys.argv[4])
+    api = Digits(max_batch_size=batch, batch_timeout=0.002 if batch > 1 else 0.0)
+    server = litserve.LitServer(api, accelerator="cpu", workers_per_device=workers)
+    server.run(host="127.0.0.1", port=int(sys.argv[2]), log_level="error", generate_client_file=False)
+"""
+
+
+@dataclass
+class Tally:
+    """What came back."""
+
+    begin: float = 0.0
+    end: float = float("inf")
+    seconds: list[float] = field(default_factory=list)
+    statuses: Counter[int] = field(default_factory=Counter)
+    broken: int = 0
+
+    def figures(self, each: int = 1) -> dict[str, Any]:
+        """Return rates and percentiles."""
+        good = self.statuses[200]
+        span = self.end - self.begin
+        p50, p99 = np.percentile(self.seconds, [50, 99]).tolist() if self.seconds else (0.0, 0.0)
+        out = {
+            "per_second": round(good * each / span, 1),
+            "p50_ms": round(1000 * p50, 2),
+            "p99_ms": round(1000 * p99, 2),
+        }
+        return {**out, "statuses": {str(k): v for k, v in sorted(self.statuses.items())}, "broken": self.broken}
+
+
+class Client(asyncio.Protocol):
+    """One connection that sends one request again and again."""
+
+    def __init__(self, request: bytes, tally: Tally, pause: float | None = None) -> None:
+        self.request, self.tally, self.pause = request, tally, pause
+        self.waiting, self.got, self.sent = False, bytearray(), 0.0
+        self.lost = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the first."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        if self.pause is None:
+            self.send()
+
+    def send(self) -> None:
+        """Send the next."""
+        self.sent, self.waiting = time.perf_counter(), True
+        self.transport.write(self.request)
+
+    def data_received(self, data: bytes) -> None:
+        """Take an answer, or a part of it."""
+        self.got += data
+        head = self.got.find(b"\r\n\r\n")
+        if head < 0:
+            return
+        length = int(re.search(rb"content-length: (\d+)", self.got[:head], re.I).group(1))  # type: ignore[union-attr]
+        if len(self.got) < head + 4 + length:
+            return
+        now, status = time.perf_counter(), int(self.got[9:12])
+        if self.tally.begin <= now <= self.tally.end:
+            self.tally.statuses[status] += 1
+            if status == 200:
+                self.tally.seconds.append(now - self.sent)
+        self.got.clear()
+        self.waiting = False
+        if self.pause is None and now < self.tally.end:
+            self.send()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Count what broke off."""
+        if time.perf_counter() < self.tally.end:
+            self.tally.broken += 1
+        if not self.lost.done():
+            self.lost.set_result(None)
+
+
+async def closed_loop(port: int, request: bytes, connections: int, seconds: float) -> Tally:
+    """Send over so many connections, each as fast as it is answered."""
+    loop = asyncio.get_running_loop()
+    tally = Tally()
+    tally.begin = time.perf_counter() + WARM
+    tally.end = tally.begin + seconds
+    made = [await loop.create_connection(lambda: Client(request, tally), "127.0.0.1", port) for _ in range(connections)]
+    await asyncio.sleep(tally.end - time.perf_counter() + 0.3)
+    for transport, _ in made:
+        transport.close()
+    return tally
+
+
+async def open_loop(
+    port: int, request: bytes, rate: float, seconds: float, connections: int, pid: int
+) -> dict[str, Any]:
+    """Send at a fixed rate over connections that are free; watch the server's memory."""
+    loop = asyncio.get_running_loop()
+    tally = Tally(begin=time.perf_counter())
+    tally.end = tally.begin + seconds
+    pairs = [
+        await loop.create_connection(lambda: Client(request, tally, 0.0), "127.0.0.1", port) for _ in range(connections)
+    ]
+    clients = [client for _, client in pairs]
+    memory, sent, looked, turn = [], 0, tally.begin, 0
+    while (now := time.perf_counter()) < tally.end:
+        due = int((now - tally.begin) * rate) - sent
+        for _ in range(min(due, connections)):
+            client = clients[turn % connections]
+            turn += 1
+            if not client.waiting and not client.transport.is_closing():
+                client.send()
+        sent += due
+        if now >= looked:
+            memory.append(resident(pid))
+            looked += seconds / 100
+        await asyncio.sleep(0.005)
+    await asyncio.sleep(1)
+    memory.append(resident(pid))
+    for transport, _ in pairs:
+        transport.close()
+    settled = memory[len(memory) // 10]  # after the buffers of so many connections are there
+    growth = memory[-1] / settled - 1
+    return {
+        "asked_per_second": round(rate, 1),
+        "seconds": seconds,
+        "connections": connections,
+        **tally.figures(),
+        "memory_mib": [round(settled / 2**20, 1), round(max(memory) / 2**20, 1), round(memory[-1] / 2**20, 1)],
+        "memory_growth_percent": round(100 * growth, 2),
+        "only_allowed": set(tally.statuses) <= ALLOWED and not tally.broken,
+    }
+
+
+async def idle_connections(port: int, count: int, request: bytes) -> dict[str, Any]:
+    """Open connections that say nothing; ask over another meanwhile."""
+    opened = []
+    for _ in range(count):
+        try:
+            opened.append(await asyncio.open_connection("127.0.0.1", port))
+        except OSError:
+            break
+    tally = await closed_loop(port, request, 1, 2.0)
+    for _, writer in opened:
+        writer.close()
+    return {"opened": len(opened), **tally.figures()}
+
+
+def resident(pid: int) -> int:
+    """Return the memory of a process that is in use, bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+@contextmanager
+def running(command: list[str], port: int, path: str, environment: dict[str, str] | None = None) -> Iterator[int]:
+    """Run a server, wait until it answers at ``path``, yield its process id, stop it."""
+    process = subprocess.Popen(
+        command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        for _ in range(300):
+            try:
+                with socket.create_connection(("127.0.0.1", port), 1) as opened:
+                    opened.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+                    if b" 200 " in opened.recv(64):
+                        break
+            except OSError:
+                pass
+            time.sleep(0.1)
+        else:
+            raise SystemExit(f"{command} does not answer")
+        yield process.pid
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        with contextlib.suppress(ProcessLookupError):  # LitServe leaves its workers behind
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def post(path: str, kind: str, body: bytes, *headers: str) -> bytes:
+    """Return a request as it goes over the wire."""
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "host: 127.0.0.1",
+        f"content-type: {kind}",
+        f"content-length: {len(body)}",
+        *headers,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def png(image: np.ndarray) -> bytes:
+    """Return a picture as a PNG."""
+    packed = BytesIO()
+    Image.fromarray(image).save(packed, "PNG")
+    return packed.getvalue()
+
+
+def batch(images: np.ndarray, binary: bool) -> bytes:
+    """Return a request to infer."""
+    tensor: dict[str, Any] = {"name": "images", "shape": list(images.shape), "datatype": "UINT8"}
+    if not binary:
+        tensor["data"] = images.ravel().tolist()
+        return post("/v2/models/digits/infer", "application/json", json.dumps({"inputs": [tensor]}).encode())
+    tensor["parameters"] = {"binary_data_size": images.size}
+    head = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
+    length = f"inference-header-content-length: {len(head)}"
+    return post("/v2/models/digits/infer", "application/octet-stream", head + images.tobytes(), length)
+
+
+def litserve(python: str, body: bytes, seconds: float, ours: int) -> dict[str, Any]:
+    """Measure LitServe in a few settings, each in turn with ours, which listens at a port.
+
+    LitServe's server only decodes and infers; ours finds the digit, judges it and draws what it saw as well.
+    """
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / "server.py"
+        script.write_text(LITSERVE)
+        for workers, most in ((1, 1), (2, 1), (1, 32)):
+            port = free_port()
+            command = [python, str(script), str(bundled()), str(port), str(workers), str(most)]
+            beside = asyncio.run(closed_loop(ours, post("/v1/predict", "application/json", body), CONNECTIONS, seconds))
+            with running(command, port, "/health"):
+                request = post("/predict", "application/json", body)
+                tally = asyncio.run(closed_loop(port, request, CONNECTIONS, seconds))
+            name = f"workers={workers} max_batch_size={most}"
+            found[name] = {"litserve": tally.figures(), "inkdigits": beside.figures()}
+            print(name, found[name])
+    return found
+
+
+def schemathesis(port: int, cases: int) -> dict[str, Any]:
+    """Ask what the OpenAPI document allows, and what it does not, and check the answers."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        url = f"http://127.0.0.1:{port}/openapi.json"
+        command = [str(Path(sys.executable).parent / "schemathesis"), "run", url, "--checks", "all", "--seed", "1"]
+        command += ["--max-examples", str(cases), "--report", "json", "--report-json-path", str(report)]
+        environment = {**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(HOOKS)}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=folder)
+        print(done.stdout[-3000:])
+        told = json.loads(report.read_text()) if report.exists() else {}
+        return {"exit_code": done.returncode, "cases": told.get("test_cases"), "failures": told.get("failures")}
+
+
+def main() -> None:
+    """Measure, print and write."""
+    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    arguments.add_argument("--full", action="store_true")
+    arguments.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    arguments.add_argument("--overload-seconds", type=float)
+    arguments.add_argument("--cases", type=int, help="of schemathesis, for each operation")
+    arguments.add_argument("--litserve-python")
+    arguments.add_argument("--out", type=Path, default=HERE / "service.json")
+    told = arguments.parse_args()
+    images = load("mnist-5k").test.images
+    one, many = post("/v1/predict", "image/png", png(images[0])), images[:BATCH]
+    in_json = json.dumps({"image": base64.b64encode(png(images[0])).decode()}).encode()
+    port = free_port()
+    inkdigits = [sys.executable, "-c", COMMAND, "serve", "--port", str(port)]
+    result: dict[str, Any] = {
+        "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "load_before": os.getloadavg()[0]},
+        "seconds": told.seconds,
+        "versions": {name: version(name) for name in ("inkdigits", "onnxruntime", "fastapi", "uvicorn")},
+    }
+    with (
+        tempfile.TemporaryDirectory() as kept,
+        running([*inkdigits, "--feedback", str(Path(kept) / "corrections.db")], port, "/readyz") as pid,
+    ):
+        tally = asyncio.run(closed_loop(port, one, CONNECTIONS, told.seconds))
+        result["predict"] = {"connections": CONNECTIONS, **tally.figures()}
+        print("predict", result["predict"])
+        request = post("/v1/predict", "application/json", in_json)
+        tally = asyncio.run(closed_loop(port, request, CONNECTIONS, told.seconds))
+        result["predict_json"] = {"connections": CONNECTIONS, **tally.figures()}
+        print("predict, in JSON", result["predict_json"])
+        for name, binary in (("binary", True), ("json", False)):
+            tally = asyncio.run(closed_loop(port, batch(many, binary), 4, told.seconds))
+            result[f"infer_{name}"] = {"connections": 4, "batch": BATCH, **tally.figures(BATCH)}
+            print(f"infer {name}, digits", result[f"infer_{name}"])
+        if told.litserve_python:
+            result["litserve"] = litserve(told.litserve_python, in_json, told.seconds, port)
+        seconds = told.overload_seconds or (600.0 if told.full else 10.0)
+        rate = 2 * result["predict"]["per_second"]
+        result["overload"] = asyncio.run(open_loop(port, one, rate, seconds, 512, pid))
+        print("overload", result["overload"])
+        result["idle"] = asyncio.run(idle_connections(port, 10_000 if told.full else 1000, one))
+        print("idle", result["idle"])
+        cases = told.cases if told.cases is not None else (300 if told.full else 0)  # of each of 16 operations
+        if cases:
+            result["schemathesis"] = schemathesis(port, cases)
+    write_json(told.out, result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""A real browser before a real server; whatever a test does, no request may leave the host and no policy be broken."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = Path("/usr/bin/chromium")
+STROKES = json.loads(
+    (Path(__file__).parent / "strokes.json").read_text()
+)  # along the middle of MNIST's digits, 1/10 pixel
+START = """
+import sys
+from pathlib import Path
+from inkdigits.server import ServerSettings, serve
+serve("127.0.0.1", 0, ServerSettings(feedback=Path(sys.argv[1])))
+"""
+WATCH = """
+window.broken = [];
+document.addEventListener("securitypolicyviolation", event => window.broken.push(event.violatedDirective));
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Debian's Chromium; without it a test is skipped, but where INKDIGITS_REQUIRE_BROWSER is set it fails."""
+    if find_spec("playwright") is None or not CHROMIUM.exists():
+        reason = f"needs {CHROMIUM} (apt-get install chromium) and the Python package playwright"
+        pytest.fail(reason) if os.environ.get("INKDIGITS_REQUIRE_BROWSER") else pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a server of its own process listens; it keeps corrections."""
+    folder = tmp_path_factory.mktemp("served")
+    log = (folder / "log").open("wb+")
+    with log, subprocess.Popen([sys.executable, "-c", START, str(folder / "kept.sqlite")], stderr=log) as server:
+        try:
+            found = None
+            while found is None and server.poll() is None:
+                found = re.search(r"http://\S+", (folder / "log").read_text())
+            assert found, (folder / "log").read_text()
+            yield found[0]
+        finally:
+            server.terminate()
+
+
+@dataclass
+class Visit:
+    """A page that is open, and what it asked for and complained of."""
+
+    page: "Page"
+    requests: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    def write(self, digits: str, height: float = 130, sample: int = 0) -> None:
+        """Write digits side by side with the mouse, each stroke as it was recorded."""
+        frame = self.page.locator("#ink").bounding_box()
+        assert frame
+        mouse, step = self.page.mouse, frame["width"] / len(digits)
+        scale, top = height / 200, frame["y"] + (frame["height"] - height) / 2
+        for place, digit in enumerate(digits):
+            strokes = STROKES[digit][sample]
+            width = max(x for stroke in strokes for x, _ in stroke) * scale
+            left = frame["x"] + (place + 0.5) * step - width / 2
+            for stroke in strokes:
+                (x, y), *rest = [(left + x * scale, top + y * scale) for x, y in stroke]
+                mouse.move(x, y)
+                mouse.down()
+                for x, y in rest:
+                    mouse.move(x, y)
+                mouse.up()
+
+    @property
+    def number(self) -> str:
+        """What the page shows as read."""
+        return "".join(self.page.locator("#number button").all_inner_texts())
+
+
+Open = Callable[..., Visit]
+
+
+@pytest.fixture
+def visit(browser: "Browser") -> Iterator[Open]:
+    """Open an address in a window of its own; takes the options of a browser's context."""
+    visits: list[tuple[str, Visit]] = []
+
+    def open_page(where: str, **options: Any) -> Visit:
+        page = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, **options}).new_page()
+        made = Visit(page)
+        page.add_init_script(WATCH)
+        page.on("request", lambda request: made.requests.append(request.url))
+        page.on("pageerror", lambda error: made.complaints.append(str(error)))
+        page.on("console", lambda message: made.complaints.append(message.text))
+        visits.append((where, made))
+        page.goto(where)
+        page.wait_for_selector("body[class]")
+        return made
+
+    yield open_page
+    for where, made in visits:
+        assert made.page.evaluate("window.broken") == []
+        assert made.complaints == []
+        hosts = {urlsplit(url).netloc for url in made.requests if not url.startswith(("data:", "blob:"))}
+        assert hosts == {urlsplit(where).netloc}
+        made.page.context.close()
