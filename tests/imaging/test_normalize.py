@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -5,6 +6,7 @@ from PIL import Image
 from inkdigits.data import Dataset
 from inkdigits.imaging.normalize import to_mnist
 from inkdigits.imaging.pixels import to_grey
+from inkdigits.reader import Recognizer
 
 
 def test_mnist_digits_come_back_nearly_as_they_were(small: Dataset) -> None:
@@ -66,3 +68,27 @@ def test_specks_too_small_to_survive_are_a_blank() -> None:
     page = np.full((1000, 1000), 255, np.uint8)
     page[10, 10] = page[990, 990] = 0
     assert not to_mnist(page).any()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_dust_and_noise_have_a_defined_answer(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shape = tuple(int(side) for side in rng.integers(48, 130, 2))
+    assert to_mnist((rng.random(shape) > rng.uniform(0.5, 1)).astype(float)).shape == (28, 28)
+
+
+def test_digits_on_any_paper_come_back_as_they_were(small: Dataset) -> None:
+    rng = np.random.default_rng(0)
+    recognizer = Recognizer(threads=1)
+    images, labels = small.test.images, small.test.labels
+    crops = []
+    for image in images:
+        scale = rng.uniform(2, 12)
+        ink = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC) / 255
+        ink = np.pad(ink, [tuple(int(v) for v in rng.integers(0, len(ink), 2)) for _ in range(2)])
+        paper = rng.uniform(120, 250)
+        seen = paper + (rng.uniform(0, paper - 90) - paper) * ink + rng.normal(0, rng.uniform(0, 8), ink.shape)
+        crops.append(seen.clip(0, 255).astype(np.uint8))
+    found = recognizer.run(np.stack([to_mnist(crop) for crop in crops])).probabilities.argmax(1)
+    plain = recognizer.run(images).probabilities.argmax(1)
+    assert (found == labels).mean() >= (plain == labels).mean() - 0.01

@@ -18,6 +18,7 @@ SIZE = 28  # side of the finished image, pixels
 BOX = 20  # side of the box that the digit fills, pixels
 LARGE = 48  # longer side from which on an image is taken for a piece of paper, pixels
 MOST = 128  # and to which it is scaled down
+DUST = 3  # pixels that a piece of ink has at least
 SPECK = 0.03  # of the largest piece of ink that a piece must have to belong to the digit
 STROKE = 2.0  # pixels of the finished image that a stroke is wide, at least
 
@@ -93,9 +94,9 @@ def _from_paper(pixels: NDArray[np.uint8]) -> Crop:
     mask = inked(ink)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    if not len(areas):
+    if not len(areas) or int(areas.max()) < DUST:
         return Crop(np.zeros((SIZE, SIZE), np.uint8), 0.0, (0, 0, 0, 0))
-    kept = np.concatenate([[False], areas >= max(3, SPECK * int(areas.max()))])
+    kept = np.concatenate([[False], areas >= max(DUST, SPECK * int(areas.max()))])
     mask = np.asarray(kept[labels] * np.uint8(255), np.uint8)
     left, top, wide, tall = cv2.boundingRect(mask)
     near = cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0

@@ -27,6 +27,7 @@ LEAST = 0.5  # share of a form's written boxes, and of a line's glyphs, that can
 UNLIKELY = -4.0  # log-probability of being a digit below which ink is declined
 POOR = -0.6  # mean log-probability of what is read, over its ink, below which a page may lie on its side
 HOPELESS = -6.0  # and the least that one glyph counts
+FEW = 4  # digits that must be read on a page to turn it
 BETTER = 1.0  # by how much another way round has to be likelier
 
 Source = Path | str | bytes | NDArray[Any] | Image.Image
@@ -121,7 +122,7 @@ class Reader:
     def name(self) -> str:
         """Name of the model with the first figures of its weights' hash."""
         card = self.recognizer.card
-        return f"{card.get('model', 'model')}-{str(card.get('weights_sha256', ''))[:8]}"
+        return f"{card.get('model', 'model')}-{str(card.get('run_sha256', ''))[:8]}"
 
     def read(self, source: Source, **settings: Any) -> Reading:
         """Read a page; of a file with several pages, the first.
@@ -168,7 +169,7 @@ class Reader:
             raise DataError(f"{source or 'the page'}: {error}") from error
         if settings.turn and best.score < POOR:
             other = max((self._view(sheet, settings, quarters) for quarters in (1, 3, 2)), key=lambda view: view.score)
-            if other.score > best.score + BETTER and other.count >= 0.6 * best.count:
+            if other.score > best.score + BETTER and other.count >= max(FEW, 0.6 * best.count):
                 best = other
         warnings = []
         lines = []

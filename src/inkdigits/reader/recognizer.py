@@ -137,7 +137,7 @@ class Recognizer:
         """Read pictures uint8 (N, 28, 28) in the form of MNIST."""
         answers = self.run(images)
         return [
-            self._judge(probabilities, float(refusal), bool(image.any()))
+            self.judge(probabilities, float(refusal), bool(image.any()))
             for probabilities, refusal, image in zip(answers.probabilities, answers.refusal, images, strict=True)
         ]
 
@@ -161,7 +161,8 @@ class Recognizer:
             for crop, prediction in zip(found, predictions, strict=True)
         ]
 
-    def _judge(self, probabilities: NDArray[np.float32], refusal: float, inked: bool) -> Prediction:
+    def judge(self, probabilities: NDArray[np.float32], refusal: float, inked: bool) -> Prediction:
+        """Return what the network's answer to one picture means: probabilities (10,), refusal, whether it had ink."""
         if not inked:
             return _nothing(BLANK)
         order = np.argsort(-probabilities, kind="stable")

@@ -54,7 +54,7 @@ def predict(reader: Reader, content: bytes) -> dict[str, Any]:
     if reason:
         prediction = Prediction(None, 0.0, (), reason, None)
     else:
-        prediction = reader.recognizer._judge(answers.probabilities[0], float(answers.refusal[0]), True)
+        prediction = reader.recognizer.judge(answers.probabilities[0], float(answers.refusal[0]), True)
     return {
         "model": reader.name,
         **prediction.to_dict(),
