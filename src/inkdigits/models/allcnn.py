@@ -56,7 +56,7 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, padding
             "precision": "bfloat16",
         },
         "student": {
-            "epochs": 60,
+            "epochs": 125,
             "batch_size": 256,
             "lr": 4e-3,
             "weight_decay": 0.02,
