@@ -17,7 +17,9 @@ def export_command(
     out: Annotated[Path, typer.Option(help="The .onnx file, or the folder of the other formats.")],
     run: Annotated[Path | None, typer.Argument(help="The folder of a run; web needs none.")] = None,
     data: Annotated[str | None, typer.Option(help="What it learned from; the run's own by default.")] = None,
-    form: Annotated[str, typer.Option("--format", help="onnx, huggingface, or web: the page that reads on its own.")] = "onnx",
+    form: Annotated[
+        str, typer.Option("--format", help="onnx, huggingface, or web: the page that reads on its own.")
+    ] = "onnx",
     int8: Annotated[bool, typer.Option("--int8/--no-int8", help="Write the ONNX file in 8-bit integers too.")] = True,
     robustness: Annotated[
         Path | None, typer.Option(help="A robustness.json of inkdigits robust, for the model card.")

@@ -55,14 +55,10 @@ def judged(reading: Reading, written: str) -> list[tuple[float, bool]]:
 def errors_by_confidence(
     judgements: Sequence[tuple[float, bool]], written: int, steps: int = 200
 ) -> list[tuple[float, float, float]]:
-    """Return (confidence, share of errors among digits at least so sure, share of the ``written`` digits read), sorted.
-
-    The share of errors never rises with confidence: each is the least that any lower confidence reaches.
-    """
+    """Return (confidence, share of errors among digits at least so sure, share of the ``written`` digits read), sorted."""
     confidence = np.array([c for c, _ in judgements])
     right = np.array([r for _, r in judgements])
     order = np.argsort(-confidence, kind="stable")
     wrong: NDArray[np.float64] = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
-    wrong = np.maximum.accumulate(wrong)
     picked = np.unique(np.linspace(0, len(order) - 1, min(steps, len(order))).round().astype(int))[::-1]
     return [(float(confidence[order][i]), float(wrong[i]), (i + 1) / max(1, written)) for i in picked]

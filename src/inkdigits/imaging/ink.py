@@ -21,7 +21,7 @@ SURROUNDINGS = 21  # side of the neighbourhood there whose strongest ink counts
 SHARE = 0.42  # of the strongest ink nearby that a pixel of ink has at least
 FAINT = 0.5  # of that, which bridges the gaps of a stroke
 FAINTEST = 0.085  # of the paper's shade: less is paper
-GRAIN = 4.5  # standard deviations of the paper's noise: less is noise
+GRAIN = 5.0  # standard deviations of the paper's noise: less is noise
 GRAIN_CELL = 12  # side of the cells in which that noise is measured, pixels
 GRAINY = 0.02  # noise from which on the page is smoothed before it is cut into ink and paper
 

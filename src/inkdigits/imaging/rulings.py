@@ -16,6 +16,7 @@ ACROSS, DOWN = 0.12, 0.3  # of the page's width and height that a ruled line spa
 SQUARE = 0.86  # of its bounding rectangle that the hull of a box's paper fills; an ellipse fills 0.785
 LEAST_BOXES = 3  # that make a form
 BOX_SHARE = 0.4  # of the strongest ink in a box that a pixel of writing has at least
+SIDE = 0.8  # of the side of a box that is inked, where it is guessed
 RIM = 0.13  # of a box's sides, where the rest of its frame may be
 MANY_BOXES = 12  # from which on what they have in common is taken to be printed
 
@@ -163,13 +164,17 @@ def find_boxes(mask: Mask) -> list[Frame]:
             best, best_score = group, score
     if not len(best):
         return []
-    return _in_rows(_completed(rectangles[best], mask.shape))
+    return _in_rows(_continued(_completed(rectangles[best], mask.shape), mask))
 
 
 def _rectangles(mask: Mask) -> NDArray[np.int32]:
     """Return the rectangles (K, 4) of paper that lines close in, left, top, width, height."""
     height, width = mask.shape
-    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    large = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(1) >= max(8, 0.006 * max(height, width))
+    large[0] = False
+    lines = np.asarray(large[labels] * np.uint8(255), np.uint8)  # without the dust around the writing
+    closed = cv2.morphologyEx(lines, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
     contours, tree = cv2.findContours(closed, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
     least = max(10.0, 0.008 * max(height, width))
     found = []
@@ -198,7 +203,8 @@ def _completed(boxes: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.i
     for column in set(columns):
         for row in set(rows):
             here = (columns == column) & (rows == row)
-            if here.any() or (columns == column).sum() < 2 or (rows == row).sum() < 2:
+            known = int((columns == column).sum()), int((rows == row).sum())
+            if here.any() or min(known) < 1 or sum(known) < 4:
                 continue
             size = np.median(boxes[rows == row, 3]), np.median(boxes[columns == column, 2])
             # the table may lean: its nearest boxes in this row and this column say where
@@ -211,6 +217,45 @@ def _completed(boxes: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.i
             if inside:
                 added.append((left, top, round(size[1]), round(size[0])))
     return np.concatenate([boxes, np.array(added, np.int32).reshape(-1, 4)])
+
+
+def _continued(boxes: NDArray[np.int32], mask: Mask) -> NDArray[np.int32]:
+    """Return the boxes with those that stand, at the same pitch, where a row's frame goes on."""
+    usual = np.median(boxes[:, 2:], axis=0)
+    rows = _clusters(boxes[:, 1] + boxes[:, 3] / 2, 0.35 * usual[1])
+    found = [tuple(int(v) for v in box) for box in boxes]
+    for row in set(rows.tolist()):
+        members = sorted(tuple(int(v) for v in box) for box in boxes[rows == row])
+        steps = np.diff([box[0] for box in members])
+        if len(members) < 2 or steps.min() < usual[0]:
+            continue
+        pitch = float(np.median(steps[steps < 1.4 * steps.min()]))
+        waiting = list(members)
+        while waiting:
+            left, top, wide, tall = waiting.pop()
+            for way in (-pitch, pitch):
+                new = round(left + way), top, wide, tall
+                known = any(abs(box[0] - new[0]) < 0.5 * pitch for box in members)
+                if not known and _framed(mask, new):
+                    members.append(new)
+                    waiting.append(new)
+                    found.append(new)
+    return np.array(found, np.int32)
+
+
+def _framed(mask: Mask, box: Box) -> bool:
+    """Return whether most of all four sides of a box are inked."""
+    left, top, wide, tall = box
+    height, width = mask.shape
+    slack = max(3, round(0.06 * min(wide, tall)))
+    if left < slack or top < slack or left + wide + slack > width or top + tall + slack > height:
+        return False
+    rows, columns = slice(top, top + tall), slice(left, left + wide)
+    sides = (
+        *(mask[y - slack : y + slack, columns].any(0) for y in (top, top + tall)),
+        *(mask[rows, x - slack : x + slack].any(1) for x in (left, left + wide)),
+    )
+    return all(float(side.mean()) > SIDE for side in sides)
 
 
 def _clusters(values: NDArray[np.float64], reach: float) -> NDArray[np.intp]:

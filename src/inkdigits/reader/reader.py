@@ -24,7 +24,8 @@ LAYOUTS = ("auto", "line", "boxes")
 FREE = 0.5  # share of the written boxes whose ink may cross their frame, at most; on squared paper most does
 TALL = 0.3  # of its box that a digit is high, at least
 LEAST = 0.5  # share of a form's written boxes, and of a line's glyphs, that can be read where it holds digits
-UNLIKELY = -4.0  # log-probability of being a digit below which ink is declined
+UNLIKELY = -4.0  # log-probability of being a digit below which ink on a line is declined
+ODD = -2.5  # and in a box, which has no neighbours to speak for it
 POOR = -0.6  # mean log-probability of what is read, over its ink, below which a page may lie on its side
 HOPELESS = -6.0  # and the least that one glyph counts
 FEW = 4  # digits that must be read on a page to turn it
@@ -225,7 +226,7 @@ class Reader:
         written = [piece for piece in pieces if piece is not None]
         if not sure and (len(written) < 2 or float(np.median(heights)) < TALL or np.mean(crossing) > FREE):
             return None
-        glyphs = iter(self._glyphs([p.box for p in written], [picture([p], page.ink) for p in written]))
+        glyphs = iter(self._glyphs([p.box for p in written], [picture([p], page.ink) for p in written], ODD))
         rows: dict[int, list[Glyph]] = {}
         for frame, piece in zip(frames, pieces, strict=True):
             empty = Glyph(frame.inside, np.zeros(10, np.float32), 0.0, BLANK)
@@ -251,7 +252,7 @@ class Reader:
     def _line_of(self, line: TextLine, page: Page, length: int | None) -> tuple[list[Glyph], float, int]:
         """Return what is read of a line, how likely that is in the mean over its ink, and how many pixels of ink it has."""
         runs = candidates(line, page.ink)
-        glyphs = self._glyphs([run.box for run in runs], [run.picture for run in runs])
+        glyphs = self._glyphs([run.box for run in runs], [run.picture for run in runs], UNLIKELY)
         digits = np.array([glyph.probabilities.argmax() for glyph in glyphs])
         steps, _ = path(line, runs, digits, np.array([glyph.likelihood for glyph in glyphs]), length)
         found, total, ink = [], 0.0, 0
@@ -265,13 +266,13 @@ class Reader:
             found.append(glyph if step.read else Glyph(glyph.box, glyph.probabilities, glyph.likelihood, NOT_A_DIGIT))
         return found, total / max(1, ink), ink
 
-    def _glyphs(self, boxes: Sequence[Box], pictures: Sequence[NDArray[np.uint8]]) -> list[Glyph]:
+    def _glyphs(self, boxes: Sequence[Box], pictures: Sequence[NDArray[np.uint8]], least: float) -> list[Glyph]:
         if not boxes:
             return []
         answers = self.recognizer.run(np.stack(pictures))
         glyphs = []
         for box, shares, like in zip(boxes, answers.probabilities, digit_likelihood(answers.logits), strict=True):
-            reject = NOT_A_DIGIT if like < UNLIKELY else AMBIGUOUS if float(shares.max()) < 0.5 else None
+            reject = NOT_A_DIGIT if like < least else AMBIGUOUS if float(shares.max()) < 0.5 else None
             glyphs.append(Glyph(box, shares, float(like), reject))
         return glyphs
 
