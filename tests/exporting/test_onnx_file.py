@@ -9,8 +9,8 @@ from inkdigits.data import Dataset
 from inkdigits.errors import ModelError, UsageError
 from inkdigits.evaluation.calibration import fit_temperature
 from inkdigits.exporting import onnx_file
-from inkdigits.exporting.onnx_file import Exported, export
 from inkdigits.exporting.hugging_face import write_folder
+from inkdigits.exporting.onnx_file import Exported, export
 from inkdigits.reader import Recognizer
 from inkdigits.training import Run, load_run, set_aside, train
 from inkdigits.training.measure import logits_of

@@ -35,8 +35,8 @@ def export_command(
 
         typer.echo(export_web(out, model))
         return
-    from inkdigits.exporting.onnx_file import export
     from inkdigits.exporting.hugging_face import write_folder
+    from inkdigits.exporting.onnx_file import export
     from inkdigits.training import load_run
 
     if run is None:

@@ -244,8 +244,6 @@ def _pages_csv(readings: list[dict[str, Any]]) -> str:
         for number, line in enumerate(reading["lines"]):
             for place, digit in enumerate(line["digits"]):
                 value = "" if digit["digit"] is None else digit["digit"]
-                writer.writerow(
-                    (reading["source"], reading["page"], number, line["text"], place, value)
-                    + (digit["confidence"], digit["reject"] or "", *digit["box"])
-                )
+                where = reading["source"], reading["page"], number, line["text"], place
+                writer.writerow([*where, value, digit["confidence"], digit["reject"] or "", *digit["box"]])
     return text.getvalue()

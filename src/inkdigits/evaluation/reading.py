@@ -55,7 +55,7 @@ def judged(reading: Reading, written: str) -> list[tuple[float, bool]]:
 def errors_by_confidence(
     judgements: Sequence[tuple[float, bool]], written: int, steps: int = 200
 ) -> list[tuple[float, float, float]]:
-    """Return (confidence, share of errors among digits at least so sure, share of the ``written`` digits read), sorted."""
+    """Return (confidence, share of errors among digits at least so sure, share of ``written`` digits read), sorted."""
     confidence = np.array([c for c, _ in judgements])
     right = np.array([r for _, r in judgements])
     order = np.argsort(-confidence, kind="stable")

@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from inkdigits.errors import unknown
 
 Ink = NDArray[np.float32]  # (H, W) in [0, 1]
-WORDS = tuple("Name Date Total Sum Page No Class Form Team Score Price Code Item Room Amount Signed Week".split())
+WORDS = ("Name", "Date", "Total", "Page", "Class", "Team", "Score", "Price", "Code", "Item", "Room", "Week")
 LETTERS = "ABDEFHKMNPRTVWXY"  # written into boxes where no digit belongs
 LETTER_FONT = 96
 OVERLAP = 0.15  # of a digit's height, that one which touches reaches into its neighbour's box at most

@@ -150,7 +150,7 @@ def find_lines(pieces: Sequence[Piece], ink: Ink) -> list[TextLine]:
 
 
 def _blot(piece: Piece, shape: tuple[int, ...]) -> bool:
-    """Return whether a piece is a dark corner or the edge of the paper: large, or without strokes, at the page's rim."""
+    """Return whether a piece is a dark corner or the paper's edge: large, or without strokes, at the page's rim."""
     height, width = shape
     left, top, wide, tall = piece.box
     area = cv2.countNonZero(piece.mask)

@@ -38,7 +38,7 @@ class BatchReader:
 
         Returns
         -------
-        Of a sequence of bytes a list of dictionaries, ``text``, ``reading`` (JSON) and ``error`` (None, or one line); of
+        Of a sequence of bytes a list of dictionaries, ``text``, ``reading`` (JSON), ``error`` (None, or one line); of
         a mapping the same mapping with those three columns, object arrays, beside its own.
         """
         if self._reader is None:

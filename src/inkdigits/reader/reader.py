@@ -250,7 +250,7 @@ class Reader:
         return out, total / ink if ink else HOPELESS
 
     def _line_of(self, line: TextLine, page: Page, length: int | None) -> tuple[list[Glyph], float, int]:
-        """Return what is read of a line, how likely that is in the mean over its ink, and how many pixels of ink it has."""
+        """Return what is read of a line, how likely that is in the mean over its ink, and its pixels of ink."""
         runs = candidates(line, page.ink)
         glyphs = self._glyphs([run.box for run in runs], [run.picture for run in runs], UNLIKELY)
         digits = np.array([glyph.probabilities.argmax() for glyph in glyphs])

@@ -75,7 +75,7 @@ class Line:
 
     @property
     def confidence(self) -> float:
-        """Probability that the number is right; with a rule, among those that satisfy it. 0 where a digit is declined."""
+        """Probability that the number is right; with a rule, among those that satisfy it; 0 if a digit is declined."""
         if self.probability is not None:
             return self.probability
         product = 1.0
