@@ -126,6 +126,8 @@ def find_lines(pieces: Sequence[Piece], ink: Ink) -> list[TextLine]:
         return []
     height = writing_height(pieces)
     pieces = [piece for piece in pieces if not _ruling(piece, height)]
+    least = FAINT_LINE * _strength(pieces, ink) if pieces else 0.0
+    pieces = [piece for piece in pieces if _darkness(piece, ink) >= least]
     cores = [p for p in pieces if CORE * height <= p.box[3] <= 2.6 * height and p.box[2] <= 12 * height]
     if not cores:
         return []
@@ -137,11 +139,10 @@ def find_lines(pieces: Sequence[Piece], ink: Ink) -> list[TextLine]:
     for piece in small:
         _attach(piece, chains, height, slope)
     chains = [_strong(chain, ink) for chain in chains]
-    usual = _strength([piece for chain in chains for piece in chain], ink) if chains else 0.0
     lines = []
     for chain in chains:
         heights = [piece.box[3] for piece in chain if piece.box[3] >= CORE * height]
-        if not heights or _strength(chain, ink) < FAINT_LINE * usual:
+        if not heights:
             continue
         chain.sort(key=lambda piece: piece.box[0] + piece.box[2] / 2)
         tall = float(np.median(heights))
@@ -230,17 +231,20 @@ def _slope(cores: Sequence[Piece], height: float) -> float:
 
 
 def _chains(cores: Sequence[Piece], height: float, slope: float) -> list[list[Piece]]:
-    follows = {index: _neighbour(index, cores, height, slope) for index in range(len(cores))}
+    before: dict[int, int] = {}  # of two that claim the same neighbour, the one that stands nearer has it
+    for index in range(len(cores)):
+        after = _neighbour(index, cores, height, slope)
+        if after is not None:
+            before[after] = index
     chain_of: dict[int, list[Piece]] = {}
     chains: list[list[Piece]] = []
     for index, piece in enumerate(cores):
-        if index not in chain_of:
+        if index in before:
+            chain_of[index] = chain_of[before[index]]
+        else:
             chain_of[index] = []
             chains.append(chain_of[index])
         chain_of[index].append(piece)
-        after = follows[index]
-        if after is not None and after not in chain_of:
-            chain_of[after] = chain_of[index]
     return chains
 
 
