@@ -24,7 +24,7 @@ GAP = 3.5  # heights of the writing between neighbours on a line, at most
 STEP = 0.55  # heights of the writing by which the next digit on a line may sit higher or lower
 WIDEST = 1.5  # heights that a single digit is wide, at most
 RUN = 7  # pieces that make up a digit, at most
-FAINT_LINE = 0.4  # of the page's usual ink that a line has at least
+FAINT_PIECE = 0.4  # of the page's usual ink that a piece has at least
 WEAK = 0.5  # of the line's ink that a piece of it has at least
 ENOUGH = 64  # pixels of height to make pictures from
 APART = 0.12  # heights between seams, at least
@@ -126,7 +126,7 @@ def find_lines(pieces: Sequence[Piece], ink: Ink) -> list[TextLine]:
         return []
     height = writing_height(pieces)
     pieces = [piece for piece in pieces if not _ruling(piece, height)]
-    least = FAINT_LINE * _strength(pieces, ink) if pieces else 0.0
+    least = FAINT_PIECE * _strength(pieces, ink) if pieces else 0.0
     pieces = [piece for piece in pieces if _darkness(piece, ink) >= least]
     cores = [p for p in pieces if CORE * height <= p.box[3] <= 2.6 * height and p.box[2] <= 12 * height]
     if not cores:
