@@ -63,3 +63,21 @@ def test_folders_are_searched_in_order(tmp_path: Path) -> None:
     assert [str(path.relative_to(tmp_path)) if path.is_absolute() else str(path) for path in found] == [
         *("a.png", "b/1.png", "b/2.png", "named.png")
     ]
+
+
+@pytest.mark.parametrize("form", ["png", "jpg", "tif"])
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_a_large_picture_is_made_smaller_as_it_is_read_and_turned_once(
+    form: str, orientation: int, tmp_path: Path
+) -> None:
+    grey = np.zeros((400, 600), np.uint8)
+    grey[:100, :100] = 255
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"a.{form}"
+    Image.fromarray(grey).convert("RGB").save(path, exif=exif)
+    sheet = next(files.sheets(path, longest=150))
+    assert max(sheet.pixels.shape) < 400
+    assert sheet.size == ((400, 600) if orientation == 6 else (600, 400))
+    corners = sheet.pixels[..., 0][[[5, 5], [-5, -5]], [[5, -5], [5, -5]]] > 128
+    assert corners.ravel().tolist() == [orientation == 1, orientation == 6, False, orientation == 3]

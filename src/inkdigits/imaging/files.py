@@ -20,6 +20,7 @@ IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif
 PAGE_SUFFIXES = IMAGE_SUFFIXES | {".pdf"}
 MAX_PIXELS = 80_000_000  # an A3 page at 600 dots per inch has 70 million
 MAX_PAGES = 1000  # of one file
+ORIENTATION = 0x0112  # the tag that a camera sets
 PDF_LONGEST = 2400  # pixels along a PDF's page
 
 _pdfium = threading.Lock()  # PDFium is not safe in threads
@@ -94,11 +95,19 @@ def _sheet(opened: Image.Image, name: str, longest: int | None) -> Sheet:
     if longest and max(width, height) > longest and opened.format == "JPEG":
         scale = longest / max(width, height)
         opened.draft(None, (round(width * scale), round(height * scale)))
-    upright = ImageOps.exif_transpose(opened)
-    turned = opened.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-    if upright.mode not in ("L", "I;16", "RGB", "RGBA"):
-        upright = upright.convert("RGBA" if "A" in upright.mode or "transparency" in opened.info else "RGB")
-    return Sheet(np.asarray(upright), (height, width) if turned else (width, height))
+    on_its_side = opened.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
+    opened.load()
+    orientation = opened.getexif().get(ORIENTATION, 1)  # a TIFF has been turned as it was loaded
+    image: Image.Image = opened
+    if image.mode not in ("L", "I;16", "RGB", "RGBA"):
+        image = image.convert("RGBA" if "A" in image.mode or "transparency" in opened.info else "RGB")
+    factor = max(image.size) // longest if longest else 1
+    if factor > 1 and image.mode != "I;16":
+        image = image.reduce(factor)  # before anything copies it
+    if orientation != 1:
+        image.getexif()[ORIENTATION] = orientation
+        image = ImageOps.exif_transpose(image)
+    return Sheet(np.asarray(image), (height, width) if on_its_side else (width, height))
 
 
 def _pdf(source: Path | bytes, name: str) -> Iterator[Sheet]:
