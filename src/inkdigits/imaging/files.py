@@ -95,7 +95,6 @@ def _sheet(opened: Image.Image, name: str, longest: int | None) -> Sheet:
     if longest and max(width, height) > longest and opened.format == "JPEG":
         scale = longest / max(width, height)
         opened.draft(None, (round(width * scale), round(height * scale)))
-    on_its_side = opened.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
     opened.load()
     orientation = opened.getexif().get(ORIENTATION, 1)  # a TIFF has been turned as it was loaded
     image: Image.Image = opened
@@ -107,6 +106,7 @@ def _sheet(opened: Image.Image, name: str, longest: int | None) -> Sheet:
     if orientation != 1:
         image.getexif()[ORIENTATION] = orientation
         image = ImageOps.exif_transpose(image)
+    on_its_side = (image.width > image.height) != (width > height)
     return Sheet(np.asarray(image), (height, width) if on_its_side else (width, height))
 
 
