@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.pixels import to_grey
+from inkdigits.imaging.pixels import shrunk, to_grey
 
 COARSE = 240  # longer side of the page on which the paper's shade is found, pixels
 PATCH = 31  # side of the closing there: strokes are narrower, shadows' edges wider
@@ -34,7 +34,7 @@ def light_on_dark(grey: NDArray[np.uint8]) -> bool:
 
     Most of the surroundings of a stroke are paper, so their median is.
     """
-    small = _shrunk(grey, COARSE)
+    small = shrunk(grey, COARSE)
     reach = min(AROUND, max(small.shape) // 3 + 1)
     around = cv2.medianBlur(np.pad(small, reach, mode="symmetric"), 2 * reach + 1)
     difference = small.astype(np.float32) - around[reach:-reach, reach:-reach]
@@ -109,7 +109,7 @@ def stroke_width(mask: Mask) -> float:
 def _paper(layer: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the shade that the page (H, W) would have without its ink."""
     height, width = layer.shape
-    small = _shrunk(layer, COARSE)
+    small = shrunk(layer, COARSE)
     kernel = _kernel(small)
     edge = len(kernel)
     wide = cv2.copyMakeBorder(cv2.medianBlur(small, 3), edge, edge, edge, edge, cv2.BORDER_REPLICATE)
@@ -121,11 +121,3 @@ def _paper(layer: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _kernel(small: NDArray[np.uint8]) -> NDArray[Any]:
     side = max(3, min(PATCH, 2 * (min(small.shape) // 2) - 1))
     return np.ones((side, side), np.uint8)  # a square is separable, and quick
-
-
-def _shrunk(layer: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    scale = side / max(layer.shape)
-    if scale >= 1:
-        return layer
-    size = max(1, round(layer.shape[1] * scale)), max(1, round(layer.shape[0] * scale))
-    return np.asarray(cv2.resize(layer, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.imaging.ink import ink_map, inked, stroke_width
-from inkdigits.imaging.pixels import to_bytes, to_grey
+from inkdigits.imaging.pixels import shrunk, to_bytes, to_grey
 
 SIZE = 28  # side of the finished image, pixels
 BOX = 20  # side of the box that the digit fills, pixels
@@ -85,11 +85,8 @@ def normalize(image: NDArray[Any]) -> Crop:
 
 
 def _from_paper(pixels: NDArray[np.uint8]) -> Crop:
-    height, width = pixels.shape[:2]
-    scale = min(1.0, MOST / max(height, width))
-    if scale < 1:
-        size = max(1, round(width * scale)), max(1, round(height * scale))
-        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    scale = min(1.0, MOST / max(pixels.shape[:2]))
+    pixels = shrunk(pixels, MOST)
     ink = ink_map(pixels)
     mask = inked(ink)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.imaging.ink import Ink, Mask, ink_map, inked
-from inkdigits.imaging.pixels import to_bytes
+from inkdigits.imaging.pixels import shrunk, to_bytes
 from inkdigits.imaging.rulings import Box, tilt
 from inkdigits.imaging.sheet import without_desk
 
@@ -62,11 +62,8 @@ def prepare(picture: NDArray[Any], quarter_turns: int = 0, size: tuple[int, int]
     """
     pixels = to_bytes(picture)
     height, width = pixels.shape[:2]
-    scale = min(1.0, LONGEST / max(height, width))
     full = size or (width, height)
-    if scale < 1:
-        smaller = max(1, round(width * scale)), max(1, round(height * scale))
-        pixels = np.asarray(cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA), np.uint8)
+    pixels = shrunk(pixels, LONGEST)
     there = np.diag([pixels.shape[1] / full[0], pixels.shape[0] / full[1], 1.0])  # from the picture to the page
     turns = quarter_turns % 4
     if turns:

@@ -48,3 +48,13 @@ def to_grey(image: NDArray[Any]) -> NDArray[np.uint8]:
     """
     values = to_bytes(image)
     return values if values.ndim == 2 else np.asarray(cv2.cvtColor(values, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def shrunk(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+    """Return an image (H, W) or (H, W, 3), its longer side ``longest`` pixels where it is longer, by mean of areas."""
+    height, width = image.shape[:2]
+    scale = longest / max(height, width)
+    if scale >= 1:
+        return image
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)

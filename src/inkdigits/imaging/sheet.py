@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.pixels import to_grey
+from inkdigits.imaging.pixels import shrunk, to_grey
 
 COARSE = 240  # longer side of the picture on which the sheet is looked for, pixels
 LEAST = 0.2  # of the picture that the sheet covers
@@ -25,8 +25,7 @@ def without_desk(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     scale = COARSE / max(height, width)
     if scale > 1 or min(height, width) * scale < 40:
         return pixels
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    small = shrunk(pixels, COARSE)
     sheet = _sheet(to_grey(small))
     if sheet is None:
         return pixels
