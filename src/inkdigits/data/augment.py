@@ -20,7 +20,6 @@ SHIFT = 1.5  # pixels, either way, drawn for each axis
 ELASTIC_SHIFT = 2.5  # the same, where pixels are displaced too
 
 ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT = 25.0, 0.3, 0.35, 3.5  # the same, further
-CHANCE = 0.25  # that a digit meets one kind of degradation
 MILD = 0.5  # share of the digits that robust() moves as geometric() does, and leaves clean
 
 
@@ -78,11 +77,31 @@ def robust(images: Tensor, generator: torch.Generator) -> Tensor:
     generator
         Source of the randomness, on the CPU.
     """
-    draw = drawing(images, generator)
-    x = bend(affine(images, generator, ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT), draw)
-    for degrade in DEGRADATIONS:
-        x = torch.where(draw(1, 1, 1) < CHANCE, degrade(x, draw), x)
-    return torch.where(draw(1, 1, 1) < MILD, geometric(images, generator), x).clamp(0, 1)
+    mild = _chosen(images, MILD, generator)
+    x = _changed(images, mild, lambda some: geometric(some, generator))
+    return _changed(x, ~mild, lambda some: _degraded(some, generator)).clamp(0, 1)
+
+
+def _degraded(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Distort every image and let it meet each degradation at its own chance."""
+    x = affine(images, generator, ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT)
+    x = bend(x, drawing(x, generator))
+    for degrade, chance in DEGRADATIONS:
+        x = _changed(x, _chosen(x, chance, generator), lambda some, f=degrade: f(some, drawing(some, generator)))
+    return x
+
+
+def _chosen(images: Tensor, chance: float, generator: torch.Generator) -> Tensor:
+    return (torch.rand(len(images), generator=generator) < chance).to(images.device)
+
+
+def _changed(images: Tensor, chosen: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+    """Return images with those ``chosen`` (B,) changed; the others cost nothing."""
+    if not chosen.any():
+        return images
+    out = images.clone()
+    out[chosen] = change(images[chosen])
+    return out
 
 
 def affine(
