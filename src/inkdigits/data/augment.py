@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inkdigits.data.degrade import DEGRADATIONS, bend
+from inkdigits.data.degrade import DEGRADATIONS, Degrade, bend
 from inkdigits.errors import unknown
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
@@ -87,7 +87,11 @@ def _degraded(images: Tensor, generator: torch.Generator) -> Tensor:
     x = affine(images, generator, ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT)
     x = bend(x, drawing(x, generator))
     for degrade, chance in DEGRADATIONS:
-        x = _changed(x, _chosen(x, chance, generator), lambda some, f=degrade: f(some, drawing(some, generator)))
+
+        def change(some: Tensor, degrade: Degrade = degrade) -> Tensor:
+            return degrade(some, drawing(some, generator))
+
+        x = _changed(x, _chosen(x, chance, generator), change)
     return x
 
 

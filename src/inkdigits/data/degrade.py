@@ -16,6 +16,7 @@ from torch import Tensor
 ELASTIC, CELLS = 1.6, 5  # largest displacement in pixels, and the side of the grid on which it is drawn
 
 Draw = Callable[..., Tensor]
+Degrade = Callable[[Tensor, Draw], Tensor]
 
 
 def bend(x: Tensor, draw: Draw) -> Tensor:
@@ -158,7 +159,7 @@ def _rectangle(x: Tensor, draw: Draw, largest: int) -> Tensor:
     return (down >= 0) & (down < tall * largest) & (right >= 0) & (right < broad * largest)
 
 
-DEGRADATIONS: tuple[tuple[Callable[[Tensor, Draw], Tensor], float], ...] = (  # as they meet a digit, with their chance
+DEGRADATIONS: tuple[tuple[Degrade, float], ...] = (  # as they meet a digit, with their chance
     *((pen, 0.25), (hollow, 0.25), (gaps, 0.2), (neighbour, 0.2), (blur, 0.25), (resolution, 0.25), (clutter, 0.4)),
     *((occlusion, 0.25), (threshold, 0.25), (background, 0.25), (contrast, 0.25), (inversion, 0.25), (noise, 0.25)),
 )

@@ -72,7 +72,7 @@ def scribble(rng: np.random.Generator, digits: DigitSet) -> Picture:
 
 
 def blot(rng: np.random.Generator, digits: DigitSet) -> Picture:
-    """Draw one to three closed forms: filled, ragged or round; or drawn, of three to five corners or spiked, no zero."""
+    """Draw one to three closed forms: filled, ragged or round, or drawn with few corners or spikes, no zero."""
     picture = np.zeros((SIZE, SIZE), np.uint8)
     forms = rng.integers(1, 4)
     for _ in range(forms):

@@ -113,7 +113,8 @@ def _paper(layer: NDArray[np.uint8]) -> NDArray[np.uint8]:
     kernel = _kernel(small)
     edge = len(kernel)
     wide = cv2.copyMakeBorder(cv2.medianBlur(small, 3), edge, edge, edge, edge, cv2.BORDER_REPLICATE)
-    shade = cv2.GaussianBlur(cv2.morphologyEx(wide, cv2.MORPH_CLOSE, kernel), (0, 0), edge / 6)
+    box = (edge // 5 * 2 + 1,) * 2
+    shade = cv2.blur(cv2.blur(cv2.morphologyEx(wide, cv2.MORPH_CLOSE, kernel), box), box)
     shade = shade[edge:-edge, edge:-edge]
     return np.asarray(cv2.resize(shade, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
 
