@@ -162,7 +162,7 @@ def _explained(name: str) -> Iterator[None]:
         allowed = ", ".join((*FORMATS, "PDF"))
         raise DataError(f"{name} is no picture that can be read here ({allowed}); convert or remove it") from None
     except (OSError, SyntaxError, ValueError, EOFError, TypeError, OverflowError, MemoryError) as error:
-        raise DataError(f"cannot read the image {name} ({error}); repair or remove it") from error
+        raise DataError(f"cannot read {name} ({error}); repair or remove it") from error
 
 
 def find_pictures(paths: Iterable[Path]) -> Iterator[Path]:

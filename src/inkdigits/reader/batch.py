@@ -33,7 +33,7 @@ class BatchReader:
         self.model, self.column, self.threads, self.settings = model, column, threads, settings
         self._reader: Reader | None = None
 
-    def __call__(self, batch: Mapping[str, Any] | Sequence[bytes]) -> Any:
+    def __call__(self, batch: Mapping[str, Any] | Sequence[bytes | None]) -> Any:
         """Read a batch.
 
         Returns
@@ -50,7 +50,9 @@ class BatchReader:
         columns = {key: np.array([row[key] for row in rows], object) for key in ("text", "reading", "error")}
         return {**batch, **columns}
 
-    def _row(self, reader: Reader, image: bytes) -> dict[str, str | None]:
+    def _row(self, reader: Reader, image: bytes | None) -> dict[str, str | None]:
+        if image is None:  # a null of a table
+            return {"text": None, "reading": None, "error": "there is no image"}
         try:
             pages = list(reader.read_pages(bytes(image), **self.settings))
         except InkdigitsError as error:
