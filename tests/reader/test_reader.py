@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from pypdf import PdfReader, PdfWriter
 
 from inkdigits.data import Dataset
 from inkdigits.errors import DataError, UsageError
@@ -243,7 +244,7 @@ def test_the_command_prints_text_and_csv_and_is_strict(page: MadePage, run_cli: 
     assert (code, "a share such as 0.1%" in err) == (2, True)
 
 
-def test_a_pdf_is_read_page_by_page_and_one_with_a_password_is_refused(
+def test_a_pdf_is_read_page_by_page_and_one_too_long_or_broken_is_refused(
     page: MadePage, reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "pages.pdf"
@@ -258,3 +259,28 @@ def test_a_pdf_is_read_page_by_page_and_one_with_a_password_is_refused(
     path.write_bytes(b"%PDF-1.4 broken")
     with pytest.raises(DataError, match=r"pages.pdf is a broken PDF"):
         reader.read(path)
+
+
+def test_a_pdf_with_a_password_is_named_and_the_others_are_read(
+    page: MadePage, reader: Reader, run_cli: Cli, tmp_path: Path
+) -> None:
+    plain, locked, unprintable = (tmp_path / f"{name}.pdf" for name in ("plain", "locked", "unprintable"))
+    Image.fromarray(page.image).save(plain)
+    for path, password in ((locked, "secret"), (unprintable, "")):  # the latter opens without, but has an owner
+        writer = PdfWriter(clone_from=plain)
+        writer.encrypt(password, "owner", algorithm="RC4-128")
+        writer.write(path)
+        writer.close()
+        assert len(PdfReader(path, password=password).pages) == 1
+    for source, name in ((locked, str(locked)), (locked.read_bytes(), "the image")):
+        with pytest.raises(DataError) as refused:
+            reader.read(source)
+        assert str(refused.value) == f"{name} is a PDF with a password; save it without one"
+    code, out, err = run_cli("read", locked, plain, unprintable, "--format", "json")
+    assert code == 1
+    readings = json.loads(out)
+    assert [reading["source"] for reading in readings] == [str(plain), str(unprintable)]
+    assert readings[0]["lines"] == readings[1]["lines"] != []
+    said = [line for line in err.splitlines() if line.startswith("inkdigits: ")]
+    assert said == [f"inkdigits: {locked} is a PDF with a password; save it without one"]
+    assert "Traceback" not in err
