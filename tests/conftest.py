@@ -1,15 +1,22 @@
-"""Real digits in small portions, and the command line in-process."""
+"""Real digits in small portions, the command line in-process, and a real browser."""
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from inkdigits import cli
 from inkdigits.data import Dataset, load
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+CHROMIUM = Path("/usr/bin/chromium")
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +68,17 @@ def run_cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         return int(stop.value.code or 0), out, err
 
     return run
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Debian's Chromium; without it a test is skipped, but where INKDIGITS_REQUIRE_BROWSER is set it fails."""
+    if find_spec("playwright") is None or not CHROMIUM.exists():
+        reason = f"needs {CHROMIUM} (apt-get install chromium) and the Python package playwright"
+        pytest.fail(reason) if os.environ.get("INKDIGITS_REQUIRE_BROWSER") else pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()

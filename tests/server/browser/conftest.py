@@ -1,13 +1,11 @@
 """A real browser before a real server; whatever a test does, no request may leave the host and no policy be broken."""
 
 import json
-import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -17,7 +15,6 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = Path("/usr/bin/chromium")
 STROKES = json.loads(
     (Path(__file__).parent / "strokes.json").read_text()
 )  # along the middle of MNIST's digits, 1/10 pixel
@@ -31,20 +28,6 @@ WATCH = """
 window.broken = [];
 document.addEventListener("securitypolicyviolation", event => window.broken.push(event.violatedDirective));
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    """Debian's Chromium; without it a test is skipped, but where INKDIGITS_REQUIRE_BROWSER is set it fails."""
-    if find_spec("playwright") is None or not CHROMIUM.exists():
-        reason = f"needs {CHROMIUM} (apt-get install chromium) and the Python package playwright"
-        pytest.fail(reason) if os.environ.get("INKDIGITS_REQUIRE_BROWSER") else pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
