@@ -23,12 +23,14 @@ SPECK = 0.012  # of the square of the writing's height that ink covers at least,
 GAP = 3.5  # heights of the writing between neighbours on a line, at most
 STEP = 0.55  # heights of the writing by which the next digit on a line may sit higher or lower
 WIDEST = 1.5  # heights that a single digit is wide, at most
-RUN = 7  # pieces that make up a digit, at most
+RUN = 12  # pieces that make up a digit, at most
 FAINT_PIECE = 0.4  # of the page's usual ink that a piece has at least
 WEAK = 0.5  # of the line's ink that a piece of it has at least
 ENOUGH = 64  # pixels of height to make pictures from
-APART = 0.12  # heights between seams, at least
-MOST_INK = 5.0  # widths of the stroke that a seam may cut
+APART = 0.05  # heights between seams, at least
+MOST_INK = 4.0  # strokes that a seam may cut
+ALONG = 0.3  # of a stroke that it counts to cut one stroke's width of ink; the rest is for crossing one at all
+SLANT = 0.01  # of a stroke that it counts to step aside by a pixel
 CUT_WIDTH = 0.62  # heights from which on ink may be two digits that touch, and is cut
 
 
@@ -314,12 +316,12 @@ def _seams(mask: Mask, height: float) -> list[tuple[float, NDArray[np.intp]]]:
     With each comes the ink on it, in widths of the stroke, and its column in every row, (R,).
     """
     rows, columns = mask.shape
-    stroke = stroke_width(mask)
-    cost = np.asarray(mask / np.float32(255) + np.float32(0.02), np.float32)
+    ink = np.asarray(mask / np.float32(255), np.float32)
+    along = np.float32(ALONG / stroke_width(mask))
     middle = rows // 2
-    down, from_above = _reach(cost[: middle + 1])
-    up, from_below = _reach(cost[middle:][::-1])
-    ties = (down + up - cost[middle] - 0.02 * rows) / stroke
+    down, from_above = _reach(ink[: middle + 1], along)
+    up, from_below = _reach(ink[middle:][::-1], along)
+    ties = down + up - along * ink[middle]
     least = max(2, round(APART * height))
     padded = np.pad(ties, least, constant_values=np.inf)
     lowest = np.lib.stride_tricks.sliding_window_view(padded, 2 * least + 1).min(1)
@@ -335,17 +337,23 @@ def _seams(mask: Mask, height: float) -> list[tuple[float, NDArray[np.intp]]]:
     return found
 
 
-def _reach(cost: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
-    """Return the least cost from any place in the first row of (R, C) to every one in the last, and the steps there."""
-    rows, columns = cost.shape
-    total = cost[0].copy()
+def _reach(ink: NDArray[np.float32], along: np.float32) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+    """Return the least ink from any place in the first row of (R, C) to every one in the last, and the steps there.
+
+    ``along`` is what a pixel of ink costs on the way; to cross a stroke costs ``1 - ALONG``, half at either side.
+    """
+    rows, columns = ink.shape
+    side = np.float32((1 - ALONG) / 2)
+    total = (along + side) * ink[0]
     came = np.zeros((rows, columns), np.int8)
     for row in range(1, rows):
+        before = np.pad(ink[row - 1], 1)
         padded = np.pad(total, 1, constant_values=np.inf)
-        options = np.stack([padded[:-2] + 0.01, padded[1:-1], padded[2:] + 0.01])
+        options = np.stack([padded[i : i + columns] + side * abs(ink[row] - before[i : i + columns]) for i in range(3)])
+        options[[0, 2]] += SLANT
         choice = options.argmin(0)
         came[row] = choice - 1
-        total = (options[choice, np.arange(columns)] + cost[row]).astype(np.float32)
+        total = (options[choice, np.arange(columns)] + along * ink[row]).astype(np.float32)
     return total, came
 
 

@@ -29,7 +29,7 @@ ODD = -2.5  # and in a box, which has no neighbours to speak for it
 POOR = -0.6  # mean log-probability of what is read, over its ink, below which a page may lie on its side
 HOPELESS = -6.0  # and the least that one glyph counts
 FEW = 4  # digits that must be read on a page to turn it
-BETTER = 1.0  # by how much another way round has to be likelier
+BETTER = 0.6  # by how much another way round has to be likelier
 
 Source = Path | str | bytes | NDArray[Any] | Image.Image
 
@@ -170,7 +170,7 @@ class Reader:
             raise DataError(f"{source or 'the page'}: {error}") from error
         if settings.turn and best.score < POOR:
             other = max((self._view(sheet, settings, quarters) for quarters in (1, 3, 2)), key=lambda view: view.score)
-            if other.score > best.score + BETTER and other.count >= max(FEW, 0.6 * best.count):
+            if other.score > best.score + BETTER and other.count >= max(FEW, 0.4 * best.count):
                 best = other
         warnings = []
         lines = []
@@ -331,10 +331,11 @@ def _by_rule(digits: Sequence[Digit], written: Sequence[int], decoded: Decoded, 
 
 
 def _digit(glyph: Glyph, page: Page, min_confidence: float) -> Digit:
+    sure = float(np.exp(min(0.0, glyph.likelihood)))  # that it is a digit at all
     order = np.argsort(-glyph.probabilities, kind="stable")
-    ranked = tuple((int(i), float(glyph.probabilities[i])) for i in order if glyph.probabilities[i] >= 0.001)
+    ranked = tuple((int(i), sure * float(glyph.probabilities[i])) for i in order if glyph.probabilities[i] >= 0.001)
     box = page.on_picture(glyph.box)
-    confidence = ranked[0][1] * float(np.exp(min(0.0, glyph.likelihood))) if ranked else 0.0
+    confidence = ranked[0][1] if ranked else 0.0
     reject = glyph.reject or (AMBIGUOUS if confidence < min_confidence else None)
     if reject:
         return Digit(None, confidence, box, ranked, reject)
