@@ -23,14 +23,15 @@ SPECK = 0.012  # of the square of the writing's height that ink covers at least,
 GAP = 3.5  # heights of the writing between neighbours on a line, at most
 STEP = 0.55  # heights of the writing by which the next digit on a line may sit higher or lower
 WIDEST = 1.5  # heights that a single digit is wide, at most
-RUN = 12  # pieces that make up a digit, at most
+RUN = 20  # pieces that make up a digit, at most
 FAINT_PIECE = 0.4  # of the page's usual ink that a piece has at least
 WEAK = 0.5  # of the line's ink that a piece of it has at least
 ENOUGH = 64  # pixels of height to make pictures from
 APART = 0.05  # heights between seams, at least
 MOST_INK = 4.0  # strokes that a seam may cut
-ALONG = 0.3  # of a stroke that it counts to cut one stroke's width of ink; the rest is for crossing one at all
-SLANT = 0.01  # of a stroke that it counts to step aside by a pixel
+ALONG = 0.1  # of a stroke that it counts to cut one stroke's width of ink; the rest is for crossing one at all
+SLANTS = (0.01, 0.15)  # of a stroke that it counts to step aside by a pixel: for ways that wind, and straight ones
+SLIVER = 1.0  # of the square of a stroke's width that ink covers at least, between two seams
 CUT_WIDTH = 0.62  # heights from which on ink may be two digits that touch, and is cut
 
 
@@ -310,17 +311,33 @@ def cuts(piece: Piece, height: float) -> list[Piece]:
 
 
 def _seams(mask: Mask, height: float) -> list[tuple[float, NDArray[np.intp]]]:
-    """Return the ways of least ink from the top of a mask (R, C) to its bottom, from the left.
+    """Return ways from the top of a mask (R, C) to its bottom that cross little ink, from the left; none cross.
 
-    Each is the best of those that cross the middle row at the same place; places that beat their neighbours count.
-    With each comes the ink on it, in widths of the stroke, and its column in every row, (R,).
+    With each comes how many strokes it cuts, and its column in every row, (R,). Some wind round the strokes; others go
+    straight on, through strokes that have run together.
     """
+    found = [seam for slant in SLANTS for seam in _cheapest(mask, height, slant)]
+    found.sort(key=lambda seam: float(seam[1].mean()))
+    left_of = np.pad((mask > 127).cumsum(1), ((0, 0), (1, 0)))  # (R, C + 1), pixels of ink in a row
+    rows, last = np.arange(len(mask)), np.zeros(len(mask), np.intp)
+    least = SLIVER * stroke_width(mask) ** 2
+    ordered: list[tuple[float, NDArray[np.intp]]] = []
+    for ties, seam in found:
+        after = np.maximum(seam, last)
+        if (left_of[rows, after + 1] - left_of[rows, last]).sum() >= least:
+            ordered.append((ties, after))
+            last = after
+    return ordered
+
+
+def _cheapest(mask: Mask, height: float, slant: float) -> list[tuple[float, NDArray[np.intp]]]:
+    """Return the best of the ways that cross the middle row at one place, for places that beat their neighbours."""
     rows, columns = mask.shape
     ink = np.asarray(mask / np.float32(255), np.float32)
     along = np.float32(ALONG / stroke_width(mask))
     middle = rows // 2
-    down, from_above = _reach(ink[: middle + 1], along)
-    up, from_below = _reach(ink[middle:][::-1], along)
+    down, from_above = _reach(ink[: middle + 1], along, slant)
+    up, from_below = _reach(ink[middle:][::-1], along, slant)
     ties = down + up - along * ink[middle]
     least = max(2, round(APART * height))
     padded = np.pad(ties, least, constant_values=np.inf)
@@ -337,10 +354,10 @@ def _seams(mask: Mask, height: float) -> list[tuple[float, NDArray[np.intp]]]:
     return found
 
 
-def _reach(ink: NDArray[np.float32], along: np.float32) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
+def _reach(ink: NDArray[np.float32], along: np.float32, slant: float) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
     """Return the least ink from any place in the first row of (R, C) to every one in the last, and the steps there.
 
-    ``along`` is what a pixel of ink costs on the way; to cross a stroke costs ``1 - ALONG``, half at either side.
+    A pixel of ink on the way costs ``along``, a step aside ``slant``; to cross a stroke ``1 - ALONG``, half at each side.
     """
     rows, columns = ink.shape
     side = np.float32((1 - ALONG) / 2)
@@ -350,7 +367,7 @@ def _reach(ink: NDArray[np.float32], along: np.float32) -> tuple[NDArray[np.floa
         before = np.pad(ink[row - 1], 1)
         padded = np.pad(total, 1, constant_values=np.inf)
         options = np.stack([padded[i : i + columns] + side * abs(ink[row] - before[i : i + columns]) for i in range(3)])
-        options[[0, 2]] += SLANT
+        options[[0, 2]] += np.float32(slant)
         choice = options.argmin(0)
         came[row] = choice - 1
         total = (options[choice, np.arange(columns)] + along * ink[row]).astype(np.float32)
