@@ -101,9 +101,15 @@ def inked(ink: Ink, share: float = SHARE) -> Mask:
 
 def stroke_width(mask: Mask) -> float:
     """Return how wide the strokes of a mask (H, W) are, pixels: twice the middle distance of their ridge from paper."""
-    inside = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)
+    inside = cv2.distanceTransform(cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT), cv2.DIST_L2, 3)
     ridge = inside[(inside > 0) & (inside >= cv2.dilate(inside, np.ones((3, 3), np.uint8)) - 1e-3)]
     return max(1.0, 2 * float(np.median(ridge)) - 1) if len(ridge) else 1.0
+
+
+def strongest_ink(ink: Ink) -> float:
+    """Return the ink (N,) that a tenth of its pixels exceed; a few that shine or blot do not count."""
+    rank = (9 * len(ink)) // 10
+    return float(np.partition(ink, rank)[rank])
 
 
 def _paper(layer: NDArray[np.uint8]) -> NDArray[np.uint8]:

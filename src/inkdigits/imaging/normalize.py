@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.ink import ink_map, inked, stroke_width
+from inkdigits.imaging.ink import ink_map, inked, stroke_width, strongest_ink
 from inkdigits.imaging.pixels import shrunk, to_bytes, to_grey
 
 SIZE = 28  # side of the finished image, pixels
@@ -97,7 +97,7 @@ def _from_paper(pixels: NDArray[np.uint8]) -> Crop:
     mask = np.asarray(kept[labels] * np.uint8(255), np.uint8)
     left, top, wide, tall = cv2.boundingRect(mask)
     near = cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0
-    strongest = float(np.percentile(ink[mask > 0], 90))
+    strongest = strongest_ink(ink[mask > 0])
     digit = np.where(near, ink * (255 / strongest), 0).clip(0, 255).astype(np.uint8)
     box = tuple(round(value / scale) for value in (left, top, wide, tall))
     return Crop(framed(digit), 255 * strongest, (box[0], box[1], box[2], box[3]))
@@ -118,7 +118,8 @@ def framed(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
         widen = round(STROKE / scale - stroke)
         if widen > 1:
             element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (widen, widen))
-            digit = np.asarray(cv2.dilate(np.pad(digit, widen // 2), element), np.uint8)
+            wider = cv2.copyMakeBorder(digit, *4 * (widen // 2,), cv2.BORDER_CONSTANT)
+            digit = np.asarray(cv2.dilate(wider, element), np.uint8)
             scale = BOX / max(digit.shape)
     size = max(1, round(digit.shape[1] * scale)), max(1, round(digit.shape[0] * scale))
     resized = cv2.resize(digit, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)

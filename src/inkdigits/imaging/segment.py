@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.ink import Ink, Mask, stroke_width
+from inkdigits.imaging.ink import Ink, Mask, stroke_width, strongest_ink
 from inkdigits.imaging.normalize import SIZE, framed
 from inkdigits.imaging.rulings import Box
 
@@ -357,7 +357,7 @@ def _cheapest(mask: Mask, height: float, slant: float) -> list[tuple[float, NDAr
 def _reach(ink: NDArray[np.float32], along: np.float32, slant: float) -> tuple[NDArray[np.float32], NDArray[np.int8]]:
     """Return the least ink from any place in the first row of (R, C) to every one in the last, and the steps there.
 
-    A pixel of ink on the way costs ``along``, a step aside ``slant``; to cross a stroke ``1 - ALONG``, half at each side.
+    A pixel of ink on the way costs ``along``, a step aside ``slant``; to cross a stroke ``1 - ALONG``, half a side.
     """
     rows, columns = ink.shape
     side = np.float32((1 - ALONG) / 2)
@@ -421,6 +421,8 @@ def candidates(line: TextLine, ink: Ink) -> list[Candidate]:
             gap += max(0.0, between)
             if between > 0.35 * line.height:
                 break
+            if stop > start + 1 and box[3] < CORE * line.height:
+                continue
             found.append(Candidate(start, stop, box, picture(small[start:stop], scaled), run[0].joined, gap))
     return found
 
@@ -461,5 +463,5 @@ def picture(run: Sequence[Piece], ink: Ink) -> NDArray[np.uint8]:
     patch[mask == 0] = 0
     if not patch.any():
         return np.zeros((SIZE, SIZE), np.uint8)
-    strongest = float(np.percentile(patch[mask > 0], 90)) or 1.0
+    strongest = strongest_ink(patch[mask > 0]) or 1.0
     return framed(np.asarray((patch * (255 / strongest)).clip(0, 255), np.uint8))
