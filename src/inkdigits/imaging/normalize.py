@@ -47,8 +47,9 @@ def ink_bright(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
 
     Paper is what the rim of the image mostly shows; ink is what differs from it most.
     """
-    rim = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    paper = float(np.median(rim))
+    rim = np.sort(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
+    middle = len(rim) // 2  # of an even number of pixels
+    paper = (float(rim[middle - 1]) + float(rim[middle])) / 2
     low, high = float(grey.min()), float(grey.max())
     ink = grey.astype(np.float32) - paper if high - paper >= paper - low else paper - grey.astype(np.float32)
     strongest = float(ink.max())
@@ -74,10 +75,8 @@ def normalize(image: NDArray[Any]) -> Crop:
     if not contrast:
         return Crop(np.zeros((SIZE, SIZE), np.uint8), 0.0, (0, 0, 0, 0))
     threshold, _ = cv2.threshold(ink, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    rows, columns = np.nonzero(ink > min(threshold, 64.0))
-    left, top = int(columns.min()), int(rows.min())
-    digit = ink[top : rows.max() + 1, left : columns.max() + 1]
-    height, width = digit.shape
+    left, top, width, height = cv2.boundingRect((ink > min(threshold, 64.0)).view(np.uint8))
+    digit = ink[top : top + height, left : left + width]
     scale = BOX / max(height, width)
     new_size = (max(1, round(width * scale)), max(1, round(height * scale)))
     resized = cv2.resize(digit, new_size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
@@ -140,14 +139,12 @@ def to_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:
 def centred(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return ``digit`` (h, w), at most 20x20, on black (28, 28), its centre of mass in the middle."""
     height, width = digit.shape
-    mass = digit.astype(np.float64)
-    total = mass.sum()
-    if not total:
-        return np.zeros((SIZE, SIZE), np.uint8)
-    centre_y = (mass.sum(1) @ np.arange(height)) / total
-    centre_x = (mass.sum(0) @ np.arange(width)) / total
-    top = int(np.clip(round(SIZE / 2 - centre_y), 0, SIZE - height))
-    left = int(np.clip(round(SIZE / 2 - centre_x), 0, SIZE - width))
+    moments = cv2.moments(digit)
     canvas = np.zeros((SIZE, SIZE), np.uint8)
+    if not moments["m00"]:
+        return canvas
+    centre_y, centre_x = moments["m01"] / moments["m00"], moments["m10"] / moments["m00"]
+    top = min(max(round(SIZE / 2 - centre_y), 0), SIZE - height)
+    left = min(max(round(SIZE / 2 - centre_x), 0), SIZE - width)
     canvas[top : top + height, left : left + width] = digit
     return canvas

@@ -131,7 +131,7 @@ class Recognizer:
             self._session.run(list(OUTPUTS), {"images": np.ascontiguousarray(images[start : start + BATCH])})
             for start in range(0, max(len(images), 1), BATCH)
         ]
-        return Answers(*(np.concatenate([part[i] for part in parts]) for i in range(len(OUTPUTS))))
+        return Answers(*(parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))))
 
     def predict(self, images: NDArray[np.uint8]) -> list[Prediction]:
         """Read pictures uint8 (N, 28, 28) in the form of MNIST."""
