@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.ink import FAINTEST, Ink, Mask
+from inkdigits.imaging.ink import FAINTEST, Ink, Mask, stroke_width
 
 SEARCH = 1000  # longer side of the page on which straight lines are searched, pixels
 STEEPEST = 20.0  # degrees: a page tilted further is not straightened by its lines
+BROAD = 1.3  # times as wide as a line a stroke is, where what is finer is taken away beside lines
 SLENDER = 23  # times as long as it is thick is a ruled line, not a stroke; twice that where it stands like a one
 ACROSS, DOWN = 0.12, 0.3  # of the page's width and height that a ruled line spans at least; a one is tall and straight
 SQUARE = 0.86  # of its bounding rectangle that the hull of a box's paper fills; an ellipse fills 0.785
@@ -113,6 +114,12 @@ def without(mask: Mask, lines: Mask) -> Mask:
         before, after = (np.asarray(cv2.dilate(rest, element, anchor=a), np.uint8) for a in (anchor, other))
         kept |= before & after & lines
     left = np.asarray(cv2.bitwise_or(rest, kept), np.uint8)
+    thick = reach // 2 + 1
+    if stroke_width(rest) >= BROAD * thick:  # than which what is left of the lines is finer
+        opened = cv2.morphologyEx(left, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thick, thick)))
+        strokes = cv2.dilate(opened, np.ones((3, 3), np.uint8))
+        beside = cv2.dilate(lines, np.ones((2 * thick + 1, 2 * thick + 1), np.uint8))
+        left &= strokes | ~beside
     near = cv2.dilate(lines, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     count, labels = cv2.connectedComponents(left)
     sizes = np.bincount(labels.ravel(), minlength=count)

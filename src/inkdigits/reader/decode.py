@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from inkdigits.imaging.segment import CORE, Candidate, TextLine
 
-DIGIT = -0.9  # log-probability that every further digit costs
+DIGIT = -0.6  # log-probability that every further digit costs
 CUT = -0.7  # what it costs to cut one stroke's width of ink
 SHORT = -4.0  # what it costs to be lower than a digit of the line, times the share that is lacking beyond a quarter
 WIDE = -6.0  # what it costs to be wider than the height of the line, times what is beyond
 WIDTHS = np.array([1.1, 0.7, 1.25, 1.0, 1.0, 1.3, 0.95, 1.0, 1.0, 0.85])  # over heights, as nine tenths of MNIST's
-SLACK = -4.0  # what it costs to be wider for its height than that, times what is beyond
+SLACK = -2.0  # what it costs to be wider for its height than that, times what is beyond
 GAP = -4.0  # what it costs that its pieces stand apart, times the paper between them, in heights of the line
 SPECK = -0.4  # what it costs to leave out a speck
 LEFT_OUT = -10.0  # and ink as high as a digit
