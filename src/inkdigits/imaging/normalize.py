@@ -21,6 +21,7 @@ MOST = 128  # and to which it is scaled down
 DUST = 3  # pixels that a piece of ink has at least
 SPECK = 0.03  # of the largest piece of ink that a piece must have to belong to the digit
 STROKE = 2.0  # pixels of the finished image that a stroke is wide, at least
+LEVELS = np.arange(256, dtype=np.float32)  # of grey
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,14 @@ def ink_bright(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
     Paper is what the rim of the image mostly shows; ink is what differs from it most.
     """
     rim = np.sort(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
-    middle = len(rim) // 2  # of an even number of pixels
+    middle = len(rim) // 2  # of an even number of pixels, whose median np.median finds in six times the time
     paper = (float(rim[middle - 1]) + float(rim[middle])) / 2
-    low, high = float(grey.min()), float(grey.max())
-    ink = grey.astype(np.float32) - paper if high - paper >= paper - low else paper - grey.astype(np.float32)
-    strongest = float(ink.max())
+    low, high, _, _ = cv2.minMaxLoc(grey)
+    strongest = max(high - paper, paper - low)
     if strongest <= 0:
         return np.zeros_like(grey), 0.0
-    return (ink.clip(0) * (255 / strongest)).round().astype(np.uint8), strongest
+    ink = LEVELS - paper if high - paper >= paper - low else paper - LEVELS
+    return (ink.clip(0, strongest) * (255 / strongest)).round().astype(np.uint8)[grey], strongest
 
 
 def normalize(image: NDArray[Any]) -> Crop:
