@@ -165,17 +165,18 @@ class Recognizer:
         """Return what the network's answer to one picture means: probabilities (10,), refusal, whether it had ink."""
         if not inked:
             return _nothing(BLANK)
-        order = np.argsort(-probabilities, kind="stable")
-        confidence = float(probabilities[order[0]])
+        shares = probabilities.tolist()
+        order = sorted(range(len(shares)), key=shares.__getitem__, reverse=True)
+        best, confidence = order[0], shares[order[0]]
         reject = None
         if refusal > float(self.card["refusal_threshold"]):
             reject = NOT_A_DIGIT
         elif confidence < float(self.card["ambiguous_below"]):
             reject = AMBIGUOUS
-        others = tuple((int(i), float(probabilities[i])) for i in order[1:] if probabilities[i] >= 0.001)
+        others = tuple((digit, shares[digit]) for digit in order[1:] if shares[digit] >= 0.001)
         if reject:
-            return Prediction(None, confidence, ((int(order[0]), confidence), *others), reject, refusal)
-        return Prediction(int(order[0]), confidence, others, None, refusal)
+            return Prediction(None, confidence, ((best, confidence), *others), reject, refusal)
+        return Prediction(best, confidence, others, None, refusal)
 
 
 def unreadable(crop: Crop) -> str | None:
