@@ -22,8 +22,8 @@ class Service:
     """All that requests share.
 
     Crops, batches and pages have threads of their own, so that those that are soon done need not wait for the others.
-    Crops go through the network one by one: eight at once would take 0.15 ms each instead of 0.18, of the 0.8 that a
-    request takes, and an answer could depend on its neighbours.
+    Crops go through the network one by one: eight at once would take 0.15 ms each instead of 0.18, of the 0.65 that
+    a request takes, and an answer could depend on its neighbours.
 
     Raises
     ------
