@@ -9,7 +9,7 @@ from inkdigits.data.augment import robust
 from inkdigits.data.degrade import DEGRADATIONS, bend
 from inkdigits.training.measure import to_input
 
-EVERY = (bend, *(degrade for degrade, _ in DEGRADATIONS))
+EVERY = (bend, *DEGRADATIONS)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ SHIFT = 1.5  # pixels, either way, drawn for each axis
 ELASTIC_SHIFT = 2.5  # the same, where pixels are displaced too
 
 ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT = 25.0, 0.3, 0.35, 3.5  # the same, further
+CHANCE = 0.25  # that a digit meets one kind of degradation
 MILD = 0.5  # share of the digits that robust() moves as geometric() does, and leaves clean
 
 
@@ -83,15 +84,15 @@ def robust(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _degraded(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Distort every image and let it meet each degradation at its own chance."""
+    """Distort every image and let it meet each degradation by chance."""
     x = affine(images, generator, ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT)
     x = bend(x, drawing(x, generator))
-    for degrade, chance in DEGRADATIONS:
+    for degrade in DEGRADATIONS:
 
         def change(some: Tensor, degrade: Degrade = degrade) -> Tensor:
             return degrade(some, drawing(some, generator))
 
-        x = _changed(x, _chosen(x, chance, generator), change)
+        x = _changed(x, _chosen(x, CHANCE, generator), change)
     return x
 
 

@@ -159,7 +159,8 @@ def _rectangle(x: Tensor, draw: Draw, largest: int) -> Tensor:
     return (down >= 0) & (down < tall * largest) & (right >= 0) & (right < broad * largest)
 
 
-DEGRADATIONS: tuple[tuple[Degrade, float], ...] = (  # as they meet a digit, with their chance
-    *((pen, 0.25), (hollow, 0.25), (gaps, 0.2), (neighbour, 0.2), (blur, 0.25), (resolution, 0.25), (clutter, 0.4)),
-    *((occlusion, 0.25), (threshold, 0.25), (background, 0.25), (contrast, 0.25), (inversion, 0.25), (noise, 0.25)),
+# as they meet a digit
+DEGRADATIONS = (
+    *(pen, hollow, gaps, neighbour, blur, resolution, clutter, occlusion, threshold),
+    *(background, contrast, inversion, noise),
 )

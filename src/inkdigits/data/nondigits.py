@@ -72,22 +72,15 @@ def scribble(rng: np.random.Generator, digits: DigitSet) -> Picture:
 
 
 def blot(rng: np.random.Generator, digits: DigitSet) -> Picture:
-    """Draw one to three closed forms: filled, ragged or round, or drawn with few corners or spikes, no zero."""
+    """Draw a closed form, filled, of three to ten corners, or drawn, of three to five, which is no zero; or several."""
     picture = np.zeros((SIZE, SIZE), np.uint8)
-    forms = rng.integers(1, 4)
-    for _ in range(forms):
-        filled, even = rng.random(2) < 0.6
-        corners = rng.integers(3, 13 if filled else 6)
-        turns = (np.arange(corners) + rng.uniform(-0.25, 0.25, corners)) / corners + rng.random()
-        angle = 2 * np.pi * (turns if even else np.sort(rng.random(corners)))
-        reach = rng.uniform(0.85 if even else 0.3, 1, corners)
-        if rng.random() < 0.25:  # spikes, between notches
-            angle = 2 * np.pi * (np.arange(2 * corners) / (2 * corners) + rng.random())
-            reach = np.where(np.arange(2 * corners) % 2, rng.uniform(0.2, 0.6), rng.uniform(0.85, 1, 2 * corners))
-        flat = np.array([1, rng.uniform(0.4, 1)]) if rng.random() < 0.5 else np.ones(2)
-        points = np.stack([np.cos(angle), np.sin(angle)], 1) * reach[:, None] * flat * rng.uniform(3, 12)
-        points = points + (rng.uniform(12, 16, 2) if forms == 1 else rng.uniform(9, 19, 2))
-        picture = np.maximum(picture, stroke(points, rng.uniform(0.8, 3.5), closed=True, filled=bool(filled)))
+    for _ in range(rng.integers(1, 4)):
+        filled = bool(rng.random() < 0.6)
+        corners = rng.integers(3, 11 if filled else 6)
+        angle = np.sort(rng.uniform(0, 2 * np.pi, corners))
+        reach = rng.uniform(0.3, 1, corners) * rng.uniform(3, 11)
+        points = np.stack([np.cos(angle), np.sin(angle)], 1) * reach[:, None] + rng.uniform(9, 19, 2)
+        picture = np.maximum(picture, stroke(points, rng.uniform(0.8, 3), closed=True, filled=filled))
     return picture
 
 
@@ -121,36 +114,12 @@ def two_digits(rng: np.random.Generator, digits: DigitSet) -> Picture:
     pair = np.hstack([first, second]) if rng.random() < 0.8 else np.vstack([first[4:24], second[4:24]])
     pair = np.pad(pair, 2)
     if rng.random() < 0.5:  # not narrowed, but seen only in part
-        left, top = ((rng.random(2) * 0.16 + 0.42) * np.array(pair.shape[::-1]) - SIZE / 2).round().astype(int)
+        left, top = ((rng.random(2) * 0.3 + 0.35) * np.array(pair.shape[::-1]) - SIZE / 2).round().astype(int)
         window = np.pad(pair, SIZE)[top + SIZE : top + 2 * SIZE, left + SIZE : left + 2 * SIZE]
         return np.asarray(window, np.uint8)
     return (
         _boxed(pair) if rng.random() < 0.5 else np.asarray(cv2.resize(pair, (SIZE, SIZE), None, 0, 0, cv2.INTER_AREA))
     )
-
-
-def joined(rng: np.random.Generator, digits: DigitSet) -> Picture:
-    """Let two digits touch as in a hurried number, and cut them apart in the wrong place, or not at all."""
-    first, second = (_trimmed(digits.images[i], rng.uniform(0.85, 1.15, 2)) for i in rng.integers(0, len(digits), 2))
-    drop = int(rng.integers(-4, 5))
-    tall = max(first.shape[0], second.shape[0]) + 2 * abs(drop)
-    canvas = np.zeros((tall, first.shape[1] + second.shape[1] + 2), np.uint8)
-    top = (tall - first.shape[0]) // 2
-    canvas[top : top + first.shape[0], : first.shape[1]] = first
-    top = (tall - second.shape[0]) // 2 + drop
-    there = canvas[top : top + second.shape[0]]
-    at = first.shape[1] + 1
-    reach = max(2, first.shape[1] // 2)
-    while at > reach and not ((there[:, at : at + second.shape[1]] > 100) & (second > 100)).any():
-        at -= 1
-    view = there[:, at : at + second.shape[1]]
-    np.maximum(view, second, out=view)
-    end, way = at + second.shape[1], rng.random()
-    left = right = 0  # columns that are cut off
-    if way < 0.5 and second.shape[1] > 6 and first.shape[1] > 6:
-        left = round(rng.uniform(0.35, 0.65) * first.shape[1]) if way < 0.3 else 0
-        right = round(rng.uniform(0.35, 0.65) * second.shape[1]) if way < 0.1 or way >= 0.3 else 0
-    return _boxed(canvas[:, left : end - right])
 
 
 def piece(rng: np.random.Generator, digits: DigitSet) -> Picture:
@@ -174,7 +143,7 @@ def piece(rng: np.random.Generator, digits: DigitSet) -> Picture:
 
 KINDS: tuple[tuple[Draw, float], ...] = (  # and the share of each
     *((blank, 0.06), (texture, 0.12), (scribble, 0.18), (blot, 0.1), (ruling, 0.08)),
-    *((letter, 0.28), (two_digits, 0.08), (joined, 0.2), (piece, 0.08)),
+    *((letter, 0.3), (two_digits, 0.14), (piece, 0.08)),
 )
 
 
@@ -206,15 +175,6 @@ def _boxed(drawn: NDArray[Any]) -> Picture:
     scale = BOX / max(crop.shape)
     size = max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale))
     return centred(np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8))
-
-
-def _trimmed(image: Picture, scale: NDArray[np.floating]) -> Picture:
-    """Return a digit cut to its ink, and stretched by ``scale`` (2,) across and down."""
-    rows, columns = np.flatnonzero((image > 60).any(1)), np.flatnonzero((image > 60).any(0))
-    if not len(rows):
-        return np.zeros((SIZE, SIZE // 2), np.uint8)
-    cut = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return np.asarray(cv2.resize(cut, None, fx=scale[0], fy=scale[1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def font_files() -> list[Path]:

@@ -56,7 +56,7 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, padding
             "precision": "bfloat16",
         },
         "student": {
-            "epochs": 140,
+            "epochs": 125,
             "batch_size": 256,
             "lr": 4e-3,
             "weight_decay": 0.02,
@@ -64,9 +64,9 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, padding
             "augment": "robust",
             "precision": "bfloat16",
             "distill": 0.5,
-            "non_digits": 0.2,
+            "non_digits": 0.15,
             "hands": 0.4,
-            "options": {"stages": [[32], [48, 64]], "features": 192, "dropout": 0.0},
+            "options": {"stages": [[32], [48, 48]], "features": 160, "dropout": 0.0},
         },
     },
 )

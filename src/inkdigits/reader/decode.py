@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from inkdigits.imaging.segment import CORE, Candidate, TextLine
 
-DIGIT = -0.6  # log-probability that every further digit costs
+DIGIT = -0.45  # log-probability that every further digit costs
 CUT = -0.7  # what it costs to cut one stroke's width of ink
 SHORT = -4.0  # what it costs to be lower than a digit of the line, times the share that is lacking beyond a quarter
 WIDE = -6.0  # what it costs to be wider than the height of the line, times what is beyond

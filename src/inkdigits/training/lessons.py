@@ -17,7 +17,7 @@ from inkdigits.training.measure import BATCH, predict_logits, to_input
 from inkdigits.training.recipe import Recipe
 
 COPIES = 4  # of the training digits, each moved anew, that a teacher answers for; the epochs take them in turn
-NON_DIGITS = 40_000  # pictures of what is no digit, drawn from in every batch
+NON_DIGITS = 20_000  # pictures of what is no digit, drawn from in every batch
 
 
 @dataclass(frozen=True)
