@@ -93,3 +93,16 @@ def test_zeros_and_one_frame_are_no_boxes() -> None:
     for x in (100, 250, 400):
         cv2.ellipse(mask, (x, 200), (40, 60), 0, 0, 360, 255, 6)
     assert find_boxes(mask) == []
+
+
+def test_lines_that_broad_strokes_tie_to_one_another_are_all_found() -> None:
+    page = np.zeros((200, 400), np.uint8)
+    for row in (80, 105, 130):
+        page[row : row + 2, 10:390] = 255
+    strokes = np.zeros_like(page)
+    for column in range(40, 360, 60):
+        strokes[74:138, column : column + 30] = 255
+    found = rules(page | strokes)
+    bare = (page > 0) & (cv2.dilate(strokes, np.ones((1, 21))) == 0)
+    for row in (80, 105, 130):
+        assert (found[row][bare[row]] > 0).mean() > 0.9

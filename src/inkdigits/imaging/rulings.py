@@ -12,6 +12,8 @@ from inkdigits.imaging.ink import FAINTEST, Ink, Mask, stroke_width
 SEARCH = 1000  # longer side of the page on which straight lines are searched, pixels
 STEEPEST = 20.0  # degrees: a page tilted further is not straightened by its lines
 BROAD = 1.3  # times as wide as a line a stroke is, where what is finer is taken away beside lines
+COVERED = 0.5  # of its length that a line is seen on, at least
+TIED = 3  # lines that strokes may tie to one another, at most
 SLENDER = 23  # times as long as it is thick is a ruled line, not a stroke; twice that where it stands like a one
 ACROSS, DOWN = 0.12, 0.3  # of the page's width and height that a ruled line spans at least; a one is tall and straight
 SQUARE = 0.86  # of its bounding rectangle that the hull of a box's paper fills; an ellipse fills 0.785
@@ -66,9 +68,13 @@ def rules(mask: Mask) -> Mask:
             left, top, wide, tall, _ = (int(v) for v in stats[index])
             if wide >= share * whole:
                 window = slice(top, top + tall), slice(left, left + wide)
-                band = _straight((labels[window] == index) & (opened[window] > 0), ink[window], slender)
-                if band is not None:
+                there = (labels[window] == index) & (opened[window] > 0)
+                for _ in range(TIED):
+                    band = _straight(there, ink[window], slender) if there.any(0).mean() > COVERED else None
+                    if band is None:
+                        break
                     lines[window] |= band
+                    there &= cv2.dilate(band, np.ones((9, 9), np.uint8)) == 0
     return found
 
 
@@ -78,23 +84,34 @@ def _straight(there: NDArray[np.bool_], ink: Mask, slender: float) -> Mask | Non
     column = there.sum(0)
     bare = (column > 0) & (column <= 1.5 * np.percentile(column[column > 0], 30) + 1)  # where no stroke is attached
     y, x = np.nonzero(there & bare)
-    scaled = x / width - 0.5
-    near = np.ones(len(x), bool)
-    for reach in (12.0, 6.0, 4.0, 3.0):
-        bend = np.polyfit(scaled[near], y[near], 2 if width > 60 else 1)
-        now = np.abs(np.polyval(bend, scaled) - y) <= reach
-        if len(np.unique(x[now])) < 0.3 * width:
-            return None
-        near = now
+    busiest = np.bincount(y, minlength=there.shape[0]).argmax()
+    bend = _bend(x, y, width, (12.0, 6.0, 4.0, 3.0), np.ones(len(x), bool))
+    if bend is None:  # strokes tie several lines to one another
+        bend = _bend(x, y, width, (5.0, 4.0, 3.0), np.abs(y - busiest) <= 5)
+    if bend is None:
+        return None
     middle = np.polyval(bend, np.arange(width) / width - 0.5)
     away = np.abs(np.arange(there.shape[0])[:, None] - middle)
     inked = ink > 0
     covered = (inked & (away <= 10)).sum(0)
     thick = float(np.percentile(covered[covered > 0], 30)) if covered.any() else 0.0
-    if (covered > 0).mean() < 0.5 or width < slender * max(1.5, thick + 0.5):
+    if (covered > 0).mean() < COVERED or width < slender * max(1.5, thick + 0.5):
         return None
     crossed = (inked & (away <= 1.5 * thick + 2)).sum(0) > 1.6 * thick + 1  # by a stroke
     return np.asarray((inked & (away <= thick / 2 + 1) & ~crossed) * np.uint8(255), np.uint8)
+
+
+def _bend(
+    x: NDArray[np.intp], y: NDArray[np.intp], width: int, reaches: Sequence[float], near: NDArray[np.bool_]
+) -> NDArray[np.float64] | None:
+    """Return the parabola, in x / width - 0.5, through most of the points (N,) ``near`` it; None if through few."""
+    scaled = x / width - 0.5
+    for reach in reaches:
+        bend = np.polyfit(scaled[near], y[near], 2 if width > 60 else 1)
+        near = np.abs(np.polyval(bend, scaled) - y) <= reach
+        if len(np.unique(x[near])) < 0.3 * width:
+            return None
+    return bend
 
 
 def without(mask: Mask, lines: Mask) -> Mask:
@@ -115,11 +132,11 @@ def without(mask: Mask, lines: Mask) -> Mask:
         kept |= before & after & lines
     left = np.asarray(cv2.bitwise_or(rest, kept), np.uint8)
     thick = reach // 2 + 1
-    if stroke_width(rest) >= BROAD * thick:  # than which what is left of the lines is finer
+    if stroke_width(np.asarray(rest, np.uint8)) >= BROAD * thick:  # than which what is left of the lines is finer
         opened = cv2.morphologyEx(left, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (thick, thick)))
         strokes = cv2.dilate(opened, np.ones((3, 3), np.uint8))
         beside = cv2.dilate(lines, np.ones((2 * thick + 1, 2 * thick + 1), np.uint8))
-        left &= strokes | ~beside
+        left = np.asarray(cv2.bitwise_and(left, cv2.bitwise_or(strokes, cv2.bitwise_not(beside))), np.uint8)
     near = cv2.dilate(lines, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
     count, labels = cv2.connectedComponents(left)
     sizes = np.bincount(labels.ravel(), minlength=count)
