@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 from PIL import Image
 
@@ -89,3 +90,14 @@ def test_a_missing_image_is_an_error_of_its_row() -> None:
     missing, empty = BatchReader()([None, b""])
     assert missing == {"text": None, "reading": None, "error": "there is no image"}
     assert "no picture" in empty["error"]
+
+
+def test_a_pandas_frame_keeps_its_columns_and_gains_the_reading(folder: Path) -> None:
+    pages = [(folder / "scans" / name).read_bytes() for name in ("plain.png", "cut.png")]
+    frame = pandas.DataFrame({"name": ["plain", "cut"], "bytes": pages}, index=[7, 9])
+    found = BatchReader()(frame)
+    assert list(found.columns) == ["name", "bytes", "text", "reading", "error"]
+    assert list(found.index) == [7, 9]
+    assert found["text"][7] == Reader(threads=1).read(pages[0]).text
+    assert pandas.isna(found["text"][9])
+    assert "truncated" in found["error"][9]

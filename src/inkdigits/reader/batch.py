@@ -1,7 +1,7 @@
 """Many images on a cluster: a callable that travels by pickle and takes batches, for Ray Data, Spark or Daft."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ class BatchReader:
     model
         An .onnx file that every worker can read; None for the model that comes with the package.
     column
-        Of a batch that is a mapping, the key whose values are the images' bytes.
+        Of a batch that is a mapping or a pandas frame, the key whose values are the images' bytes.
     threads
         Cores that one call may use.
     **settings
@@ -33,22 +33,23 @@ class BatchReader:
         self.model, self.column, self.threads, self.settings = model, column, threads, settings
         self._reader: Reader | None = None
 
-    def __call__(self, batch: Mapping[str, Any] | Sequence[bytes | None]) -> Any:
-        """Read a batch.
+    def __call__(self, batch: Any) -> Any:
+        """Read a batch: a sequence of bytes, a mapping of columns (Ray Data), or a pandas frame (Spark's mapInPandas).
 
         Returns
         -------
         Of a sequence of bytes a list of dictionaries, ``text``, ``reading`` (JSON), ``error`` (None, or one line); of
-        a mapping the same mapping with those three columns, object arrays, beside its own.
+        a mapping or a frame the same with those three columns, of objects, beside its own.
         """
         if self._reader is None:
             self._reader = Reader(self.model, self.threads)
-        images = batch[self.column] if isinstance(batch, Mapping) else batch
-        rows = [self._row(self._reader, image) for image in images]
-        if not isinstance(batch, Mapping):
+        frame = hasattr(batch, "assign")
+        table = frame or isinstance(batch, Mapping)
+        rows = [self._row(self._reader, image) for image in (batch[self.column] if table else batch)]
+        if not table:
             return rows
         columns = {key: np.array([row[key] for row in rows], object) for key in ("text", "reading", "error")}
-        return {**batch, **columns}
+        return batch.assign(**columns) if frame else {**batch, **columns}
 
     def _row(self, reader: Reader, image: bytes | None) -> dict[str, str | None]:
         if image is None:  # a null of a table
