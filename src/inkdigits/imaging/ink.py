@@ -72,10 +72,11 @@ def grain(ink: Ink) -> Ink:
     return np.asarray(cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def inked(ink: Ink, share: float = SHARE) -> Mask:
-    """Return the pixels that hold ink: more than the paper's noise and ``share`` of the strongest ink nearby.
+def inked(ink: Ink) -> tuple[Mask, Mask]:
+    """Return the pixels (H, W) of writing, and those with any ink: what is printed or ruled more faintly too.
 
-    Gaps between them are bridged where there is some ink, as a dry pen leaves it.
+    Ink is what exceeds the paper's noise; writing is a share of the strongest ink nearby, too. Gaps between writing are
+    bridged where there is some ink, as a dry pen leaves it; between ruled lines that would fill narrow squares.
     """
     height, width = ink.shape
     noise = grain(ink)
@@ -84,19 +85,20 @@ def inked(ink: Ink, share: float = SHARE) -> Mask:
     ink = np.where(noisy, smooth, ink)
     noise = np.where(noisy, 0.35 * noise, noise)
     level = np.maximum(GRAIN * noise, FAINTEST)
-    if share:
-        step = max(1, round(max(height, width) / COARSE))
-        rows, columns = -(-height // step), -(-width // step)
-        padded = np.zeros((rows * step, columns * step), np.float32)
-        padded[:height, :width] = cv2.blur(ink, (3, 3))
-        strongest = padded.reshape(rows, step, columns, step).max((1, 3))
-        strongest = cv2.dilate(strongest, np.ones((SURROUNDINGS, SURROUNDINGS), np.uint8))
-        strongest = cv2.blur(strongest, (SURROUNDINGS, SURROUNDINGS))
-        level = np.maximum(level, share * cv2.resize(strongest, (width, height), interpolation=cv2.INTER_LINEAR))
+    faint = np.asarray((ink > level) * np.uint8(255), np.uint8)
+    step = max(1, round(max(height, width) / COARSE))
+    rows, columns = -(-height // step), -(-width // step)
+    padded = np.zeros((rows * step, columns * step), np.float32)
+    padded[:height, :width] = cv2.blur(ink, (3, 3))
+    strongest = padded.reshape(rows, step, columns, step).max((1, 3))
+    strongest = cv2.dilate(strongest, np.ones((SURROUNDINGS, SURROUNDINGS), np.uint8))
+    strongest = cv2.blur(strongest, (SURROUNDINGS, SURROUNDINGS))
+    level = np.maximum(level, SHARE * cv2.resize(strongest, (width, height), interpolation=cv2.INTER_LINEAR))
     sure = np.asarray((ink > level) * np.uint8(255), np.uint8)
     reach = 2 * (max(height, width) // 300) + 3
     bridged = cv2.morphologyEx(sure, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    return np.asarray(cv2.bitwise_or(sure, bridged & ((ink > np.maximum(FAINT * level, 3 * noise)) * np.uint8(255))))
+    dry = (ink > np.maximum(FAINT * level, 3 * noise)) * np.uint8(255)
+    return np.asarray(cv2.bitwise_or(sure, bridged & dry), np.uint8), faint
 
 
 def stroke_width(mask: Mask) -> float:

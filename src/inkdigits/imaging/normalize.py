@@ -88,7 +88,7 @@ def _from_paper(pixels: NDArray[np.uint8]) -> Crop:
     scale = min(1.0, MOST / max(pixels.shape[:2]))
     pixels = shrunk(pixels, MOST)
     ink = ink_map(pixels)
-    mask = inked(ink)
+    mask, _ = inked(ink)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     areas = stats[1:, cv2.CC_STAT_AREA]
     if not len(areas) or int(areas.max()) < DUST:

@@ -74,8 +74,7 @@ def prepare(picture: NDArray[Any], quarter_turns: int = 0, size: tuple[int, int]
         ]
         there = np.array([*quarter, [0, 0, 1]], float) @ there
     ink = ink_map(without_desk(pixels))
-    faint = inked(ink, 0.0)
-    angle = tilt(faint)
+    angle = tilt(ink)
     if abs(angle) >= SLIGHT:
         tall, wide = ink.shape
         turn = cv2.getRotationMatrix2D((wide / 2, tall / 2), angle, 1.0)
@@ -83,6 +82,5 @@ def prepare(picture: NDArray[Any], quarter_turns: int = 0, size: tuple[int, int]
         new = int(np.ceil(wide * cos + tall * sin)), int(np.ceil(tall * cos + wide * sin))
         turn[:, 2] += [(new[0] - wide) / 2, (new[1] - tall) / 2]
         ink = np.asarray(cv2.warpAffine(ink, turn, new, flags=cv2.INTER_LINEAR), np.float32)
-        faint = inked(ink, 0.0)
         there = np.array([*turn, [0, 0, 1]]) @ there
-    return Page(ink, inked(ink), faint, np.linalg.inv(there)[:2], full)
+    return Page(ink, *inked(ink), np.linalg.inv(there)[:2], full)

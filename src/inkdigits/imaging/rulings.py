@@ -10,9 +10,14 @@ from numpy.typing import NDArray
 from inkdigits.imaging.ink import FAINTEST, Ink, Mask, stroke_width
 
 SEARCH = 1000  # longer side of the page on which straight lines are searched, pixels
+PLAIN_INK = 0.2  # of the paper's shade, from which on ink counts in full where they are searched
+RUN = 15  # pixels at least along which a faint line is followed; it is three times as long
+FAINTEST_LINE = 0.02  # of the paper's shade that it takes
 STEEPEST = 20.0  # degrees: a page tilted further is not straightened by its lines
 BROAD = 1.3  # times as wide as a line a stroke is, where what is finer is taken away beside lines
 COVERED = 0.5  # of its length that a line is seen on, at least
+BESIDE = 12  # pixels above and below a line, in which the strokes that cross it are seen
+CROSSED = 0.6  # of its length that a line is crossed by strokes, at most; joined digits are no line
 TIED = 3  # lines that strokes may tie to one another, at most
 SLENDER = 23  # times as long as it is thick is a ruled line, not a stroke; twice that where it stands like a one
 ACROSS, DOWN = 0.12, 0.3  # of the page's width and height that a ruled line spans at least; a one is tall and straight
@@ -26,10 +31,11 @@ MANY_BOXES = 12  # from which on what they have in common is taken to be printed
 Box = tuple[int, int, int, int]  # left, top, width, height, pixels
 
 
-def tilt(mask: Mask) -> float:
+def tilt(ink: Ink) -> float:
     """Return by how many degrees the straight lines of a page fall to the right, in [-20, 20]; 0 without such lines."""
-    scale = min(1.0, SEARCH / max(mask.shape))
-    small = cv2.resize(mask, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else mask
+    scale = min(1.0, SEARCH / max(ink.shape))
+    small = cv2.resize(ink, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else ink
+    small = cv2.convertScaleAbs(cv2.GaussianBlur(small, (0, 0), 1.0), alpha=255 / PLAIN_INK)
     found = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD).detect(small)[0]
     if found is None:
         return 0.0
@@ -38,7 +44,7 @@ def tilt(mask: Mask) -> float:
     length = np.hypot(step[:, 0], step[:, 1])
     angle = np.degrees(np.arctan2(step[:, 1], step[:, 0]))
     angle = (angle + 45) % 90 - 45
-    long = (length > max(12, 0.02 * max(small.shape))) & (np.abs(angle) <= STEEPEST)
+    long = (length > max(9, 0.02 * max(small.shape))) & (np.abs(angle) <= STEEPEST)
     if not long.any():
         return 0.0
     order = np.argsort(angle[long])
@@ -49,6 +55,24 @@ def tilt(mask: Mask) -> float:
     if support[best] < 2 * max(small.shape):
         return 0.0
     return float(np.average(angles[near[best]], weights=weights[near[best]]))
+
+
+def faint_lines(ink: Ink) -> Mask:
+    """Return the pixels (H, W) on an upright page's straight lines, across and down, however little of each shows.
+
+    What a line has in common along some pixels stands out of the noise of the paper where each of them does not.
+    """
+    found = np.zeros(ink.shape, np.uint8)
+    longest = max(ink.shape)
+    run, thick = max(RUN, round(0.015 * longest)), 2 * (longest // 300) + 5
+    for turned in (False, True):
+        along = cv2.blur(np.ascontiguousarray(ink.T) if turned else ink, (run, 1))
+        ridge = cv2.morphologyEx(along, cv2.MORPH_TOPHAT, np.ones((thick, 1), np.uint8))
+        level = max(FAINTEST_LINE, 6 * float(np.median(ridge)))
+        wide = cv2.dilate(np.asarray((ridge > level) * np.uint8(255), np.uint8), np.ones((3, 1), np.uint8))
+        lines = cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((1, 3 * run), np.uint8))
+        found |= np.asarray(lines.T if turned else lines, np.uint8)
+    return found
 
 
 def rules(mask: Mask) -> Mask:
@@ -67,7 +91,7 @@ def rules(mask: Mask) -> Mask:
         for index in range(1, count):
             left, top, wide, tall, _ = (int(v) for v in stats[index])
             if wide >= share * whole:
-                window = slice(top, top + tall), slice(left, left + wide)
+                window = slice(max(0, top - BESIDE), top + tall + BESIDE), slice(left, left + wide)
                 there = (labels[window] == index) & (opened[window] > 0)
                 for _ in range(TIED):
                     band = _straight(there, ink[window], slender) if there.any(0).mean() > COVERED else None
@@ -98,6 +122,8 @@ def _straight(there: NDArray[np.bool_], ink: Mask, slender: float) -> Mask | Non
     if (covered > 0).mean() < COVERED or width < slender * max(1.5, thick + 0.5):
         return None
     crossed = (inked & (away <= 1.5 * thick + 2)).sum(0) > 1.6 * thick + 1  # by a stroke
+    if crossed.mean() > CROSSED:
+        return None
     return np.asarray((inked & (away <= thick / 2 + 1) & ~crossed) * np.uint8(255), np.uint8)
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from inkdigits.errors import DataError, UsageError, unknown
 from inkdigits.imaging.files import Sheet, sheets
 from inkdigits.imaging.page import LONGEST, Page, prepare
-from inkdigits.imaging.rulings import Box, box_contents, find_boxes, rules, without
+from inkdigits.imaging.rulings import Box, Frame, box_contents, faint_lines, find_boxes, rules, without
 from inkdigits.imaging.segment import Piece, TextLine, around, candidates, components, find_lines, picture
 from inkdigits.reader.decode import CUT, path
 from inkdigits.reader.numbers import Decoded, on_roster, rule, satisfying
@@ -23,6 +23,7 @@ from inkdigits.reader.recognizer import AMBIGUOUS, BLANK, NOT_A_DIGIT, Predictio
 LAYOUTS = ("auto", "line", "boxes")
 FREE = 0.5  # share of the written boxes whose ink may cross their frame, at most; on squared paper most does
 TALL = 0.3  # of its box that a digit is high, at least
+HELD = 0.5  # share of a page's ink that faint boxes hold, at least
 LEAST = 0.5  # share of a form's written boxes, and of a line's glyphs, that can be read where it holds digits
 UNLIKELY = -4.0  # log-probability of being a digit below which ink on a line is declined
 ODD = -2.5  # and in a box, which has no neighbours to speak for it
@@ -207,7 +208,7 @@ class Reader:
 
     def _boxes(self, page: Page, sure: bool) -> list[list[Glyph]] | None:
         """Return a form's boxes by row; None where there are none, or, unless ``sure``, where they hold no digits."""
-        frames = find_boxes(page.faint)
+        frames = max(find_boxes(page.faint), _faint_boxes(page), key=len)
         if not frames:
             return [] if sure else None
         contents = box_contents(frames, page.ink)
@@ -275,6 +276,15 @@ class Reader:
             reject = NOT_A_DIGIT if like < least else AMBIGUOUS if float(shares.max()) < 0.5 else None
             glyphs.append(Glyph(box, shares, float(like), reject))
         return glyphs
+
+
+def _faint_boxes(page: Page) -> list[Frame]:
+    """Return the boxes whose lines are fainter than ink; none where most is written outside them."""
+    frames = find_boxes(faint_lines(page.ink))
+    within = sum(
+        cv2.countNonZero(page.mask[y : y + tall, x : x + wide]) for x, y, wide, tall in (f.inside for f in frames)
+    )
+    return frames if within > HELD * cv2.countNonZero(page.mask) else []
 
 
 def digit_likelihood(logits: NDArray[np.float32]) -> NDArray[np.float64]:
