@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inkdigits.imaging.rulings import box_contents, find_boxes, rules, tilt, without
+from inkdigits.imaging.ink import inked
+from inkdigits.imaging.rulings import box_contents, faint_lines, find_boxes, rules, tilt, without
 
 Mask = NDArray[np.uint8]
 
@@ -106,3 +107,24 @@ def test_lines_that_broad_strokes_tie_to_one_another_are_all_found() -> None:
     bare = (page > 0) & (cv2.dilate(strokes, np.ones((1, 21))) == 0)
     for row in (80, 105, 130):
         assert (found[row][bare[row]] > 0).mean() > 0.9
+
+
+def test_boxes_fainter_than_ink_are_found_by_their_lines() -> None:
+    drawn, inside = form(shared=False)
+    rng = np.random.default_rng(0)
+    ink = (np.float32(0.05) * (drawn > 0) + rng.normal(0, 0.02, drawn.shape)).clip(0).astype(np.float32)
+    writing, faint = inked(ink)
+    assert not find_boxes(writing | faint)
+    found = sorted(frame.inside for frame in find_boxes(faint_lines(ink)))
+    assert len(found) == len(inside)
+    assert np.abs(np.array(found) - np.array(sorted(inside))).max() <= 5
+
+
+def test_a_rule_through_writing_leaves_the_strokes_whole() -> None:
+    mask = np.zeros((600, 900), np.uint8)
+    pen = mask.copy()
+    for x in range(100, 500, 60):
+        cv2.line(pen, (x, 270), (x + 10, 330), 255, 7)
+    cv2.line(mask, (0, 300), (900, 300), 255, 4)
+    left = without(pen | mask, rules(pen | mask))
+    assert (left[pen > 0] > 0).mean() > 0.97
