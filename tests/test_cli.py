@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -271,6 +271,15 @@ def _read(descriptor: int) -> bytes:
         return b""
 
 
+@pytest.fixture
+def heeded_ctrl_c() -> Iterator[None]:
+    """Let child processes heed SIGINT, which shells make their background jobs ignore."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_ctrl_c")
 def test_ctrl_c_says_how_to_go_on(small_npz: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = [sys.executable, "-m", "inkdigits.cli", "train", "cnn", "--data", small_npz, "--epochs", "500"]
