@@ -17,8 +17,8 @@ STEEPEST = 20.0  # degrees: a page tilted further is not straightened by its lin
 BROAD = 1.3  # times as wide as a line a stroke is, where what is finer is taken away beside lines
 COVERED = 0.5  # of its length that a line is seen on, at least
 BESIDE = 12  # pixels above and below a line, in which the strokes that cross it are seen
-CROSSED = 0.6  # of its length that a line is crossed by strokes, at most; joined digits are no line
 TIED = 3  # lines that strokes may tie to one another, at most
+WHOLE = 0.8  # of its length that ink lies on it, its own or that of strokes; on a row of digits less does
 SLENDER = 23  # times as long as it is thick is a ruled line, not a stroke; twice that where it stands like a one
 ACROSS, DOWN = 0.12, 0.3  # of the page's width and height that a ruled line spans at least; a one is tall and straight
 SQUARE = 0.86  # of its bounding rectangle that the hull of a box's paper fills; an ellipse fills 0.785
@@ -68,7 +68,7 @@ def faint_lines(ink: Ink) -> Mask:
     for turned in (False, True):
         along = cv2.blur(np.ascontiguousarray(ink.T) if turned else ink, (run, 1))
         ridge = cv2.morphologyEx(along, cv2.MORPH_TOPHAT, np.ones((thick, 1), np.uint8))
-        level = max(FAINTEST_LINE, 6 * float(np.median(ridge)))
+        level = max(FAINTEST_LINE, 6 * float(np.median(ridge[::4, ::4])))
         wide = cv2.dilate(np.asarray((ridge > level) * np.uint8(255), np.uint8), np.ones((3, 1), np.uint8))
         lines = cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((1, 3 * run), np.uint8))
         found |= np.asarray(lines.T if turned else lines, np.uint8)
@@ -119,12 +119,11 @@ def _straight(there: NDArray[np.bool_], ink: Mask, slender: float) -> Mask | Non
     inked = ink > 0
     covered = (inked & (away <= 10)).sum(0)
     thick = float(np.percentile(covered[covered > 0], 30)) if covered.any() else 0.0
-    if (covered > 0).mean() < COVERED or width < slender * max(1.5, thick + 0.5):
+    band = inked & (away <= thick / 2 + 1)
+    if band.any(0).mean() < WHOLE or width < slender * max(1.5, thick + 0.5):
         return None
     crossed = (inked & (away <= 1.5 * thick + 2)).sum(0) > 1.6 * thick + 1  # by a stroke
-    if crossed.mean() > CROSSED:
-        return None
-    return np.asarray((inked & (away <= thick / 2 + 1) & ~crossed) * np.uint8(255), np.uint8)
+    return np.asarray((band & ~crossed) * np.uint8(255), np.uint8)
 
 
 def _bend(
@@ -202,12 +201,12 @@ def find_boxes(mask: Mask) -> list[Frame]:
         (centres[None] >= rectangles[:, None, :2]) & (centres[None] < rectangles[:, None, :2] + sizes[:, None])
     ).all(2)
     np.fill_diagonal(within, False)
+    held = within.sum(1)
     best: NDArray[np.intp] = np.empty(0, np.intp)
     best_score = 0.0
     for index in range(len(rectangles)):
         group = np.flatnonzero(alike[index])
-        inner = within[group].sum(1)
-        if len(group) < LEAST_BOXES or np.median(inner) > 2:
+        if len(group) < LEAST_BOXES or np.median(held[group]) > 2:
             continue
         score = len(group) * float(np.sqrt(sizes[index].prod()))
         if score > best_score:
@@ -322,7 +321,7 @@ def _in_rows(boxes: NDArray[np.int32]) -> list[Frame]:
     rows: list[list[NDArray[np.int32]]] = []
     for box in boxes[order]:
         middle = box[1] + box[3] / 2
-        for row in rows:
+        for row in reversed(rows):  # most belong to the last
             near = min(row, key=lambda other: abs(int(other[0]) - int(box[0])))
             if abs(near[1] + near[3] / 2 - middle) < 0.5 * min(near[3], box[3]):
                 row.append(box)
