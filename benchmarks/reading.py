@@ -10,11 +10,13 @@ import argparse
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -27,6 +29,8 @@ from inkdigits.imaging.pixels import to_bytes
 from inkdigits.reader import Reader, Reading
 
 HERE = Path(__file__).parent
+CROPS = 200
+PHOTO = 12e6  # pixels
 TABLE = HERE.parent / "src/inkdigits/reader/assets/page_errors.json"
 Read = Callable[[Path], str]
 
@@ -117,6 +121,38 @@ def in_boxes(reading: Reading, lines: tuple[str, ...], mark: str) -> list[bool]:
     return out
 
 
+def speed(digits: DigitSet, reader: Reader) -> dict[str, float]:
+    """Time what is done warm, on one thread: a crop of 172x172, a photo of 12 megapixels; and the import, cold."""
+    imports = []
+    for code in ("import inkdigits.reader", "import inkdigits", "pass"):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)
+        imports.append(time.perf_counter() - start)
+    large = [cv2.resize(image, (112, 112), interpolation=cv2.INTER_CUBIC) for image in digits.images[:CROPS]]
+    crops = [np.pad(255 - digit, 30, constant_values=255)[None] for digit in large]
+    reader.predict(crops[0])
+    start = time.perf_counter()
+    for crop in crops:
+        reader.predict(crop)
+    crop_seconds = (time.perf_counter() - start) / CROPS
+    pages = (make_page("plain", digits.images, digits.labels, seed) for seed in range(100, 1000))
+    page = next(page for page in pages if sum(map(len, page.lines)) == 24)
+    larger = (PHOTO / np.prod(page.image.shape[:2])) ** 0.5
+    _, photo = cv2.imencode(".jpg", cv2.resize(page.image[..., ::-1], None, None, larger, larger))
+    reader.read(photo.tobytes())
+    start = time.perf_counter()
+    for _ in range(5):
+        reader.read(photo.tobytes())
+    out = {
+        "import_reader_seconds": imports[0] - imports[2],
+        "import_seconds": imports[1] - imports[2],
+        "crop_ms": 1000 * crop_seconds,
+        "photo_12_megapixels_seconds": (time.perf_counter() - start) / 5,
+    }
+    print("speed", {key: round(value, 3) for key, value in out.items()})
+    return out
+
+
 def thresholds(digits: DigitSet, reader: Reader, pages: int) -> None:
     """Write the table of errors by confidence."""
     judgements, written = [], 0
@@ -147,7 +183,8 @@ def main() -> None:
     if options.thresholds:
         thresholds(mnist.train.split(5000, seed=0)[1], reader, options.pages)
         return
-    results: dict[str, object] = {"model": reader.name, "made": made(mnist.test, reader, options.pages)}
+    results: dict[str, object] = {"model": reader.name, "speed": speed(mnist.test, reader)}
+    results["made"] = made(mnist.test, reader, options.pages)
     if options.photos:
         results["photos"] = photos(options.photos, reader)
         for name, row in results["photos"].items():

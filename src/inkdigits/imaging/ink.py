@@ -32,9 +32,9 @@ Mask = NDArray[np.uint8]  # (H, W), 0 or 255
 def light_on_dark(grey: NDArray[np.uint8]) -> bool:
     """Return whether a page (H, W) is written in light on dark: what stands out from its surroundings is lighter.
 
-    Most of the surroundings of a stroke are paper, so their median is.
+    Most of the surroundings of a stroke are paper, so their median is. Half of the pixels a side tell as much.
     """
-    small = shrunk(grey, COARSE)
+    small = shrunk(grey, min(COARSE, max(grey.shape) // 2))
     reach = min(AROUND, max(small.shape) // 3 + 1)
     around = cv2.medianBlur(np.pad(small, reach, mode="symmetric"), 2 * reach + 1)
     difference = small.astype(np.float32) - around[reach:-reach, reach:-reach]
