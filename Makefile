@@ -11,7 +11,7 @@ compare: $(INSTALLED)
 	$(BIN)/inkdigits compare --quick
 
 test: $(INSTALLED)
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadscope
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

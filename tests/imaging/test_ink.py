@@ -37,6 +37,16 @@ def test_a_shadow_and_grain_are_no_ink() -> None:
     assert agreement(inked(ink_map(seen))[0], truth) > 0.75
 
 
+def test_small_writing_below_a_broad_shadow_is_dark_on_light() -> None:
+    image, _ = page()
+    wide = np.full((400, 1400), 220, np.uint8)
+    wide[180:380, 600:900] = cv2.resize(image, (300, 200), interpolation=cv2.INTER_AREA)
+    light = 1 - 0.5 / (1 + np.exp(-(np.arange(400) - 120) / 25))
+    shaded = np.asarray(wide * light[:, None], np.uint8)
+    assert not light_on_dark(shaded)
+    assert light_on_dark(255 - shaded)
+
+
 def test_pink_on_white_is_ink_though_grey_hardly_shows_it() -> None:
     image, truth = page(255, 0)
     pink = np.stack([np.full_like(image, 255), 165 + image // 3, 165 + image // 3], 2)

@@ -101,6 +101,18 @@ def test_a_box_that_a_stroke_has_broken_is_where_row_and_column_meet() -> None:
     assert np.abs(np.array(find_boxes(mask)[8].inside) - inside[8]).max() <= 6
 
 
+def test_boxes_are_whole_where_strokes_cut_them() -> None:
+    mask, inside = form(shared=False)
+    for index, (across, down) in {0: (0.25, 0.0), 8: (0.0, 0.7), 13: (0.7, 0.0), 18: (0.0, 0.3)}.items():
+        x, y, wide, tall = inside[index]
+        if down:
+            cv2.line(mask, (x, y + round(down * tall)), (x + wide, y + round(down * tall)), 255, 4)
+        else:
+            cv2.line(mask, (x + round(across * wide), y), (x + round(across * wide), y + tall), 255, 4)
+    found = [frame.inside for frame in find_boxes(mask)]
+    assert np.abs(np.array(found) - np.array(inside)).max() <= 5
+
+
 def test_zeros_and_one_frame_are_no_boxes() -> None:
     mask = np.zeros((400, 600), np.uint8)
     cv2.rectangle(mask, (10, 10), (590, 390), 255, 3)

@@ -32,13 +32,16 @@ Mask = NDArray[np.uint8]  # (H, W), 0 or 255
 def light_on_dark(grey: NDArray[np.uint8]) -> bool:
     """Return whether a page (H, W) is written in light on dark: what stands out from its surroundings is lighter.
 
-    Most of the surroundings of a stroke are paper, so their median is. Half of the pixels a side tell as much.
+    Most of the surroundings of a stroke are paper, so their median is. What stands out counts as much as it is sharp:
+    so do shadows, but softly. Half of the pixels a side tell as much.
     """
     small = shrunk(grey, min(COARSE, max(grey.shape) // 2))
     reach = min(AROUND, max(small.shape) // 3 + 1)
     around = cv2.medianBlur(np.pad(small, reach, mode="symmetric"), 2 * reach + 1)
     difference = small.astype(np.float32) - around[reach:-reach, reach:-reach]
-    return float((difference.clip(0) ** 3).mean()) > 1.5 * float(((-difference).clip(0) ** 3).mean())
+    sharp = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
+    light, dark = (float((sharp * part.clip(0) ** 3).mean()) for part in (difference, -difference))
+    return light > 1.5 * dark
 
 
 def ink_map(page: NDArray[np.uint8]) -> Ink:

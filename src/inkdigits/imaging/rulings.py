@@ -25,6 +25,8 @@ SQUARE = 0.86  # of its bounding rectangle that the hull of a box's paper fills;
 LEAST_BOXES = 3  # that make a form
 BOX_SHARE = 0.4  # of the strongest ink in a box that a pixel of writing has at least
 SIDE = 0.8  # of the side of a box that is inked, where it is guessed
+UNCUT = 0.9  # of the usual width and height of its row that a box has unless a stroke cuts it
+ASIDE = 0.06  # of their pitch, by which the next box of a row may stand off
 RIM = 0.13  # of a box's sides, where the rest of its frame may be
 MANY_BOXES = 12  # from which on what they have in common is taken to be printed
 
@@ -213,7 +215,7 @@ def find_boxes(mask: Mask) -> list[Frame]:
             best, best_score = group, score
     if not len(best):
         return []
-    return _in_rows(_continued(_completed(rectangles[best], mask.shape), mask))
+    return _in_rows(_continued(_completed(_mended(rectangles[best], mask), mask.shape), mask))
 
 
 def _rectangles(mask: Mask) -> NDArray[np.int32]:
@@ -268,6 +270,25 @@ def _completed(boxes: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.i
     return np.concatenate([boxes, np.array(added, np.int32).reshape(-1, 4)])
 
 
+def _mended(boxes: NDArray[np.int32], mask: Mask) -> NDArray[np.int32]:
+    """Return the boxes, whole where a stroke that runs into their frame cuts them."""
+    usual = np.median(boxes[:, 2:], axis=0)
+    rows = _clusters(boxes[:, 1] + boxes[:, 3] / 2, 0.35 * usual[1])
+    found: list[Box] = []
+    for row in set(rows.tolist()):
+        members = boxes[rows == row]
+        wide, tall = (int(v) for v in np.median(members[:, 2:], axis=0))
+        for box in members[np.argsort(-members[:, 2:].prod(1))]:
+            left, top, w, h = (int(v) for v in box)
+            new: Box = left, top, w, h
+            if w < UNCUT * wide or h < UNCUT * tall:
+                corners = ((x, y) for x in (left, left + w - wide) for y in (top, top + h - tall))
+                new = _framed(mask, [(x, y, wide, tall) for x, y in corners]) or new
+            if not any(abs(new[0] - other[0]) < wide / 2 and abs(new[1] - other[1]) < tall / 2 for other in found):
+                found.append(new)
+    return np.array(found, np.int32)
+
+
 def _continued(boxes: NDArray[np.int32], mask: Mask) -> NDArray[np.int32]:
     """Return the boxes with those that stand, at the same pitch, where a row's frame goes on."""
     usual = np.median(boxes[:, 2:], axis=0)
@@ -283,28 +304,35 @@ def _continued(boxes: NDArray[np.int32], mask: Mask) -> NDArray[np.int32]:
         while waiting:
             left, top, wide, tall = waiting.pop()
             for way in (-pitch, pitch):
-                new = round(left + way), top, wide, tall
-                known = any(abs(box[0] - new[0]) < 0.5 * pitch for box in members)
-                if not known and _framed(mask, new):
+                if any(abs(box[0] - left - way) < 0.5 * pitch for box in members):
+                    continue
+                shifts = (0.0, -ASIDE * pitch, ASIDE * pitch)  # the pitch changes with the distance
+                new = _framed(mask, [(round(left + way + shift), top, wide, tall) for shift in shifts])
+                if new:
                     members.append(new)
                     waiting.append(new)
                     found.append(new)
     return np.array(found, np.int32)
 
 
-def _framed(mask: Mask, box: Box) -> bool:
-    """Return whether most of all four sides of a box are inked."""
-    left, top, wide, tall = box
+def _framed(mask: Mask, boxes: Sequence[Box]) -> Box | None:
+    """Return the box of which all four sides are inked best; None where most of a side is bare in each."""
+    best, most = None, SIDE
     height, width = mask.shape
-    slack = max(3, round(0.06 * min(wide, tall)))
-    if left < slack or top < slack or left + wide + slack > width or top + tall + slack > height:
-        return False
-    rows, columns = slice(top, top + tall), slice(left, left + wide)
-    sides = (
-        *(mask[y - slack : y + slack, columns].any(0) for y in (top, top + tall)),
-        *(mask[rows, x - slack : x + slack].any(1) for x in (left, left + wide)),
-    )
-    return all(float(side.mean()) > SIDE for side in sides)
+    for box in boxes:
+        left, top, wide, tall = box
+        slack = max(3, round(0.06 * min(wide, tall)))
+        if left < slack or top < slack or left + wide + slack > width or top + tall + slack > height:
+            continue
+        rows, columns = slice(top, top + tall), slice(left, left + wide)
+        sides = (
+            *(mask[y - slack : y + slack, columns].any(0) for y in (top, top + tall)),
+            *(mask[rows, x - slack : x + slack].any(1) for x in (left, left + wide)),
+        )
+        inked = min(float(side.mean()) for side in sides)
+        if inked > most:
+            best, most = box, inked
+    return best
 
 
 def _clusters(values: NDArray[np.float64], reach: float) -> NDArray[np.intp]:

@@ -26,7 +26,7 @@ TALL = 0.3  # of its box that a digit is high, at least
 HELD = 0.5  # share of a page's ink that faint boxes hold, at least
 LEAST = 0.5  # share of a form's written boxes, and of a line's glyphs, that can be read where it holds digits
 UNLIKELY = -4.0  # log-probability of being a digit below which ink on a line is declined
-ODD = -2.5  # and in a box, which has no neighbours to speak for it
+ODD = -2.0  # and in a box, which has no neighbours to speak for it
 POOR = -0.6  # mean log-probability of what is read, over its ink, below which a page may lie on its side
 HOPELESS = -6.0  # and the least that one glyph counts
 FEW = 4  # digits that must be read on a page to turn it
@@ -208,7 +208,7 @@ class Reader:
 
     def _boxes(self, page: Page, sure: bool) -> list[list[Glyph]] | None:
         """Return a form's boxes by row; None where there are none, or, unless ``sure``, where they hold no digits."""
-        frames = max(find_boxes(page.faint), _faint_boxes(page), key=len)
+        frames = _frames(page)
         if not frames:
             return [] if sure else None
         contents = box_contents(frames, page.ink)
@@ -278,13 +278,15 @@ class Reader:
         return glyphs
 
 
-def _faint_boxes(page: Page) -> list[Frame]:
-    """Return the boxes whose lines are fainter than ink; none where most is written outside them."""
-    frames = find_boxes(faint_lines(page.ink))
+def _frames(page: Page) -> list[Frame]:
+    """Return a page's boxes, also where their lines are fainter than ink, if most is written in them."""
+    inked, faint = find_boxes(page.faint), find_boxes(faint_lines(page.ink))
+    if len(faint) <= len(inked):
+        return inked
     within = sum(
-        cv2.countNonZero(page.mask[y : y + tall, x : x + wide]) for x, y, wide, tall in (f.inside for f in frames)
+        cv2.countNonZero(page.mask[y : y + tall, x : x + wide]) for x, y, wide, tall in (f.inside for f in faint)
     )
-    return frames if within > HELD * cv2.countNonZero(page.mask) else []
+    return faint if inked or within > HELD * cv2.countNonZero(page.mask) else []
 
 
 def digit_likelihood(logits: NDArray[np.float32]) -> NDArray[np.float64]:
