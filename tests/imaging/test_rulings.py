@@ -48,8 +48,19 @@ def test_the_tilt_of_faint_and_narrow_squares_is_measured() -> None:
     assert tilt(inky(lines) * np.float32(0.12) + noise.clip(0)) == pytest.approx(-np.degrees(np.arctan(0.05)), abs=0.3)
 
 
+def test_the_tilt_of_boxes_as_faint_as_the_papers_grain_is_measured() -> None:
+    drawn, _ = form(shared=False)
+    height, width = drawn.shape
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), -4.0, 1.0)
+    faint = np.float32(0.03) * cv2.warpAffine(inky(drawn), turn, (width, height))
+    grain = np.random.default_rng(0).normal(0, 0.03, drawn.shape).astype(np.float32)
+    assert tilt((faint + grain).clip(0)) == pytest.approx(4.0, abs=1.0)
+
+
 def test_a_page_without_rules_is_left_as_it_lies() -> None:
+    grain = np.random.default_rng(0).normal(0, 0.025, (600, 900)).astype(np.float32)
     assert tilt(inky(written())) == 0
+    assert tilt((inky(written()) + grain).clip(0, 1)) == 0
 
 
 def test_rules_go_and_the_strokes_that_cross_them_stay() -> None:

@@ -14,6 +14,9 @@ PLAIN_INK = 0.2  # of the paper's shade, from which on ink counts in full where 
 RUN = 15  # pixels at least along which a faint line is followed; it is three times as long
 FAINTEST_LINE = 0.02  # of the paper's shade that it takes
 STEEPEST = 20.0  # degrees: a page tilted further is not straightened by its lines
+EVIDENT = 2.0  # times the longer side of a page, that what is found of its lines is long together
+SUSPECTED = 0.25  # and what is found of lines so faint that it has to be seen whether there are any
+GAINED = 6.0  # times that side, the pixels on faint lines by which a page that is turned upright has more
 BROAD = 1.3  # times as wide as a line a stroke is, where what is finer is taken away beside lines
 COVERED = 0.5  # of its length that a line is seen on, at least
 BESIDE = 12  # pixels above and below a line, in which the strokes that cross it are seen
@@ -36,8 +39,9 @@ Box = tuple[int, int, int, int]  # left, top, width, height, pixels
 def tilt(ink: Ink) -> float:
     """Return by how many degrees the straight lines of a page fall to the right, in [-20, 20]; 0 without such lines."""
     scale = min(1.0, SEARCH / max(ink.shape))
-    small = cv2.resize(ink, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else ink
-    small = cv2.convertScaleAbs(cv2.GaussianBlur(small, (0, 0), 1.0), alpha=255 / PLAIN_INK)
+    ink = np.asarray(cv2.resize(ink, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) if scale < 1 else ink)
+    longest = max(ink.shape)
+    small = cv2.convertScaleAbs(cv2.GaussianBlur(ink, (0, 0), 1.0), alpha=255 / PLAIN_INK)
     found = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD).detect(small)[0]
     if found is None:
         return 0.0
@@ -46,7 +50,7 @@ def tilt(ink: Ink) -> float:
     length = np.hypot(step[:, 0], step[:, 1])
     angle = np.degrees(np.arctan2(step[:, 1], step[:, 0]))
     angle = (angle + 45) % 90 - 45
-    long = (length > max(9, 0.02 * max(small.shape))) & (np.abs(angle) <= STEEPEST)
+    long = (length > max(9, 0.02 * longest)) & (np.abs(angle) <= STEEPEST)
     if not long.any():
         return 0.0
     order = np.argsort(angle[long])
@@ -54,9 +58,15 @@ def tilt(ink: Ink) -> float:
     near = np.abs(angles[:, None] - angles) < 1.5
     support = near @ weights
     best = int(support.argmax())
-    if support[best] < 2 * max(small.shape):
+    if support[best] < SUSPECTED * longest:
         return 0.0
-    return float(np.average(angles[near[best]], weights=weights[near[best]]))
+    fall = float(np.average(angles[near[best]], weights=weights[near[best]]))
+    if support[best] < EVIDENT * longest:  # what is found of faint lines is short; upright, there must be more of them
+        turn = cv2.getRotationMatrix2D((ink.shape[1] / 2, ink.shape[0] / 2), fall, 1.0)
+        upright = cv2.warpAffine(ink, turn, ink.shape[::-1])
+        gained = cv2.countNonZero(faint_lines(np.asarray(upright, np.float32))) - cv2.countNonZero(faint_lines(ink))
+        return fall if gained > GAINED * longest else 0.0
+    return fall
 
 
 def faint_lines(ink: Ink) -> Mask:
@@ -215,7 +225,7 @@ def find_boxes(mask: Mask) -> list[Frame]:
             best, best_score = group, score
     if not len(best):
         return []
-    return _in_rows(_continued(_completed(_mended(rectangles[best], mask), mask.shape), mask))
+    return _in_rows(_continued(_completed(_mended(rectangles[best], mask), mask), mask))
 
 
 def _rectangles(mask: Mask) -> NDArray[np.int32]:
@@ -243,12 +253,12 @@ def _rectangles(mask: Mask) -> NDArray[np.int32]:
     return np.array(found, np.int32).reshape(-1, 4)
 
 
-def _completed(boxes: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.int32]:
-    """Return the boxes of a table with those that a stroke across their frame has hidden: where row and column meet."""
+def _completed(boxes: NDArray[np.int32], mask: Mask) -> NDArray[np.int32]:
+    """Return the boxes of a table with those whose frame is broken or crossed by strokes: where row and column meet."""
     middles = boxes[:, :2] + boxes[:, 2:] / 2
     usual = np.median(boxes[:, 2:], axis=0)
     columns, rows = (_clusters(middles[:, axis], 0.35 * usual[axis]) for axis in (0, 1))
-    if len(set(columns)) < 3 or len(set(rows)) < 3:
+    if len(set(columns)) < 3 or len(set(rows)) < 2:
         return boxes
     added = []
     for column in set(columns):
@@ -263,10 +273,9 @@ def _completed(boxes: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.i
             x0, y0 = np.median(middles[in_column, 0]), np.median(middles[in_row, 1])
             y = middles[in_row[np.abs(middles[in_row, 0] - x0).argmin()], 1]
             x = middles[in_column[np.abs(middles[in_column, 1] - y0).argmin()], 0]
-            left, top = round(x - size[1] / 2), round(y - size[0] / 2)
-            inside = left >= 0 and top >= 0 and left + size[1] < shape[1] and top + size[0] < shape[0]
-            if inside:
-                added.append((left, top, round(size[1]), round(size[0])))
+            box = round(x - size[1] / 2), round(y - size[0] / 2), round(size[1]), round(size[0])
+            if _framed(mask, [box], bare=1):
+                added.append(box)
     return np.concatenate([boxes, np.array(added, np.int32).reshape(-1, 4)])
 
 
@@ -315,8 +324,8 @@ def _continued(boxes: NDArray[np.int32], mask: Mask) -> NDArray[np.int32]:
     return np.array(found, np.int32)
 
 
-def _framed(mask: Mask, boxes: Sequence[Box]) -> Box | None:
-    """Return the box of which all four sides are inked best; None where most of a side is bare in each."""
+def _framed(mask: Mask, boxes: Sequence[Box], bare: int = 0) -> Box | None:
+    """Return the box of which all four sides, but for ``bare`` ones, are inked best; None where none is framed so."""
     best, most = None, SIDE
     height, width = mask.shape
     for box in boxes:
@@ -329,7 +338,7 @@ def _framed(mask: Mask, boxes: Sequence[Box]) -> Box | None:
             *(mask[y - slack : y + slack, columns].any(0) for y in (top, top + tall)),
             *(mask[rows, x - slack : x + slack].any(1) for x in (left, left + wide)),
         )
-        inked = min(float(side.mean()) for side in sides)
+        inked = sorted(float(side.mean()) for side in sides)[bare]
         if inked > most:
             best, most = box, inked
     return best
