@@ -16,7 +16,7 @@ FAINTEST_LINE = 0.02  # of the paper's shade that it takes
 STEEPEST = 20.0  # degrees: a page tilted further is not straightened by its lines
 EVIDENT = 2.0  # times the longer side of a page, that what is found of its lines is long together
 SUSPECTED = 0.25  # and what is found of lines so faint that it has to be seen whether there are any
-GAINED = 6.0  # times that side, the pixels on faint lines by which a page that is turned upright has more
+GAINED = 2.0  # times that side, the pixels on faint lines by which a page that is turned upright has more
 BROAD = 1.3  # times as wide as a line a stroke is, where what is finer is taken away beside lines
 COVERED = 0.5  # of its length that a line is seen on, at least
 BESIDE = 12  # pixels above and below a line, in which the strokes that cross it are seen
@@ -64,9 +64,15 @@ def tilt(ink: Ink) -> float:
     if support[best] < EVIDENT * longest:  # what is found of faint lines is short; upright, there must be more of them
         turn = cv2.getRotationMatrix2D((ink.shape[1] / 2, ink.shape[0] / 2), fall, 1.0)
         upright = cv2.warpAffine(ink, turn, ink.shape[::-1])
-        gained = cv2.countNonZero(faint_lines(np.asarray(upright, np.float32))) - cv2.countNonZero(faint_lines(ink))
+        gained = _on_faint_lines(np.asarray(upright, np.float32)) - _on_faint_lines(ink)
         return fall if gained > GAINED * longest else 0.0
     return fall
+
+
+def _on_faint_lines(ink: Ink) -> int:
+    """Return how many pixels of an upright page lie on faint lines, and not on strokes or their rims."""
+    strokes = cv2.dilate(np.asarray((ink > PLAIN_INK) * np.uint8(255), np.uint8), np.ones((7, 7), np.uint8))
+    return cv2.countNonZero(cv2.bitwise_and(faint_lines(ink), cv2.bitwise_not(strokes)))
 
 
 def faint_lines(ink: Ink) -> Mask:
