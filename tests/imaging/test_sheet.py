@@ -2,13 +2,14 @@
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from inkdigits.imaging.sheet import without_desk
 
 
-def on_desk() -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    picture = np.full((600, 800), 60, np.uint8)
+def on_desk(desk: int = 60) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    picture = np.full((600, 800), desk, np.uint8)
     sheet = np.zeros_like(picture)
     cv2.fillConvexPoly(sheet, np.array([[120, 90], [700, 120], [670, 520], [100, 480]]), 255)
     picture[sheet > 0] = 210
@@ -16,14 +17,25 @@ def on_desk() -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     return picture, sheet > 0
 
 
-def test_the_desk_becomes_paper_and_the_writing_stays() -> None:
-    picture, sheet = on_desk()
+@pytest.mark.parametrize("desk", [60, 150, 190, 245])
+def test_the_desk_becomes_paper_and_the_writing_stays(desk: int) -> None:
+    picture, sheet = on_desk(desk)
     left = without_desk(picture)
-    assert left[~sheet].min() > 195
+    assert 195 < left[~sheet].min() <= left[~sheet].max() < 215
     inner = cv2.erode(sheet.astype(np.uint8), np.ones((41, 41), np.uint8)) > 0
     assert np.array_equal(left[inner], picture[inner])
     colour = without_desk(np.dstack([picture] * 3))
-    assert colour[~sheet].min() > 195
+    assert 195 < colour[~sheet].min() <= colour[~sheet].max() < 215
+
+
+def test_a_sheet_half_in_shadow_is_kept_whole() -> None:
+    picture, sheet = on_desk(130)
+    light = 1 - 0.45 / (1 + np.exp(-(np.arange(800) - 400) / 40))
+    picture = np.where(sheet, picture * light, picture).astype(np.uint8)
+    left = without_desk(picture)
+    inner = cv2.erode(sheet.astype(np.uint8), np.ones((41, 41), np.uint8)) > 0
+    assert np.array_equal(left[inner], picture[inner])
+    assert (left[0, :200] > 195).all()
 
 
 def test_a_page_a_vignette_and_a_drawing_are_left_alone() -> None:

@@ -43,7 +43,8 @@ def png(image: NDArray[np.uint8]) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("kind", "most"), [("plain", 0.03), ("ruled", 0.04), ("squared", 0.08), ("boxes", 0.03), ("touching", 0.25)]
+    ("kind", "most"),
+    [("plain", 0.03), ("ruled", 0.04), ("squared", 0.08), ("boxes", 0.03), ("touching", 0.25), ("desk", 0.04)],
 )
 def test_made_pages_are_read(kind: str, most: float, reader: Reader, mnist_5k: Dataset) -> None:
     scores = []

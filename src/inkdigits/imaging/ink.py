@@ -40,7 +40,10 @@ def light_on_dark(grey: NDArray[np.uint8]) -> bool:
     around = cv2.medianBlur(np.pad(small, reach, mode="symmetric"), 2 * reach + 1)
     difference = small.astype(np.float32) - around[reach:-reach, reach:-reach]
     sharp = cv2.morphologyEx(small, cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8))
-    light, dark = (float((sharp * part.clip(0) ** 3).mean()) for part in (difference, -difference))
+    side = np.ones((reach * 3 // 2 + 1,) * 2, np.uint8)
+    hats = (cv2.morphologyEx(small, hat, side) for hat in (cv2.MORPH_TOPHAT, cv2.MORPH_BLACKHAT))
+    parts = (np.minimum(part, hat).clip(0) for part, hat in zip((difference, -difference), hats, strict=True))
+    light, dark = (float((sharp * part**3).mean()) for part in parts)
     return light > 1.5 * dark
 
 

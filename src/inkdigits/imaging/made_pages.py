@@ -1,4 +1,4 @@
-"""Pages made of given digits, with their truth: on photographed paper, on rules and squares, in boxes, touching.
+"""Pages made of given digits, with their truth: on paper, rules and squares, in boxes, touching, on a desk.
 
 To test and to tune a reader with; nothing is taken from real pages. The same seed makes the same page.
 """
@@ -116,8 +116,13 @@ def boxes(hand: Hand, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
     return ink, printed, lines
 
 
+def desk(hand: Hand, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
+    """Write as on a plain page; it will lie on a desk, turned, and lighter than it or darker."""
+    return plain(hand, rng)
+
+
 Draw = Callable[[Hand, np.random.Generator], tuple[Ink, Ink, list[str]]]
-KINDS: dict[str, Draw] = {draw.__name__: draw for draw in (plain, touching, ruled, squared, boxes)}
+KINDS: dict[str, Draw] = {draw.__name__: draw for draw in (plain, touching, ruled, squared, boxes, desk)}
 
 
 def make_page(kind: str, images: NDArray[np.uint8], labels: NDArray[np.integer], seed: int) -> MadePage:
@@ -133,7 +138,8 @@ def make_page(kind: str, images: NDArray[np.uint8], labels: NDArray[np.integer],
     rng = np.random.default_rng([seed, list(KINDS).index(kind)])
     hand = Hand(images, labels, float(rng.uniform(28, 72)))
     ink, printed, lines = KINDS[kind](hand, rng)
-    return MadePage(photographed(ink, printed, rng), tuple(lines), kind)
+    seen = photographed(ink, printed, rng)
+    return MadePage(_on_desk(seen, rng) if kind == desk.__name__ else seen, tuple(lines), kind)
 
 
 def photographed(ink: Ink, printed: Ink, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -167,6 +173,22 @@ def photographed(ink: Ink, printed: Ink, rng: np.random.Generator) -> NDArray[np
     _, packed = cv2.imencode(".jpg", seen[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(60, 96))])
     back = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR), np.uint8)
     return np.ascontiguousarray(back[..., ::-1])
+
+
+def _on_desk(page: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a picture of a page (H, W, 3) on a desk 0.3 to 1.3 times as light, turned by up to 10 degrees."""
+    height, width = page.shape[:2]
+    margin = round(rng.uniform(0.05, 0.15) * max(height, width))
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(-10, 10), 1.0)
+    cos, sin = np.abs(turn[0, :2])
+    wide, tall = round(width * cos + height * sin) + 2 * margin, round(height * cos + width * sin) + 2 * margin
+    turn[:, 2] += (wide - width) / 2, (tall - height) / 2
+    lying = cv2.warpAffine(page.astype(np.float32), turn, (wide, tall))
+    share = cv2.warpAffine(np.ones((height, width), np.float32), turn, (wide, tall))[..., None]
+    colour = np.array([1, rng.uniform(0.9, 1), rng.uniform(0.8, 1)])
+    shade = rng.uniform(0.3, 1.3) * np.median(page.reshape(-1, 3), axis=0) * colour
+    surface = shade * _light((tall, wide), rng)[..., None] + rng.normal(0, 4, (tall, wide, 1))
+    return np.asarray((lying + surface * (1 - share)).clip(0, 255), np.uint8)
 
 
 def _light(shape: tuple[int, int], rng: np.random.Generator) -> Ink:

@@ -24,6 +24,9 @@ GAP = 3.5  # heights of the writing between neighbours on a line, at most
 STEP = 0.55  # heights of the writing by which the next digit on a line may sit higher or lower
 WIDEST = 1.5  # heights that a single digit is wide, at most
 RUN = 20  # pieces that make up a digit, at most
+SURROUND = 0.35  # of the page's width and of its height that the edge of a sheet spans at least
+SEEN = 0.02  # of the page's height that a digit has at least where such an edge is around it
+SURROUNDED = 3  # digits that it is around, at least
 FAINT_PIECE = 0.4  # of the page's usual ink that a piece has at least
 WEAK = 0.5  # of the line's ink that a piece of it has at least
 ENOUGH = 64  # pixels of height to make pictures from
@@ -124,7 +127,7 @@ def writing_height(pieces: Sequence[Piece]) -> float:
 
 def find_lines(pieces: Sequence[Piece], ink: Ink) -> list[TextLine]:
     """Return the lines of writing on a page, from the top; what is much fainter than its line is left out."""
-    pieces = [piece for piece in pieces if not _blot(piece, ink.shape)]
+    pieces = _without_surrounds([piece for piece in pieces if not _blot(piece, ink.shape)], ink.shape)
     if not pieces:
         return []
     height = writing_height(pieces)
@@ -162,6 +165,20 @@ def _blot(piece: Piece, shape: tuple[int, ...]) -> bool:
     if not at_rim or min(height, width) < 100:
         return False
     return area > 0.008 * height * width or max(wide / width, tall / height) > 0.6 or area > 0.5 * wide * tall
+
+
+def _without_surrounds(pieces: list[Piece], shape: tuple[int, ...]) -> list[Piece]:
+    """Return the pieces without those that lie around others, as the edge of a sheet does around what is written."""
+    boxes = np.array([piece.box for piece in pieces]).reshape(-1, 4)
+    low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
+    seen = boxes[:, 3] > SEEN * shape[0]
+    wide = np.all(boxes[:, 2:] > SURROUND * np.array(shape[::-1]), axis=1)
+    kept = []
+    for piece, spans, start, end in zip(pieces, wide.tolist(), low, high, strict=True):
+        held = np.all((low > start) & (high < end), axis=1) & seen if spans else seen[:0]
+        if held.sum() < SURROUNDED:
+            kept.append(piece)
+    return kept
 
 
 def _ruling(piece: Piece, height: float) -> bool:

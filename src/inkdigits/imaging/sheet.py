@@ -4,29 +4,32 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.imaging.ink import Mask
 from inkdigits.imaging.pixels import shrunk, to_grey
 
 COARSE = 240  # longer side of the picture on which the sheet is looked for, pixels
-LEAST = 0.2  # of the picture that the sheet covers
-SPAN = 0.35  # of the picture's width and height that it spans
-DARK_RIM = 0.7  # of the picture's rim that lies outside of it
-CONVEX = 0.9  # of its hull that it covers
-BLANK = 0.75  # of it that is as light as paper
-BRIGHTER = 1.35  # times as light as what is beyond its edge; a shadow has none
+STROKE = 15  # side of the median there, which leaves no stroke and no rule, but the edges of a sheet
+STEP = (12, 30)  # gradients there, in grey levels to the eighth of a pixel, that go on an edge, and begin one
+SPAN = 0.25  # of the picture's width or height that a part of the edge spans
+AREA = (0.15, 0.96)  # of the picture that the sheet covers, from and to
+SEEN = 0.35  # of its outline on which the edge is seen, at least
+CLOSED = 0.75  # of its outline that is seen or lies on the picture's rim
+CORNERS = 6  # that it has at most: four, and one more where the picture's rim cuts it; what is drawn round has more
+BLANK = 0.2  # of the strokes in the sheet, squared, that there are on as much of the desk, at most
 EDGE = 4  # coarse pixels at its edge that are left out
 
 
 def without_desk(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return a picture uint8 (H, W) or (H, W, 3) with all but the sheet on it replaced by the nearest of its paper.
 
-    A picture without a sheet that lies apart from darker surroundings is returned as it is.
+    A picture without a sheet that lies apart from its surroundings is returned as it is.
     """
     height, width = pixels.shape[:2]
     scale = COARSE / max(height, width)
     if scale > 1 or min(height, width) * scale < 40:
         return pixels
     small = shrunk(pixels, COARSE)
-    sheet = _sheet(to_grey(small))
+    sheet = _sheet(small)
     if sheet is None:
         return pixels
     inner = cv2.erode(sheet, np.ones((2 * EDGE + 1, 2 * EDGE + 1), np.uint8), borderValue=0)
@@ -40,30 +43,50 @@ def without_desk(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(kept if pixels.ndim == 2 else kept[..., None], pixels, filled)
 
 
-def _sheet(grey: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
-    """Return the sheet on a coarse picture, 255 where it is; None where there is none apart from its surroundings."""
-    blurred = cv2.GaussianBlur(grey, (0, 0), 2)
-    threshold, light = cv2.threshold(blurred, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    contours, _ = cv2.findContours(light, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    if not contours:
-        return None
-    largest = max(contours, key=cv2.contourArea)
-    area = cv2.contourArea(largest)
-    _, _, wide, tall = cv2.boundingRect(largest)
-    height, width = grey.shape
-    if area < LEAST * grey.size or wide < SPAN * width or tall < SPAN * height:
-        return None
-    if area < CONVEX * cv2.contourArea(cv2.convexHull(largest)):
-        return None
-    sheet = np.zeros_like(grey)
-    cv2.drawContours(sheet, [largest], -1, 255, cv2.FILLED)
-    inside = sheet > 0
-    rim = np.concatenate([inside[0], inside[-1], inside[:, 0], inside[:, -1]])
-    if (~rim).mean() < DARK_RIM or (grey[inside] > threshold).mean() < BLANK:
-        return None
-    grown, shrunk = (change(sheet, np.ones((9, 9), np.uint8)) for change in (cv2.dilate, cv2.erode))
-    within = inside & (cv2.erode(shrunk, np.ones((7, 7), np.uint8)) == 0) & (shrunk > 0)
-    beyond = (cv2.dilate(grown, np.ones((7, 7), np.uint8)) > 0) & (grown == 0)
-    if not within.any() or not beyond.any():
-        return None
-    return sheet if float(np.median(grey[within])) >= BRIGHTER * float(np.median(grey[beyond])) else None
+def _sheet(small: NDArray[np.uint8]) -> Mask | None:
+    """Return the sheet on a coarse picture, 255 where it is; None where no edge goes around most of the writing.
+
+    A sheet is convex, so that its outline is known though its edge is seen in part, be the desk darker or lighter.
+    """
+    height, width = small.shape[:2]
+    flat = cv2.GaussianBlur(cv2.medianBlur(small, STROKE), (0, 0), 1.5)
+    edges = np.zeros((height, width), np.uint8)
+    for channel in [flat] if flat.ndim == 2 else cv2.split(flat):
+        edges |= np.asarray(cv2.Canny(channel, *STEP, L2gradient=True), np.uint8)
+    near = np.asarray(cv2.dilate(edges, np.ones((5, 5), np.uint8)), np.uint8)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(near)
+    size = np.array([width, height])
+    long = [part for part in range(1, count) if (stats[part, 2:4] / size).max() > SPAN]
+    strokes = cv2.morphologyEx(to_grey(small), cv2.MORPH_BLACKHAT, np.ones((9, 9), np.uint8)).astype(np.float32) ** 2
+    sheets = []
+    for chosen in [[part] for part in long] + [long] * (len(long) > 1):
+        there = cv2.findNonZero((np.isin(parts, chosen) & (edges > 0)).astype(np.uint8))
+        hull = np.asarray(cv2.convexHull(there), np.int32)
+        if AREA[0] < cv2.contourArea(hull) / edges.size < AREA[1] and _outlined(hull, near):
+            sheet = np.asarray(cv2.drawContours(np.zeros_like(edges), [hull], -1, 255, cv2.FILLED), np.uint8)
+            if _holds(sheet, strokes):
+                sheets.append(sheet)
+    return max(sheets, key=cv2.countNonZero, default=None)
+
+
+def _outlined(hull: NDArray[np.int32], near: Mask) -> bool:
+    """Return whether a hull has few corners, and lies on edges for the most part where it does not leave the picture.
+
+    ``near`` (h, w) is 255 beside edges.
+    """
+    if len(cv2.approxPolyDP(hull, 0.02 * cv2.arcLength(hull, True), True)) > CORNERS:
+        return False
+    on = cv2.polylines(np.zeros_like(near), [hull], True, 255, 1) > 0
+    rim = np.ones(near.shape, bool)
+    rim[EDGE:-EDGE, EDGE:-EDGE] = False
+    seen = (near[on] > 0) & ~rim[on]
+    return bool(seen.mean() > SEEN and (seen | rim[on]).mean() > CLOSED)
+
+
+def _holds(sheet: Mask, strokes: NDArray[np.float32]) -> bool:
+    """Return whether what is written is on a sheet, and next to nothing around it."""
+    reach = np.ones((11, 11), np.uint8)
+    inside, outside = cv2.erode(sheet, reach) > 0, cv2.dilate(sheet, reach) == 0
+    if not inside.any() or outside.mean() < 0.02:
+        return False
+    return float(strokes[outside].mean()) < BLANK * float(strokes[inside].mean())
