@@ -70,6 +70,16 @@ def test_rules_go_and_the_strokes_that_cross_them_stay() -> None:
     assert (left[(lines > 0) & (cv2.dilate(pen, np.ones((9, 9), np.uint8)) == 0)] > 0).mean() < 0.02
 
 
+def test_rules_that_bend_twice_are_followed_by_halves() -> None:
+    x = np.arange(900)
+    lines = np.zeros((600, 900), np.uint8)
+    for y in range(60, 600, 60):
+        bent = y + 9 * np.sin(2 * np.pi * x / 900)
+        cv2.polylines(lines, [np.stack([x, bent], 1).round().astype(np.int32)], False, 255, 2)
+    bare = (lines > 0) & (cv2.dilate(written(), np.ones((15, 15), np.uint8)) == 0)
+    assert (rules(written() | lines)[bare] > 0).mean() > 0.95
+
+
 def test_a_tall_one_and_a_sevens_bar_are_no_rules() -> None:
     mask = np.zeros((600, 900), np.uint8)
     cv2.line(mask, (200, 100), (190, 480), 255, 12)

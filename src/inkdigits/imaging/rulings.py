@@ -111,12 +111,23 @@ def rules(mask: Mask) -> Mask:
             if wide >= share * whole:
                 window = slice(max(0, top - BESIDE), top + tall + BESIDE), slice(left, left + wide)
                 there = (labels[window] == index) & (opened[window] > 0)
-                for _ in range(TIED):
-                    band = _straight(there, ink[window], slender) if there.any(0).mean() > COVERED else None
-                    if band is None:
-                        break
-                    lines[window] |= band
-                    there &= cv2.dilate(band, np.ones((9, 9), np.uint8)) == 0
+                lines[window] |= _bands(there, ink[window], slender, share * whole)
+    return found
+
+
+def _bands(there: NDArray[np.bool_], ink: Mask, slender: float, least: float) -> Mask:
+    """Return the ink (h, w) on the lines that run through ``there``; one with a kink or two bends by halves."""
+    found = np.zeros_like(ink)
+    width = there.shape[1]
+    for _ in range(TIED):
+        band = _straight(there, ink, slender) if there.any(0).mean() > COVERED else None
+        if band is None:
+            break
+        found |= band
+        there = there & (cv2.dilate(band, np.ones((9, 9), np.uint8)) == 0)
+    if not found.any() and width >= 2 * least:
+        for half in (np.s_[:, : width // 2], np.s_[:, width // 2 :]):
+            found[half] = _bands(there[half], ink[half], slender, least)
     return found
 
 
