@@ -32,8 +32,8 @@ Mask = NDArray[np.uint8]  # (H, W), 0 or 255
 def light_on_dark(grey: NDArray[np.uint8]) -> bool:
     """Return whether a page (H, W) is written in light on dark: what stands out from its surroundings is lighter.
 
-    Most of the surroundings of a stroke are paper, so their median is. What stands out counts as much as it is sharp:
-    so do shadows, but softly. Half of the pixels a side tell as much.
+    Most of the surroundings of a stroke are paper, so their median is. What stands out counts if it is narrow,
+    unlike a sheet on a desk, and as much as it is sharp, unlike a shadow. Half of the pixels a side tell as much.
     """
     small = shrunk(grey, min(COARSE, max(grey.shape) // 2))
     reach = min(AROUND, max(small.shape) // 3 + 1)
