@@ -10,6 +10,8 @@ from inkdigits.imaging.pixels import shrunk, to_grey
 COARSE = 240  # longer side of the picture on which the sheet is looked for, pixels
 STROKE = 15  # side of the median there, which leaves no stroke and no rule, but the edges of a sheet
 STEP = (12, 30)  # gradients there, in grey levels to the eighth of a pixel, that go on an edge, and begin one
+GRID = 31  # side of the closing there, which leaves no grid either
+DIFFERENT = 10  # grey levels between sheet and desk, in the channel that tells them best
 SPAN = 0.25  # of the picture's width or height that a part of the edge spans
 AREA = (0.15, 0.96)  # of the picture that the sheet covers, from and to
 SEEN = 0.35  # of its outline on which the edge is seen, at least
@@ -53,6 +55,10 @@ def _sheet(small: NDArray[np.uint8]) -> Mask | None:
     edges = np.zeros((height, width), np.uint8)
     for channel in [flat] if flat.ndim == 2 else cv2.split(flat):
         edges |= np.asarray(cv2.Canny(channel, *STEP, L2gradient=True), np.uint8)
+    # a dense grid leaves edges too, but is gone where what is dark and narrow is taken away
+    paper = cv2.morphologyEx(cv2.medianBlur(small, 3), cv2.MORPH_CLOSE, np.ones((GRID, GRID), np.uint8))
+    steps = cv2.morphologyEx(paper, cv2.MORPH_GRADIENT, np.ones((STROKE, STROKE), np.uint8))
+    edges[(steps if steps.ndim == 2 else steps.max(2)) < DIFFERENT] = 0
     near = np.asarray(cv2.dilate(edges, np.ones((5, 5), np.uint8)), np.uint8)
     count, parts, stats, _ = cv2.connectedComponentsWithStats(near)
     size = np.array([width, height])

@@ -23,7 +23,7 @@ from inkdigits.reader.recognizer import AMBIGUOUS, BLANK, NOT_A_DIGIT, Predictio
 LAYOUTS = ("auto", "line", "boxes")
 FREE = 0.5  # share of the written boxes whose ink may cross their frame, at most; on squared paper most does
 TALL = 0.3  # of its box that a digit is high, at least
-HELD = 0.5  # share of a page's ink that faint boxes hold, at least
+HELD = 0.25  # share of a page's ink that faint boxes hold, at least
 LEAST = 0.5  # share of a form's written boxes, and of a line's glyphs, that can be read where it holds digits
 UNLIKELY = -4.0  # log-probability of being a digit below which ink on a line is declined
 ODD = -2.0  # and in a box, which has no neighbours to speak for it
