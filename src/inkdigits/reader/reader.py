@@ -279,7 +279,7 @@ class Reader:
 
 
 def _frames(page: Page) -> list[Frame]:
-    """Return a page's boxes, also where their lines are fainter than ink, if most is written in them."""
+    """Return a page's boxes, also where their lines are fainter than ink, if enough is written in them."""
     inked, faint = find_boxes(page.faint), find_boxes(faint_lines(page.ink))
     if len(faint) <= len(inked):
         return inked
