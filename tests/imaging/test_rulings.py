@@ -1,12 +1,14 @@
 """Rules, frames and boxes around the writing."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from inkdigits.imaging.ink import inked
-from inkdigits.imaging.rulings import box_contents, faint_lines, find_boxes, rules, tilt, without
+from inkdigits.imaging.rulings import OF_BOXES, box_contents, faint_lines, find_boxes, joined, rules, tilt, without
 
 Mask = NDArray[np.uint8]
 
@@ -122,6 +124,26 @@ def test_a_box_that_a_stroke_has_broken_is_where_row_and_column_meet() -> None:
     assert np.abs(np.array(find_boxes(mask)[8].inside) - inside[8]).max() <= 6
 
 
+def test_a_tables_box_may_lack_a_side() -> None:
+    mask, inside = form(shared=False)
+    x, y, wide, _ = inside[9]
+    mask[y - 3 : y + 4, x + 5 : x + wide - 4] = 0
+    found = [frame.inside for frame in find_boxes(mask)]
+    assert np.abs(np.array(found) - np.array(inside)).max() <= 5
+
+
+def test_a_column_of_which_no_box_is_whole_is_found() -> None:
+    mask, inside = form(shared=False)
+    for index in (2, 9, 16):
+        x, y, wide, tall = inside[index]
+        cv2.line(mask, (x, y), (x + wide, y + tall), 255, 4)
+        cv2.line(mask, (x + wide, y), (x, y + tall), 255, 4)
+    x, y, wide, _ = inside[2]
+    mask[y - 3 : y + 4, x + 5 : x + wide - 4] = 0  # this one lacks a side, and can be told by its column alone
+    found = [frame.inside for frame in find_boxes(mask)]
+    assert np.abs(np.array(found) - np.array(inside)).max() <= 6
+
+
 def test_boxes_are_whole_where_strokes_cut_them() -> None:
     mask, inside = form(shared=False)
     for index, (across, down) in {0: (0.25, 0.0), 8: (0.0, 0.7), 13: (0.7, 0.0), 18: (0.0, 0.3)}.items():
@@ -155,14 +177,23 @@ def test_lines_that_broad_strokes_tie_to_one_another_are_all_found() -> None:
         assert (found[row][bare[row]] > 0).mean() > 0.9
 
 
-def test_boxes_fainter_than_ink_are_found_by_their_lines() -> None:
+@pytest.mark.parametrize(("strength", "grain"), [(0.05, 0.02), (0.04, 0.025)])
+def test_boxes_fainter_than_ink_are_found_by_their_lines(strength: float, grain: float) -> None:
     drawn, inside = form(shared=False)
     rng = np.random.default_rng(0)
-    ink = (0.05 * inky(drawn) + rng.normal(0, 0.02, drawn.shape)).clip(0).astype(np.float32)
+    ink = (strength * inky(drawn) + rng.normal(0, grain, drawn.shape)).clip(0).astype(np.float32)
     assert not find_boxes(inked(ink)[1])
-    found = sorted(frame.inside for frame in find_boxes(faint_lines(ink)))
+    found = [frame.inside for frame in find_boxes(faint_lines(ink, OF_BOXES, runs=2))]
     assert len(found) == len(inside)
-    assert np.abs(np.array(found) - np.array(sorted(inside))).max() <= 5
+    assert np.abs(np.array(found) - np.array(inside)).max() <= 5
+
+
+def test_boxes_of_a_form_that_fades_are_joined_and_none_is_doubled() -> None:
+    frames = find_boxes(form(shared=False)[0])
+    assert joined(frames[::2], frames) == frames
+    moved = [replace(frame, inside=(frame.inside[0] + 25, *frame.inside[1:])) for frame in frames]
+    large = [replace(frame, inside=(5, 5, 300, 40)) for frame in frames[:1]]
+    assert joined(frames, [*moved, *large]) == frames
 
 
 @pytest.mark.parametrize("above", [-18, 0, 12])

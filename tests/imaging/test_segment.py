@@ -68,3 +68,12 @@ def test_the_writings_height_is_that_of_its_digits_not_of_its_dust() -> None:
 
 def test_an_empty_page_has_no_lines() -> None:
     assert boxes(np.zeros((50, 50), np.uint8)) == []
+
+
+def test_the_edge_of_a_sheet_around_the_writing_is_left_out() -> None:
+    mask = drawn({(150, 200): "31415", (150, 350): "92653"})
+    bare = boxes(mask)
+    assert len(bare) == 2
+    edge = mask.copy()
+    cv2.polylines(edge, [np.array([[60, 560], [70, 40], [840, 60], [830, 540]])], True, 255, 5)
+    assert boxes(edge) == bare

@@ -47,3 +47,12 @@ def test_a_page_a_vignette_and_a_drawing_are_left_alone() -> None:
     cv2.ellipse(drawing, (400, 300), (220, 250), 0, 0, 360, 255, 60)
     for other in (page, vignette, drawing, drawing[:50, :50]):
         assert np.array_equal(without_desk(other), other)
+
+
+def test_a_dense_grid_is_no_sheet() -> None:
+    picture = np.full((600, 800), 215, np.uint8)
+    for x in range(100, 701, 60):
+        cv2.line(picture, (x, 120), (x, 480), 90, 14)
+    for y in range(120, 481, 60):
+        cv2.line(picture, (100, y), (700, y), 90, 14)
+    assert np.array_equal(without_desk(picture), picture)

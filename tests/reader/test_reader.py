@@ -63,6 +63,17 @@ def test_blank_boxes_are_called_blank_and_stand_in_their_place(reader: Reader, m
         assert [digit.reject == "blank" for digit in line.digits] == [character == "_" for character in truth]
 
 
+def test_a_few_faint_boxes_below_the_writing_make_no_form(page: MadePage, reader: Reader) -> None:
+    picture = np.concatenate([page.image, page.image[:10].mean((0, 1)) + np.zeros((300, *page.image.shape[1:]))])
+    picture = (picture + np.random.default_rng(0).normal(0, 2, picture.shape)).astype(np.uint8)
+    for x in range(20, 420, 100):
+        box = picture[-200:-120, x : x + 80]
+        box[[0, 1, -2, -1]] -= 15
+        box[:, [0, 1, -2, -1]] -= 15
+        cv2.line(picture, (x + 45, picture.shape[0] - 180), (x + 35, picture.shape[0] - 140), (40, 40, 40), 5)
+    assert reader.read(picture).text.startswith(reader.read(page.image).text)
+
+
 def test_a_page_is_read_from_a_path_bytes_an_array_and_a_picture(
     page: MadePage, reader: Reader, tmp_path: Path
 ) -> None:

@@ -11,8 +11,10 @@ from inkdigits.imaging.ink import FAINTEST, Ink, Mask, stroke_width
 
 SEARCH = 1000  # longer side of the page on which straight lines are searched, pixels
 PLAIN_INK = 0.2  # of the paper's shade, from which on ink counts in full where they are searched
-RUN = 15  # pixels at least along which a faint line is followed; it is three times as long
+RUN = 15  # pixels at least along which a faint line is followed
 FAINTEST_LINE = 0.02  # of the paper's shade that it takes
+CLEAR = 6.0  # times the paper's noise, that a faint line stands out where nothing else tells of it
+OF_BOXES = 3.5  # and where it may be the side of a box, which has three more
 STEEPEST = 20.0  # degrees: a page tilted further is not straightened by its lines
 EVIDENT = 2.0  # times the longer side of a page, that what is found of its lines is long together
 SUSPECTED = 0.25  # and what is found of lines so faint that it has to be seen whether there are any
@@ -26,6 +28,7 @@ SLENDER = 23  # times as long as it is thick is a ruled line, not a stroke; twic
 ACROSS, DOWN = 0.12, 0.3  # of the page's width and height that a ruled line spans at least; a one is tall and straight
 SQUARE = 0.86  # of its bounding rectangle that the hull of a box's paper fills; an ellipse fills 0.785
 LEAST_BOXES = 3  # that make a form
+ALIKE = 0.45  # difference of the logarithms of their sides, at most
 BOX_SHARE = 0.4  # of the strongest ink in a box that a pixel of writing has at least
 SIDE = 0.8  # of the side of a box that is inked, where it is guessed
 UNCUT = 0.9  # of the usual width and height of its row that a box has unless a stroke cuts it
@@ -75,10 +78,11 @@ def _on_faint_lines(ink: Ink) -> int:
     return cv2.countNonZero(cv2.bitwise_and(faint_lines(ink), cv2.bitwise_not(strokes)))
 
 
-def faint_lines(ink: Ink) -> Mask:
+def faint_lines(ink: Ink, clear: float = CLEAR, runs: int = 3) -> Mask:
     """Return the pixels (H, W) on an upright page's straight lines, across and down, however little of each shows.
 
-    What a line has in common along some pixels stands out of the noise of the paper where each of them does not.
+    What a line has in common along a run of pixels stands out of the noise of the paper, ``clear`` times, where each of
+    them does not; it is at least as many ``runs`` long.
     """
     found = np.zeros(ink.shape, np.uint8)
     longest = max(ink.shape)
@@ -86,9 +90,9 @@ def faint_lines(ink: Ink) -> Mask:
     for turned in (False, True):
         along = cv2.blur(np.ascontiguousarray(ink.T) if turned else ink, (run, 1))
         ridge = cv2.morphologyEx(along, cv2.MORPH_TOPHAT, np.ones((thick, 1), np.uint8))
-        level = max(FAINTEST_LINE, 6 * float(np.median(ridge[::4, ::4])))
+        level = max(FAINTEST_LINE, clear * float(np.median(ridge[::4, ::4])))
         wide = cv2.dilate(np.asarray((ridge > level) * np.uint8(255), np.uint8), np.ones((3, 1), np.uint8))
-        lines = cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((1, 3 * run), np.uint8))
+        lines = cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((1, runs * run), np.uint8))
         found |= np.asarray(lines.T if turned else lines, np.uint8)
     return found
 
@@ -218,12 +222,15 @@ class Frame:
 
 
 def find_boxes(mask: Mask) -> list[Frame]:
-    """Return the drawn boxes of an upright page, row by row from the left; none where there are under three alike."""
+    """Return the drawn boxes of an upright page, row by row from the left; none where there are under three alike.
+
+    ``mask`` is uint8 (H, W), 255 on ink however faint, or on the lines that :func:`faint_lines` returns.
+    """
     rectangles = _rectangles(mask)
     if len(rectangles) < LEAST_BOXES:
         return []
     sizes = rectangles[:, 2:].astype(float)
-    alike = (np.abs(np.log(sizes[:, None] / sizes)) < 0.45).all(2)
+    alike = (np.abs(np.log(sizes[:, None] / sizes)) < ALIKE).all(2)
     # of boxes in boxes, the larger ones hold the writing, unless they hold several of the others
     centres = rectangles[:, :2] + sizes / 2
     within = (
@@ -242,7 +249,20 @@ def find_boxes(mask: Mask) -> list[Frame]:
             best, best_score = group, score
     if not len(best):
         return []
-    return _in_rows(_continued(_completed(_mended(rectangles[best], mask), mask), mask))
+    boxes = _mended(rectangles[best], mask)
+    while True:  # a box that is found shows where others may be
+        more = _continued(_completed(boxes, mask), mask)
+        if len(more) == len(boxes):
+            return _in_rows(boxes)
+        boxes = more
+
+
+def joined(frames: Sequence[Frame], others: Sequence[Frame]) -> list[Frame]:
+    """Return the boxes with those of the others, row by row from the left, that are about as large and meet none."""
+    boxes = np.array([frame.inside for frame in frames], np.int32)
+    usual = np.median(boxes[:, 2:], axis=0)
+    new = [frame.inside for frame in others if (np.abs(np.log(frame.inside[2:] / usual)) < ALIKE).all()]
+    return _in_rows(np.array([*boxes, *(box for box in new if not _meets(box, boxes))], np.int32))
 
 
 def _rectangles(mask: Mask) -> NDArray[np.int32]:
@@ -291,7 +311,7 @@ def _completed(boxes: NDArray[np.int32], mask: Mask) -> NDArray[np.int32]:
             y = middles[in_row[np.abs(middles[in_row, 0] - x0).argmin()], 1]
             x = middles[in_column[np.abs(middles[in_column, 1] - y0).argmin()], 0]
             box = round(x - size[1] / 2), round(y - size[0] / 2), round(size[1]), round(size[0])
-            if _framed(mask, [box], bare=1):
+            if not _meets(box, boxes) and _framed(mask, [box], bare=1):
                 added.append(box)
     return np.concatenate([boxes, np.array(added, np.int32).reshape(-1, 4)])
 
@@ -303,7 +323,7 @@ def _mended(boxes: NDArray[np.int32], mask: Mask) -> NDArray[np.int32]:
     found: list[Box] = []
     for row in set(rows.tolist()):
         members = boxes[rows == row]
-        wide, tall = (int(v) for v in np.median(members[:, 2:], axis=0))
+        wide, tall = (int(v) for v in np.percentile(members[:, 2:], 75, axis=0))
         for box in members[np.argsort(-members[:, 2:].prod(1))]:
             left, top, w, h = (int(v) for v in box)
             new: Box = left, top, w, h
@@ -334,7 +354,7 @@ def _continued(boxes: NDArray[np.int32], mask: Mask) -> NDArray[np.int32]:
                     continue
                 shifts = (0.0, -ASIDE * pitch, ASIDE * pitch)  # the pitch changes with the distance
                 new = _framed(mask, [(round(left + way + shift), top, wide, tall) for shift in shifts])
-                if new:
+                if new and not _meets(new, np.array(found)):
                     members.append(new)
                     waiting.append(new)
                     found.append(new)
@@ -359,6 +379,13 @@ def _framed(mask: Mask, boxes: Sequence[Box], bare: int = 0) -> Box | None:
         if inked > most:
             best, most = box, inked
     return best
+
+
+def _meets(box: Box, others: NDArray[np.integer]) -> bool:
+    """Return whether a box shares a fifth of its sides' lengths, both ways, with one of the others (N, 4)."""
+    start = np.maximum(box[:2], others[:, :2])
+    stop = np.minimum(np.add(box[:2], box[2:]), others[:, :2] + others[:, 2:])
+    return bool((stop - start > 0.2 * np.array(box[2:])).all(1).any())
 
 
 def _clusters(values: NDArray[np.float64], reach: float) -> NDArray[np.intp]:

@@ -13,7 +13,17 @@ from PIL import Image
 from inkdigits.errors import DataError, UsageError, unknown
 from inkdigits.imaging.files import Sheet, sheets
 from inkdigits.imaging.page import LONGEST, Page, prepare
-from inkdigits.imaging.rulings import Box, Frame, box_contents, faint_lines, find_boxes, rules, without
+from inkdigits.imaging.rulings import (
+    OF_BOXES,
+    Box,
+    Frame,
+    box_contents,
+    faint_lines,
+    find_boxes,
+    joined,
+    rules,
+    without,
+)
 from inkdigits.imaging.segment import Piece, TextLine, around, candidates, components, find_lines, picture
 from inkdigits.reader.decode import CUT, path
 from inkdigits.reader.numbers import Decoded, on_roster, rule, satisfying
@@ -279,14 +289,14 @@ class Reader:
 
 
 def _frames(page: Page) -> list[Frame]:
-    """Return a page's boxes, also where their lines are fainter than ink, if enough is written in them."""
-    inked, faint = find_boxes(page.faint), find_boxes(faint_lines(page.ink))
-    if len(faint) <= len(inked):
-        return inked
+    """Return a page's boxes; those whose lines are fainter than ink too, beside inked ones or if enough is written."""
+    inked, faint = find_boxes(page.faint), find_boxes(faint_lines(page.ink, OF_BOXES, runs=2))
+    if inked:
+        return joined(inked, faint)
     within = sum(
         cv2.countNonZero(page.mask[y : y + tall, x : x + wide]) for x, y, wide, tall in (f.inside for f in faint)
     )
-    return faint if inked or within > HELD * cv2.countNonZero(page.mask) else []
+    return faint if within > HELD * cv2.countNonZero(page.mask) else []
 
 
 def digit_likelihood(logits: NDArray[np.float32]) -> NDArray[np.float64]:
