@@ -7,6 +7,7 @@ import pytest
 
 from inkdigits.errors import UsageError
 from inkdigits.imaging.corruptions import MNIST_C
+from inkdigits.reader.recognizer import Recognizer, bundled
 from inkdigits.report import Comparison
 from inkdigits.report.html import write_report
 from inkdigits.report.robust import (
@@ -78,6 +79,24 @@ def test_it_joins_the_report_of_a_comparison(report: RobustnessReport, compariso
     section = text[text.index("What they withstand") :]
     assert f"<td>mlp-s0</td><td>{report.runs['mlp-s0'].settings['recipe']['augment']}</td>" in section
     assert section.count("data:image/png") >= 8
+
+
+def test_an_exported_model_is_measured_beside_a_run(folders: list[Path], tmp_path: Path) -> None:
+    copy = tmp_path / "copy.onnx"
+    copy.write_bytes(bundled().read_bytes())
+    said: list[str] = []
+    suites = ["corruptions", "foreign", "calibration", "refusal"]
+    report = measure_robustness([folders[0], "bundled", copy], suites=suites, digits=50, notify=said.append)
+    found = summary(report)["runs"]
+    assert list(found) == ["mlp-s0", "digits", "copy"]
+    assert found["digits"] == found["copy"]
+    assert found["digits"]["clean"] > 0.95
+    assert found["digits"]["foreign"]["uci-digits"] > 0.95
+    assert found["digits"]["calibration"]["temperature"] == Recognizer().card["temperature"]
+    assert found["digits"]["weights_sha256"] == Recognizer().card["run_sha256"]
+    assert ["refusal" in row for row in found.values()] == [True, False, False]
+    assert any("refusal: of runs alone; not of digits, copy" in line for line in said)
+    assert len(write_robustness(report, tmp_path)) > 4
 
 
 def test_an_attack_of_one_length(folders: list[Path]) -> None:

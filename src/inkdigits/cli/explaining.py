@@ -67,7 +67,11 @@ def explain_command(
 @app.command("robust")
 def robust_command(
     runs: Annotated[
-        list[Path], typer.Argument(help="The folders of runs, or of one comparison, whose report it joins.")
+        list[Path],
+        typer.Argument(
+            help="The folders of runs, or of one comparison, whose report it joins; .onnx files of inkdigits export; "
+            "bundled, the model that comes with the package."
+        ),
     ],
     data: Annotated[str | None, typer.Option(help="Whose test digits; the first run's own data by default.")] = None,
     suite: Annotated[
@@ -88,7 +92,9 @@ def robust_command(
         list[float] | None,
         typer.Option(help="How far attacks may move a pixel, 0 to 1, may be repeated; a range and L2 too by default."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the tables and figures; RUN/robust by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the tables and figures; RUN/robust, or robust, by default.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure how far runs withstand noise, distortion, other hands and attacks, side by side."""
@@ -118,7 +124,7 @@ def robust_command(
         epsilons={"linf": epsilon} if epsilon else ATTACKS,
         notify=say,
     )
-    paths = write_robustness(report, out or runs[0] / ROBUST)
+    paths = write_robustness(report, out or (runs[0] / ROBUST if runs[0].is_dir() else Path(ROBUST)))
     if comparison and out is None:
         paths.append(write_report(gather(comparison)))
     found = summary(report)

@@ -1,4 +1,4 @@
-"""The robustness of several runs side by side, as one folder: tables, figures, and what was run.
+"""The robustness of runs and of exported models side by side, as one folder: tables, figures, and what was run.
 
 ::
 
@@ -14,19 +14,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from inkdigits.data import Dataset, DigitSet, load
 from inkdigits.errors import UsageError, unknown
 from inkdigits.evaluation.attacks import Norm, pgd, robust_accuracy
 from inkdigits.evaluation.calibration import TARGET, Calibration, calibration, fit_temperature
 from inkdigits.evaluation.refusal import Refusal, refusal, scores_of
-from inkdigits.evaluation.robustness import LEVELS, Robustness, accuracy, read_mnist_c, reader_of, robustness
+from inkdigits.evaluation.robustness import LEVELS, Read, Robustness, accuracy, read_mnist_c, reader_of, robustness
 from inkdigits.evaluation.statistics import wilson
 from inkdigits.files import read_json, write_bytes, write_json, write_text
 from inkdigits.imaging.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES
 from inkdigits.imaging.nondigits import NON_DIGITS, Sources
 from inkdigits.imaging.sweeps import SWEEPS
+from inkdigits.reader.recognizer import Recognizer
 from inkdigits.report.compare import SUMMARY, Entry
 from inkdigits.report.figures import fonts
 from inkdigits.training import Run, load_run, set_aside
@@ -34,6 +37,8 @@ from inkdigits.training.measure import logits_of, to_input
 
 SUITES = ("corruptions", "sweeps", "foreign", "calibration", "refusal", "adversarial")
 DEFAULT_SUITES = SUITES[:-1]
+OF_RUNS = ("refusal", "adversarial")  # suites that need a network's training digits or its gradients
+BUNDLED = "bundled"  # names the model that comes with the package
 FOREIGN = ("uci-digits",)
 ATTACKS: dict[Norm, tuple[float, ...]] = {
     "linf": (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3),
@@ -45,6 +50,7 @@ TABLE, FIGURES_JSON = "robustness.csv", "robustness.json"
 LEARNED = 5000  # training digits whose features the distance is measured from
 
 Notify = Callable[[str], None]
+Subject = Run | Recognizer  # what is measured: a trained network, or the file that was exported of one
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ class RobustnessReport:
     """
 
     digits: DigitSet
-    runs: dict[str, Run]
+    runs: dict[str, Subject]
     results: dict[str, Robustness]
     attacks: dict[str, dict[str, list[float]]]
     epsilons: Mapping[Norm, Sequence[float]]
@@ -93,14 +99,23 @@ class RobustnessReport:
         return list(next(iter(self.foreign.values())))
 
 
-def labels_of(runs: Sequence[Run]) -> list[str]:
-    """Return a name for each run: its folder's, or with the folder above where two are alike."""
-    folders = [run.folder or Path(run.name) for run in runs]
+def labels_of(runs: Sequence[Subject]) -> list[str]:
+    """Return a name for each run: its folder's, or with the folder above where two are alike; a file's is its stem."""
+    folders = [
+        run.path.with_suffix("") if isinstance(run, Recognizer) else run.folder or Path(run.name) for run in runs
+    ]
     names = [folder.name for folder in folders]
     return [
         name if names.count(name) == 1 else f"{folder.parent.name}/{name}"
         for folder, name in zip(folders, names, strict=True)
     ]
+
+
+def _subject(path: str | Path) -> Subject:
+    path = Path(path)
+    if path.suffix == ".onnx":
+        return Recognizer(path)
+    return Recognizer() if path == Path(BUNDLED) and not path.exists() else load_run(path)
 
 
 def runs_of(folder: Path) -> list[Path]:
@@ -127,6 +142,8 @@ def measure_robustness(
 
     Parameters
     ----------
+    folders
+        Of runs; an .onnx file that was exported of one is measured too, and ``bundled``, the model in the package.
     data
         Whose test digits; the first run's own by default.
     suites
@@ -153,12 +170,16 @@ def measure_robustness(
     if not folders:
         raise UsageError("name at least one run")
     say = notify or (lambda line: None)
-    runs = [load_run(folder) for folder in folders]
-    named = dict(zip(labels_of(runs), runs, strict=True))
-    chosen = data or runs[0].environment.get("data_source") or "mnist"
+    runs = [_subject(folder) for folder in folders]
+    named: dict[str, Subject] = dict(zip(labels_of(runs), runs, strict=True))
+    trained = {label: run for label, run in named.items() if isinstance(run, Run)}
+    for suite in OF_RUNS:
+        if suite in suites and len(trained) < len(named):
+            say(f"{suite}: of runs alone; not of {', '.join(label for label in named if label not in trained)}")
+    chosen = data or next((run.environment.get("data_source") for run in trained.values()), None) or "mnist"
     whole = load(chosen) if isinstance(chosen, str) else chosen
     test = whole.test[:digits]
-    readers = {label: reader_of(run.model) for label, run in named.items()}
+    readers = {label: _reader(run) for label, run in named.items()}
     results = robustness(
         readers,
         test,
@@ -168,7 +189,7 @@ def measure_robustness(
     )
     attacks: dict[str, dict[str, list[float]]] = {}
     if "adversarial" in suites:
-        for label, run in named.items():
+        for label, run in trained.items():
             say(f"{label}: attacks of {steps} steps, {restarts} restart{'s' if restarts > 1 else ''}")
             attacks[label] = _attacked(run, test[:ATTACKED], epsilons, steps, restarts)
     others: dict[str, dict[str, float]] = {label: {} for label in named}
@@ -180,16 +201,26 @@ def measure_robustness(
     official = {label: read_mnist_c(mnist_c, read) for label, read in readers.items()} if mnist_c else {}
     calibrations: dict[str, Scaled] = {}
     refusals: dict[str, dict[str, Refusal]] = {}
-    for label, run in named.items():
+    for label, subject in named.items():
+        if "calibration" in suites and isinstance(subject, Recognizer):
+            calibrations[label] = _scaled(subject.run(test.images).logits, test, float(subject.card["temperature"]))
+    for label, run in trained.items():
         learned, aside = _training_digits(run, whole, say)
         if "calibration" in suites:
-            calibrations[label] = _scaled(run, aside, test)
+            temperature = fit_temperature(logits_of(run.model, aside.images), aside.labels) if aside else 1.0
+            calibrations[label] = _scaled(logits_of(run.model, test.images), test, temperature)
         if "refusal" in suites:
             say(f"{label}: refusal of {len(NON_DIGITS)} kinds of non-digits")
             scores = scores_of(run.model, learned)
             refusals[label] = refusal(scores, aside or learned, test, Sources(test.images, fonts()))
-    base = next((label for label, run in named.items() if run.name == "cnn"), None)
+    base = next((label for label, run in trained.items() if run.name == "cnn"), None)
     return RobustnessReport(test, named, results, attacks, epsilons, others, official, calibrations, refusals, base)
+
+
+def _reader(subject: Subject) -> Read:
+    if isinstance(subject, Run):
+        return reader_of(subject.model)
+    return lambda images: np.asarray(subject.run(images).logits.argmax(1), np.int64)
 
 
 def _training_digits(run: Run, data: Dataset, say: Notify) -> tuple[DigitSet, DigitSet | None]:
@@ -203,9 +234,7 @@ def _training_digits(run: Run, data: Dataset, say: Notify) -> tuple[DigitSet, Di
     return learned.split(min(LEARNED, len(learned) // 2), seed=0)[1], aside
 
 
-def _scaled(run: Run, aside: DigitSet | None, test: DigitSet) -> Scaled:
-    temperature = fit_temperature(logits_of(run.model, aside.images), aside.labels) if aside else 1.0
-    logits = logits_of(run.model, test.images)
+def _scaled(logits: NDArray[np.float32], test: DigitSet, temperature: float) -> Scaled:
     return Scaled(temperature, calibration(logits, test.labels), calibration(logits, test.labels, temperature))
 
 
@@ -232,11 +261,8 @@ def summary(report: RobustnessReport) -> dict[str, Any]:
     base = report.results[report.base] if report.base else None
     for label, result in report.results.items():
         right = round(result.clean * len(report.digits))
-        run = report.runs[label]
         row: dict[str, Any] = {
-            "model": run.name,
-            "augment": run.settings["recipe"]["augment"],
-            "weights_sha256": run.weights_sha256,
+            **_facts(report.runs[label]),
             "clean": result.clean,
             "clean_interval": wilson(right, len(report.digits)),
         }
@@ -260,6 +286,14 @@ def summary(report: RobustnessReport) -> dict[str, Any]:
             row["refusal"] = {name: asdict(found_) for name, found_ in report.refusals[label].items()}
         found["runs"][label] = row
     return found
+
+
+def _facts(subject: Subject) -> dict[str, str]:
+    if isinstance(subject, Run):
+        augment = subject.settings["recipe"]["augment"]
+        return {"model": subject.name, "augment": augment, "weights_sha256": subject.weights_sha256}
+    card = subject.card
+    return {"model": card.get("model", ""), "augment": "exported", "weights_sha256": card.get("run_sha256", "")}
 
 
 def _calibration_figures(scaled: Scaled) -> dict[str, float]:
