@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 from inkdigits.data.digits import DigitSet
 from inkdigits.errors import DataError
 from inkdigits.imaging.letters import LETTERS
-from inkdigits.imaging.normalize import BOX, SIZE, centred
+from inkdigits.imaging.normalize import SIZE, boxed
 
 Picture = NDArray[np.uint8]  # (28, 28), ink bright on black
 Draw = Callable[[np.random.Generator, DigitSet], Picture]
@@ -105,7 +105,7 @@ def letter(rng: np.random.Generator, digits: DigitSet) -> Picture:
     skeleton = skeletons[rng.integers(len(skeletons))]
     side = int(rng.integers(3, 14))
     drawn = cv2.dilate(skeleton, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
-    return _boxed(drawn)
+    return _cut_and_boxed(drawn)
 
 
 def two_digits(rng: np.random.Generator, digits: DigitSet) -> Picture:
@@ -118,7 +118,9 @@ def two_digits(rng: np.random.Generator, digits: DigitSet) -> Picture:
         window = np.pad(pair, SIZE)[top + SIZE : top + 2 * SIZE, left + SIZE : left + 2 * SIZE]
         return np.asarray(window, np.uint8)
     return (
-        _boxed(pair) if rng.random() < 0.5 else np.asarray(cv2.resize(pair, (SIZE, SIZE), None, 0, 0, cv2.INTER_AREA))
+        _cut_and_boxed(pair)
+        if rng.random() < 0.5
+        else np.asarray(cv2.resize(pair, (SIZE, SIZE), None, 0, 0, cv2.INTER_AREA))
     )
 
 
@@ -166,15 +168,12 @@ def non_digits(count: int, digits: DigitSet, seed: int) -> NDArray[np.uint8]:
     return np.stack([KINDS[kind][0](rng, digits) for kind in kinds]) if count else np.empty((0, SIZE, SIZE), np.uint8)
 
 
-def _boxed(drawn: NDArray[Any]) -> Picture:
+def _cut_and_boxed(drawn: NDArray[Any]) -> Picture:
     """Return a drawing (H, W) scaled to the box of MNIST's digits and centred by mass, as a reader would."""
     rows, columns = np.flatnonzero(drawn.any(1)), np.flatnonzero(drawn.any(0))
     if not len(rows):
         return np.zeros((SIZE, SIZE), np.uint8)
-    crop = drawn[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    scale = BOX / max(crop.shape)
-    size = max(1, round(crop.shape[1] * scale)), max(1, round(crop.shape[0] * scale))
-    return centred(np.asarray(cv2.resize(crop, size, interpolation=cv2.INTER_AREA), np.uint8))
+    return boxed(np.asarray(drawn[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], np.uint8))
 
 
 def font_files() -> list[Path]:
@@ -214,6 +213,6 @@ def _glyphs() -> tuple[list[Picture], list[NDArray[np.uint8]]]:
         for character in LETTERS + SYMBOLS:
             drawn = np.pad(glyph(character, font), 8)
             if drawn.any():
-                printed.append(_boxed(drawn))
+                printed.append(_cut_and_boxed(drawn))
                 skeletons.append(np.asarray(skeletonize(drawn > 127), np.uint8) * 255)
     return printed, skeletons

@@ -78,10 +78,7 @@ def normalize(image: NDArray[Any]) -> Crop:
     threshold, _ = cv2.threshold(ink, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     left, top, width, height = cv2.boundingRect((ink > min(threshold, 64.0)).view(np.uint8))
     digit = ink[top : top + height, left : left + width]
-    scale = BOX / max(height, width)
-    new_size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    resized = cv2.resize(digit, new_size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    return Crop(centred(np.asarray(resized, np.uint8)), contrast, (left, top, width, height))
+    return Crop(boxed(digit), contrast, (left, top, width, height))
 
 
 def _from_paper(pixels: NDArray[np.uint8]) -> Crop:
@@ -120,10 +117,7 @@ def framed(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
             element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (widen, widen))
             wider = cv2.copyMakeBorder(digit, *4 * (widen // 2,), cv2.BORDER_CONSTANT)
             digit = np.asarray(cv2.dilate(wider, element), np.uint8)
-            scale = BOX / max(digit.shape)
-    size = max(1, round(digit.shape[1] * scale)), max(1, round(digit.shape[0] * scale))
-    resized = cv2.resize(digit, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    return centred(np.asarray(resized, np.uint8))
+    return boxed(digit)
 
 
 def to_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -135,6 +129,15 @@ def to_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:
         See :func:`to_grey`.
     """
     return normalize(image).digit
+
+
+def boxed(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return ink that was cut to its bounding box (h, w), scaled to 20x20 and centred by mass: uint8 (28, 28)."""
+    height, width = digit.shape
+    scale = BOX / max(height, width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    resized = cv2.resize(digit, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return centred(np.asarray(resized, np.uint8))
 
 
 def centred(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
