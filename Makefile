@@ -40,7 +40,7 @@ reproduce: $(INSTALLED)
 # The ensemble and its members, the student that is shipped, the schools and the attacked: trained, measured, exported.
 MEMBERS := $(foreach seed,0 1 2,runs/best-s$(seed))
 SCHOOLED := $(foreach model,mlp lenet5 cnn,$(foreach school,shift geometric robust,runs/$(model)-$(school)))
-MEASURED := runs/cnn-geometric $(filter-out runs/cnn-geometric,$(SCHOOLED)) $(addprefix runs/,cnn-hardened best-s0 student)
+MEASURED := runs/cnn-geometric $(filter-out runs/cnn-geometric,$(SCHOOLED)) $(addprefix runs/,cnn-hardened best-s0) bundled
 TRAIN := $(BIN)/inkdigits train
 ASSETS := src/inkdigits/reader/assets
 
@@ -52,13 +52,13 @@ reproduce-robust: $(INSTALLED)
 	for model in mlp lenet5 cnn; do for school in shift geometric robust; do \
 	  $(TRAIN) $$model --augment $$school --resume --out runs/$$model-$$school || exit 1; done; done
 	$(TRAIN) cnn --preset hardened --resume --out runs/cnn-hardened
-	$(BIN)/inkdigits robust $(MEASURED) --digits 1000 --out results/robust
 	$(BIN)/inkdigits robust runs/student $(foreach suite,corruptions foreign calibration refusal,--suite $(suite)) --out results/robust/student
 	$(BIN)/inkdigits robust runs/cnn-hardened --suite adversarial --steps 100 --restarts 20 --epsilon 0.3 --out results/robust/hardened
 	$(BIN)/inkdigits export runs/student --out $(ASSETS)/digits.onnx --json > results/robust/shipped.json
 	$(BIN)/inkdigits export runs/student --format huggingface --robustness results/robust/student/robustness.json --out runs/hub
 	cp runs/hub/README.md $(ASSETS)/
 	cd $(ASSETS) && sha256sum digits.onnx digits.int8.onnx > SHA256SUMS
+	$(BIN)/inkdigits robust $(MEASURED) --digits 1000 --out results/robust
 
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/lab.py
