@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from pypdf import PdfReader, PdfWriter
 
 from inkdigits.data import Dataset
@@ -44,7 +44,15 @@ def png(image: NDArray[np.uint8]) -> bytes:
 
 @pytest.mark.parametrize(
     ("kind", "most"),
-    [("plain", 0.03), ("ruled", 0.04), ("squared", 0.08), ("boxes", 0.03), ("touching", 0.25), ("desk", 0.04)],
+    [
+        ("plain", 0.03),
+        ("ruled", 0.04),
+        ("squared", 0.08),
+        ("boxes", 0.03),
+        ("touching", 0.25),
+        ("desk", 0.04),
+        ("printed", 0.04),
+    ],
 )
 def test_made_pages_are_read(kind: str, most: float, reader: Reader, mnist_5k: Dataset) -> None:
     scores = []
@@ -61,6 +69,34 @@ def test_blank_boxes_are_called_blank_and_stand_in_their_place(reader: Reader, m
     assert [len(line.digits) for line in reading.lines] == [len(line) for line in made.lines]
     for line, truth in zip(reading.lines, made.lines, strict=True):
         assert [digit.reject == "blank" for digit in line.digits] == [character == "_" for character in truth]
+
+
+def print_on(paper: NDArray[np.uint8], size: int, fill: int) -> NDArray[np.uint8]:
+    picture = Image.fromarray(paper)
+    rows = (
+        "Write one number in each of the lines below, with a dark pen and some",
+        "space between the figures, and hand the sheet back to your teacher",
+        "before the lesson ends. Do not fold it. What cannot be read will be",
+        "asked for again, so that nothing which you know is lost. The school",
+        "keeps these sheets until the end of term, when they are recycled.",
+    )
+    for row, text in enumerate(rows):
+        place = size, round(size * (1 + 1.8 * row))
+        ImageDraw.Draw(picture).text(place, text, fill=(fill, fill, fill), font=ImageFont.load_default(size))
+    return np.asarray(picture)
+
+
+@pytest.mark.parametrize("fill", [30, 130])
+def test_numbers_below_print_are_read_as_without_it(fill: int, page: MadePage, reader: Reader) -> None:
+    shade = np.median(page.image[:10], axis=(0, 1)) + np.zeros((150, *page.image.shape[1:]))
+    paper = (shade + np.random.default_rng(0).normal(0, 3, shade.shape)).astype(np.uint8)
+    assert reader.read(np.concatenate([print_on(paper, 14, fill), page.image])).text == reader.read(page.image).text
+
+
+def test_a_page_of_print_alone_holds_no_numbers(reader: Reader) -> None:
+    reading = reader.read(print_on(np.full((270, 900, 3), 235, np.uint8), 26, 30))
+    assert len(reading.text) <= 10
+    assert reading.turned == 0
 
 
 def test_a_few_faint_boxes_below_the_writing_make_no_form(page: MadePage, reader: Reader) -> None:

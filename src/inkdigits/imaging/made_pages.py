@@ -1,4 +1,4 @@
-"""Pages made of given digits, with their truth: on paper, rules and squares, in boxes, touching, on a desk.
+"""Pages made of given digits, with their truth: on paper, rules, squares, a desk, in boxes, touching, below print.
 
 To test and to tune a reader with; nothing is taken from real pages. The same seed makes the same page.
 """
@@ -121,8 +121,21 @@ def desk(hand: Hand, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
     return plain(hand, rng)
 
 
+def printed(hand: Hand, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
+    """Write as on a plain page, below a paragraph of print."""
+    ink, _, lines = _written(hand, rng, apart=(0.12, 0.6))
+    size = hand.height * rng.uniform(0.25, 0.6)
+    rows = int(rng.integers(2, 9))
+    ink = np.pad(ink, ((round(1.5 * size * (rows + 1)), 0), (0, 0)))
+    print_ = np.zeros_like(ink)
+    for row in range(rows):
+        words = " ".join(WORDS[index] for index in rng.integers(len(WORDS), size=round(ink.shape[1] / size / 3.5)))
+        _print(print_, words, (round(size), round(1.5 * size * (row + 0.5))), size)
+    return ink, print_, lines
+
+
 Draw = Callable[[Hand, np.random.Generator], tuple[Ink, Ink, list[str]]]
-KINDS: dict[str, Draw] = {draw.__name__: draw for draw in (plain, touching, ruled, squared, boxes, desk)}
+KINDS: dict[str, Draw] = {draw.__name__: draw for draw in (plain, touching, ruled, squared, boxes, desk, printed)}
 
 
 def make_page(kind: str, images: NDArray[np.uint8], labels: NDArray[np.integer], seed: int) -> MadePage:

@@ -165,6 +165,8 @@ def _bend(
     """Return the parabola, in x / width - 0.5, through most of the points (N,) ``near`` it; None if through few."""
     scaled = x / width - 0.5
     for reach in reaches:
+        if len(np.unique(x[near])) < 3:
+            return None
         bend = np.polyfit(scaled[near], y[near], 2 if width > 60 else 1)
         near = np.abs(np.polyval(bend, scaled) - y) <= reach
         if len(np.unique(x[near])) < 0.3 * width:

@@ -131,9 +131,12 @@ def find_lines(pieces: Sequence[Piece], ink: Ink) -> list[TextLine]:
     if not pieces:
         return []
     height = writing_height(pieces)
-    pieces = [piece for piece in pieces if not _ruling(piece, height)]
-    least = FAINT_PIECE * _strength(pieces, ink) if pieces else 0.0
+    writing = [piece for piece in pieces if not _ruling(piece, height)]
+    least = FAINT_PIECE * _strength(writing, ink) if writing else 0.0
     pieces = [piece for piece in pieces if _darkness(piece, ink) >= least]
+    writing = [piece for piece in writing if _darkness(piece, ink) >= least]
+    height = writing_height(writing) if writing else height  # that of fainter print may be another
+    pieces = [piece for piece in pieces if not _ruling(piece, height)]
     cores = [p for p in pieces if CORE * height <= p.box[3] <= 2.6 * height and p.box[2] <= 12 * height]
     if not cores:
         return []

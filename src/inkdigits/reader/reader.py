@@ -36,11 +36,14 @@ TALL = 0.3  # of its box that a digit is high, at least
 HELD = 0.25  # share of a page's ink that faint boxes hold, at least
 LEAST = 0.5  # share of a form's written boxes, and of a line's glyphs, that can be read where it holds digits
 UNLIKELY = -4.0  # log-probability of being a digit below which ink on a line is declined
+ROUNDS = 4  # in which words are taken away, at most
+WORDS = -0.4, -4.5  # mean log-probability over its ink below which a line is words; the second over its glyphs' root
 ODD = -2.0  # and in a box, which has no neighbours to speak for it
 POOR = -0.6  # mean log-probability of what is read, over its ink, below which a page may lie on its side
 HOPELESS = -6.0  # and the least that one glyph counts
 FEW = 4  # digits that must be read on a page to turn it
 BETTER = 0.6  # by how much another way round has to be likelier
+READABLE = -0.75  # and how likely it must be: text that lies on its side has strokes like digits
 
 Source = Path | str | bytes | NDArray[Any] | Image.Image
 
@@ -181,7 +184,7 @@ class Reader:
             raise DataError(f"{source or 'the page'}: {error}") from error
         if settings.turn and best.score < POOR:
             other = max((self._view(sheet, settings, quarters) for quarters in (1, 3, 2)), key=lambda view: view.score)
-            if other.score > best.score + BETTER and other.count >= max(FEW, 0.4 * best.count):
+            if other.score > max(best.score + BETTER, READABLE) and other.count >= max(FEW, 0.4 * best.count):
                 best = other
         warnings = []
         lines = []
@@ -248,17 +251,30 @@ class Reader:
         return list(rows.values())
 
     def _lines(self, page: Page, length: int | None) -> tuple[list[list[Glyph]], float]:
-        """Return the lines of a page that hold digits, and the mean log-probability of what may be digits on it."""
-        mask = without(page.mask, rules(page.faint))
-        out = []
-        total, ink = 0.0, 0
-        for line in find_lines(components(mask), page.ink):
-            glyphs, score, weight = self._line_of(line, page, length)
-            total, ink = total + score * weight, ink + weight
-            read = [glyph.reject is None for glyph in glyphs]
-            if any(read) and np.mean(read) >= LEAST:
-                out.append(glyphs)
-        return out, total / ink if ink else HOPELESS
+        """Return the lines of a page that hold digits, and the mean log-probability of what may be digits on it.
+
+        Words, which are often smaller, are taken away, and lines are looked for in what is left.
+        """
+        mask = without(page.mask, rules(page.faint)).copy()
+        seen: list[tuple[float, int]] = []  # likelihood and ink of what was taken away
+        for _ in range(ROUNDS):
+            out, kept, before = [], [], len(seen)
+            for line in find_lines(components(mask), page.ink):
+                glyphs, score, weight = self._line_of(line, page, length)
+                read = [glyph.reject is None for glyph in glyphs]
+                words = score < WORDS[0] + WORDS[1] / max(1, len(glyphs)) ** 0.5
+                if words or not any(read) or np.mean(read) < LEAST:
+                    seen.append((score, weight))
+                    for piece in line.pieces:
+                        left, top, wide, tall = piece.box
+                        mask[top : top + tall, left : left + wide][piece.mask > 0] = 0
+                else:
+                    out.append(glyphs)
+                    kept.append((score, weight))
+            if len(seen) == before:
+                break
+        ink = sum(weight for _, weight in seen + kept)
+        return out, sum(score * weight for score, weight in seen + kept) / ink if ink else HOPELESS
 
     def _line_of(self, line: TextLine, page: Page, length: int | None) -> tuple[list[Glyph], float, int]:
         """Return what is read of a line, how likely that is in the mean over its ink, and its pixels of ink."""
