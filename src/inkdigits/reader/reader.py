@@ -36,6 +36,7 @@ TALL = 0.3  # of its box that a digit is high, at least
 HELD = 0.25  # share of a page's ink that faint boxes hold, at least
 LEAST = 0.5  # share of a form's written boxes, and of a line's glyphs, that can be read where it holds digits
 UNLIKELY = -4.0  # log-probability of being a digit below which ink on a line is declined
+LONG = 20  # glyphs of a line that may be print and no column of digits
 ROUNDS = 4  # in which words are taken away, at most
 WORDS = -0.4, -4.5  # mean log-probability over its ink below which a line is words; the second over its glyphs' root
 ODD = -2.0  # and in a box, which has no neighbours to speak for it
@@ -108,6 +109,7 @@ class _View:
     rows: list[list[Glyph]]
     score: float
     quarters: int
+    words: bool = False  # most of its ink is in long lines of words, which do not lie on their side
 
     @property
     def count(self) -> int:
@@ -183,7 +185,8 @@ class Reader:
         except ValueError as error:
             raise DataError(f"{source or 'the page'}: {error}") from error
         if settings.turn and best.score < POOR:
-            other = max((self._view(sheet, settings, quarters) for quarters in (1, 3, 2)), key=lambda view: view.score)
+            ways = (2,) if best.words else (1, 3, 2)
+            other = max((self._view(sheet, settings, quarters) for quarters in ways), key=lambda view: view.score)
             if other.score > max(best.score + BETTER, READABLE) and other.count >= max(FEW, 0.4 * best.count):
                 best = other
         warnings = []
@@ -216,8 +219,8 @@ class Reader:
             if rows is not None:
                 seen = [max(glyph.likelihood, HOPELESS) for row in rows for glyph in row if glyph.reject != BLANK]
                 return _View(page, "boxes", rows, float(np.mean(seen)) if seen else HOPELESS, quarters)
-        rows, score = self._lines(page, settings.length)
-        return _View(page, "line", rows, score, quarters)
+        rows, score, words = self._lines(page, settings.length)
+        return _View(page, "line", rows, score, quarters, words)
 
     def _boxes(self, page: Page, sure: bool) -> list[list[Glyph]] | None:
         """Return a form's boxes by row; None where there are none, or, unless ``sure``, where they hold no digits."""
@@ -250,21 +253,25 @@ class Reader:
             return None
         return list(rows.values())
 
-    def _lines(self, page: Page, length: int | None) -> tuple[list[list[Glyph]], float]:
-        """Return the lines of a page that hold digits, and the mean log-probability of what may be digits on it.
+    def _lines(self, page: Page, length: int | None) -> tuple[list[list[Glyph]], float, bool]:
+        """Return the lines of a page that hold digits, the mean log-probability of its ink, and if most of it is words.
 
         Words, which are often smaller, are taken away, and lines are looked for in what is left.
         """
         mask = without(page.mask, rules(page.faint)).copy()
         seen: list[tuple[float, int]] = []  # likelihood and ink of what was taken away
+        known: dict[tuple[Any, ...], tuple[list[Glyph], float, int]] = {}
+        printed = 0
         for _ in range(ROUNDS):
             out, kept, before = [], [], len(seen)
             for line in find_lines(components(mask), page.ink):
-                glyphs, score, weight = self._line_of(line, page, length)
+                key = line.height, *(piece.box for piece in line.pieces)
+                glyphs, score, weight = known[key] = known.get(key) or self._line_of(line, page, length)
                 read = [glyph.reject is None for glyph in glyphs]
                 words = score < WORDS[0] + WORDS[1] / max(1, len(glyphs)) ** 0.5
                 if words or not any(read) or np.mean(read) < LEAST:
                     seen.append((score, weight))
+                    printed += weight * (words and len(glyphs) >= LONG)
                     for piece in line.pieces:
                         left, top, wide, tall = piece.box
                         mask[top : top + tall, left : left + wide][piece.mask > 0] = 0
@@ -274,7 +281,8 @@ class Reader:
             if len(seen) == before:
                 break
         ink = sum(weight for _, weight in seen + kept)
-        return out, sum(score * weight for score, weight in seen + kept) / ink if ink else HOPELESS
+        score = sum(score * weight for score, weight in seen + kept) / ink if ink else HOPELESS
+        return out, score, printed > ink / 2
 
     def _line_of(self, line: TextLine, page: Page, length: int | None) -> tuple[list[Glyph], float, int]:
         """Return what is read of a line, how likely that is in the mean over its ink, and its pixels of ink."""
