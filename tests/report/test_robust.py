@@ -88,14 +88,14 @@ def test_an_exported_model_is_measured_beside_a_run(folders: list[Path], tmp_pat
     suites = ["corruptions", "foreign", "calibration", "refusal"]
     report = measure_robustness([folders[0], "bundled", copy], suites=suites, digits=50, notify=said.append)
     found = summary(report)["runs"]
-    assert list(found) == ["mlp-s0", "digits", "copy"]
-    assert found["digits"] == found["copy"]
-    assert found["digits"]["clean"] > 0.95
-    assert found["digits"]["foreign"]["uci-digits"] > 0.95
-    assert found["digits"]["calibration"]["temperature"] == Recognizer().card["temperature"]
-    assert found["digits"]["weights_sha256"] == Recognizer().card["run_sha256"]
+    assert list(found) == ["mlp-s0", "bundled", "copy"]
+    assert found["bundled"] == found["copy"]
+    assert found["bundled"]["clean"] > 0.95
+    assert found["bundled"]["foreign"]["uci-digits"] > 0.95
+    assert found["bundled"]["calibration"]["temperature"] == Recognizer().card["temperature"]
+    assert found["bundled"]["weights_sha256"] == Recognizer().card["run_sha256"]
     assert ["refusal" in row for row in found.values()] == [True, False, False]
-    assert any("refusal: of runs alone; not of digits, copy" in line for line in said)
+    assert any("refusal: of runs alone; not of bundled, copy" in line for line in said)
     assert len(write_robustness(report, tmp_path)) > 4
 
 

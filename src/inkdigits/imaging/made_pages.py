@@ -127,11 +127,11 @@ def printed(hand: Hand, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
     size = hand.height * rng.uniform(0.25, 0.6)
     rows = int(rng.integers(2, 9))
     ink = np.pad(ink, ((round(1.5 * size * (rows + 1)), 0), (0, 0)))
-    print_ = np.zeros_like(ink)
+    paragraph = np.zeros_like(ink)
     for row in range(rows):
         words = " ".join(WORDS[index] for index in rng.integers(len(WORDS), size=round(ink.shape[1] / size / 3.5)))
-        _print(print_, words, (round(size), round(1.5 * size * (row + 0.5))), size)
-    return ink, print_, lines
+        _print(paragraph, words, (round(size), round(1.5 * size * (row + 0.5))), size)
+    return ink, paragraph, lines
 
 
 Draw = Callable[[Hand, np.random.Generator], tuple[Ink, Ink, list[str]]]

@@ -38,7 +38,8 @@ LEAST = 0.5  # share of a form's written boxes, and of a line's glyphs, that can
 UNLIKELY = -4.0  # log-probability of being a digit below which ink on a line is declined
 LONG = 20  # glyphs of a line that may be print and no column of digits
 ROUNDS = 4  # in which words are taken away, at most
-WORDS = -0.4, -4.5  # mean log-probability over its ink below which a line is words; the second over its glyphs' root
+WORDS = -0.4  # mean log-probability over its ink below which a long line is words
+SHORT_WORDS = -4.5  # and how much less it is for a shorter one, over the root of its glyphs
 ODD = -2.0  # and in a box, which has no neighbours to speak for it
 POOR = -0.6  # mean log-probability of what is read, over its ink, below which a page may lie on its side
 HOPELESS = -6.0  # and the least that one glyph counts
@@ -268,7 +269,7 @@ class Reader:
                 key = line.height, *(piece.box for piece in line.pieces)
                 glyphs, score, weight = known[key] = known.get(key) or self._line_of(line, page, length)
                 read = [glyph.reject is None for glyph in glyphs]
-                words = score < WORDS[0] + WORDS[1] / max(1, len(glyphs)) ** 0.5
+                words = score < WORDS + SHORT_WORDS / max(1, len(glyphs)) ** 0.5
                 if words or not any(read) or np.mean(read) < LEAST:
                     seen.append((score, weight))
                     printed += weight * (words and len(glyphs) >= LONG)

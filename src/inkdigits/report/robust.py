@@ -29,7 +29,7 @@ from inkdigits.files import read_json, write_bytes, write_json, write_text
 from inkdigits.imaging.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES
 from inkdigits.imaging.nondigits import NON_DIGITS, Sources
 from inkdigits.imaging.sweeps import SWEEPS
-from inkdigits.reader.recognizer import Recognizer
+from inkdigits.reader.recognizer import Recognizer, bundled
 from inkdigits.report.compare import SUMMARY, Entry
 from inkdigits.report.figures import fonts
 from inkdigits.training import Run, load_run, set_aside
@@ -101,14 +101,18 @@ class RobustnessReport:
 
 def labels_of(runs: Sequence[Subject]) -> list[str]:
     """Return a name for each run: its folder's, or with the folder above where two are alike; a file's is its stem."""
-    folders = [
-        run.path.with_suffix("") if isinstance(run, Recognizer) else run.folder or Path(run.name) for run in runs
-    ]
+    folders = [_folder(run) for run in runs]
     names = [folder.name for folder in folders]
     return [
         name if names.count(name) == 1 else f"{folder.parent.name}/{name}"
         for folder, name in zip(folders, names, strict=True)
     ]
+
+
+def _folder(run: Subject) -> Path:
+    if isinstance(run, Run):
+        return run.folder or Path(run.name)
+    return Path(BUNDLED) if run.path == bundled() else run.path.with_suffix("")
 
 
 def _subject(path: str | Path) -> Subject:
@@ -202,16 +206,17 @@ def measure_robustness(
     calibrations: dict[str, Scaled] = {}
     refusals: dict[str, dict[str, Refusal]] = {}
     for label, subject in named.items():
-        if "calibration" in suites and isinstance(subject, Recognizer):
-            calibrations[label] = _scaled(subject.run(test.images).logits, test, float(subject.card["temperature"]))
-    for label, run in trained.items():
-        learned, aside = _training_digits(run, whole, say)
+        if isinstance(subject, Recognizer):
+            if "calibration" in suites:
+                calibrations[label] = _scaled(subject.run(test.images).logits, test, float(subject.card["temperature"]))
+            continue
+        learned, aside = _training_digits(subject, whole, say)
         if "calibration" in suites:
-            temperature = fit_temperature(logits_of(run.model, aside.images), aside.labels) if aside else 1.0
-            calibrations[label] = _scaled(logits_of(run.model, test.images), test, temperature)
+            temperature = fit_temperature(logits_of(subject.model, aside.images), aside.labels) if aside else 1.0
+            calibrations[label] = _scaled(logits_of(subject.model, test.images), test, temperature)
         if "refusal" in suites:
             say(f"{label}: refusal of {len(NON_DIGITS)} kinds of non-digits")
-            scores = scores_of(run.model, learned)
+            scores = scores_of(subject.model, learned)
             refusals[label] = refusal(scores, aside or learned, test, Sources(test.images, fonts()))
     base = next((label for label, run in trained.items() if run.name == "cnn"), None)
     return RobustnessReport(test, named, results, attacks, epsilons, others, official, calibrations, refusals, base)
