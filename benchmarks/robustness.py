@@ -17,8 +17,7 @@ import torch
 from PIL import Image
 
 from inkdigits.data import load
-from inkdigits.data.augment import ROTATION, SCALE, SHIFT, drawing, geometric, robust
-from inkdigits.data.degrade import bend
+from inkdigits.data.augment import ROTATION, SCALE, SHIFT, elastic, geometric, robust
 from inkdigits.imaging.corruptions import MNIST_C, corrupt
 from inkdigits.reader.recognizer import Recognizer, bundled
 from inkdigits.training.device import hardware, versions
@@ -42,13 +41,13 @@ def distortions(images: np.ndarray) -> dict[str, float]:
     torch.set_num_threads(1)
     x, dice = to_input(torch.tensor(images[:BATCH])), torch.Generator().manual_seed(0)
     share = SHIFT / 28
-    affine = kornia.augmentation.RandomAffine(ROTATION, (share, share), (1 - SCALE, 1 + SCALE), 6.0, p=1.0)
-    elastic = kornia.augmentation.RandomElasticTransform((15, 15), (4.0, 4.0), p=1.0)
+    kornia_affine = kornia.augmentation.RandomAffine(ROTATION, (share, share), (1 - SCALE, 1 + SCALE), 6.0, p=1.0)
+    kornia_elastic = kornia.augmentation.RandomElasticTransform((15, 15), (4.0, 4.0), p=1.0)
     works = {
         "affine": lambda: geometric(x, dice),
-        "affine_kornia": lambda: affine(x),
-        "elastic": lambda: bend(x, drawing(x, dice)),
-        "elastic_kornia": lambda: elastic(x),
+        "affine_kornia": lambda: kornia_affine(x),
+        "elastic": lambda: elastic(x, dice),
+        "elastic_kornia": lambda: kornia_elastic(x),
         "robust": lambda: robust(x, dice),
     }
     return {name: 1000 * seconds(work, 30) for name, work in works.items()}

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from inkdigits.data import Dataset
-from inkdigits.data.augment import SHIFT, augmentation, geometric
+from inkdigits.data.augment import SHIFT, affine, augmentation, bent, elastic, geometric
 from inkdigits.errors import UsageError
 from inkdigits.training.measure import to_input
 
@@ -42,6 +42,25 @@ def test_a_shift_moves_a_digit_whole(small: Dataset) -> None:
     assert (offsets[0] - offsets[1]).abs().max() < 2.6
     spread = [x.flatten(1).norm(dim=1) for x in (images, moved)]
     assert ((spread[1] / spread[0]).mean() > 0.85) & ((spread[1] / spread[0]).max() <= 1.001)  # only smoothed
+
+
+def test_elastic_distortion_is_seeded_and_differs_between_digits(small: Dataset) -> None:
+    images = batch(small)[:1].repeat(8, 1, 1, 1)
+    once, again = (elastic(images, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert torch.equal(once, again)
+    assert (once[0] - once[1]).abs().max() > 0.1
+
+
+def test_displacing_pixels_blurs_no_more_than_moving_them(small: Dataset) -> None:
+    """A digit is read between its pixels once, whatever is done to it: the edges stay as steep."""
+    images = batch(small).repeat(4, 1, 1, 1)
+    steep = {}
+    for move in (affine, bent):
+        moved = move(images, torch.Generator().manual_seed(0), 10.0, 0.1, 0.1, 1.5)
+        steep[move] = moved.diff(dim=3).square().sum()
+    again = affine(affine(images, torch.Generator().manual_seed(0), 10.0, 0.1, 0.1, 1.5), torch.Generator(), 0, 0, 0, 1)
+    assert (steep[bent] / steep[affine] - 1).abs() < 0.02
+    assert again.diff(dim=3).square().sum() / steep[affine] < 0.9  # what a second reading would cost
 
 
 def test_half_of_the_digits_stay_clean_under_robust(small: Dataset) -> None:

@@ -5,11 +5,9 @@ import torch
 from torch import Tensor
 
 from inkdigits.data import Dataset
-from inkdigits.data.augment import robust
-from inkdigits.data.degrade import DEGRADATIONS, bend
+from inkdigits.data.augment import degraded, robust
+from inkdigits.data.degrade import DEGRADATIONS
 from inkdigits.training.measure import to_input
-
-EVERY = (bend, *DEGRADATIONS)
 
 
 @pytest.fixture
@@ -22,7 +20,7 @@ def drawn(seed: int, count: int = 64) -> object:
     return lambda *shape: torch.rand(count, *shape, generator=dice)
 
 
-@pytest.mark.parametrize("degrade", EVERY, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("degrade", DEGRADATIONS, ids=lambda f: f.__name__)
 def test_a_degradation_is_seeded_and_changes_each_digit_in_its_own_way(degrade: object, digits: Tensor) -> None:
     same = digits[:1].expand(64, -1, -1, -1).contiguous()
     out = degrade(same, drawn(1))  # type: ignore[operator]
@@ -40,7 +38,7 @@ def likeness(x: Tensor, y: Tensor) -> Tensor:
     return (x * y).sum(1).abs() / (x.norm(dim=1) * y.norm(dim=1)).clamp(min=1e-6)
 
 
-@pytest.mark.parametrize("degrade", EVERY, ids=lambda f: f.__name__)
+@pytest.mark.parametrize("degrade", DEGRADATIONS, ids=lambda f: f.__name__)
 def test_most_digits_still_look_like_themselves(degrade: object, digits: Tensor) -> None:
     out = degrade(digits, drawn(2))  # type: ignore[operator]
     by_pixels = likeness(out, digits)
@@ -55,6 +53,15 @@ def test_robust_training_shows_digits_in_range_seeded_and_some_of_them_nearly_cl
     assert once.max() <= 1
     paper = once.flatten(1).median(1).values
     assert 0.2 < (paper == 0).float().mean() < 0.9
+
+
+def test_degraded_leaves_half_of_the_digits_bit_for_bit(digits: Tensor) -> None:
+    many = digits.repeat(16, 1, 1, 1)
+    out = degraded(many, torch.Generator().manual_seed(3))
+    untouched = (out == many).flatten(1).all(1)
+    assert 0.45 < untouched.float().mean() < 0.55
+    assert (out.min(), out.max()) >= (0, 0.9)
+    assert out.max() <= 1
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0])

@@ -42,6 +42,7 @@ def test_the_networks_of_the_comparison_are_there() -> None:
         "autoencoder",
         "gnn",
         "gnn-attention",
+        "views",
     ]
 
 

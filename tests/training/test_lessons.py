@@ -37,6 +37,7 @@ def test_a_teacher_answers_for_copies_that_the_epochs_take_in_turn(small: Datase
     teacher = create_model("lenet5").eval()
     taught = lessons(small.train, Recipe(distill=0.5, epochs=2, non_digits=0.1), 0, CPU, teacher)
     assert taught.images.shape == (2, 600, 28, 28)
+    assert (taught.images[0].numpy() == small.train.images).all()
     assert (taught.images[0] != taught.images[1]).any()
     index = torch.arange(20)
     images, targets = taught.batch(index, 2, torch.Generator())

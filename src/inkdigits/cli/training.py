@@ -70,7 +70,7 @@ def train_command(
     warmup: Annotated[float | None, typer.Option(help="Share of a one-cycle in which the rate rises.")] = None,
     loss: Annotated[str | None, typer.Option(help="cross-entropy or mse.")] = None,
     label_smoothing: Annotated[float | None, typer.Option(help="Of the cross-entropy.")] = None,
-    augment: Annotated[str | None, typer.Option(help="none, geometric, elastic or robust.")] = None,
+    augment: Annotated[str | None, typer.Option(help="none, shift, geometric, elastic, robust or degraded.")] = None,
     teacher: Annotated[
         Path | None, typer.Option(help="A run whose probabilities are learned beside the labels; see --distill.")
     ] = None,

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from inkdigits.data.degrade import DEGRADATIONS, Degrade, bend
+from inkdigits.data.degrade import DEGRADATIONS, Degrade, clutter
 from inkdigits.errors import unknown
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
@@ -18,10 +18,11 @@ SCALE = 0.1  # relative, either way, drawn for each axis
 SHEAR = 0.1  # horizontal shift per unit of height: slant, either way
 SHIFT = 1.5  # pixels, either way, drawn for each axis
 ELASTIC_SHIFT = 2.5  # the same, where pixels are displaced too
+ELASTIC, CELLS = 1.6, 5  # largest displacement of a pixel, in pixels, and the side of the grid on which it is drawn
 
 ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT = 25.0, 0.3, 0.35, 3.5  # the same, further
-CHANCE = 0.25  # that a digit meets one kind of degradation
-MILD = 0.5  # share of the digits that robust() moves as geometric() does, and leaves clean
+CHANCE, OFTEN = 0.25, {clutter: 0.4}  # that a digit meets one kind of degradation; other ink is what pages have most of
+MILD = 0.5  # share of the digits that robust() and degraded() leave clean
 
 
 def no_augmentation(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -57,8 +58,7 @@ def elastic(images: Tensor, generator: torch.Generator) -> Tensor:
     generator
         Source of the randomness, on the CPU.
     """
-    moved = affine(images, generator, ROTATION, SCALE, SHEAR, ELASTIC_SHIFT)
-    return bend(moved, drawing(moved, generator))
+    return bent(images, generator, ROTATION, SCALE, SHEAR, ELASTIC_SHIFT)
 
 
 def drawing(images: Tensor, generator: torch.Generator) -> Callable[..., Tensor]:
@@ -79,20 +79,28 @@ def robust(images: Tensor, generator: torch.Generator) -> Tensor:
         Source of the randomness, on the CPU.
     """
     mild = _chosen(images, MILD, generator)
-    x = _changed(images, mild, lambda some: geometric(some, generator))
-    return _changed(x, ~mild, lambda some: _degraded(some, generator)).clamp(0, 1)
+    moved = _changed(images, mild, lambda some: geometric(some, generator))
+    return _changed(moved, ~mild, lambda some: _harmed(some, generator)).clamp(0, 1)
 
 
-def _degraded(images: Tensor, generator: torch.Generator) -> Tensor:
+def degraded(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Leave half of the digits as they are; do to the others what :func:`robust` does.
+
+    For digits that a teacher has moved and answered for: to move them twice would take them further than people go.
+    """
+    chosen = _chosen(images, 1 - MILD, generator)
+    return _changed(images, chosen, lambda some: _harmed(some, generator)).clamp(0, 1)
+
+
+def _harmed(images: Tensor, generator: torch.Generator) -> Tensor:
     """Distort every image and let it meet each degradation by chance."""
-    x = affine(images, generator, ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT)
-    x = bend(x, drawing(x, generator))
+    x = bent(images, generator, ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT)
     for degrade in DEGRADATIONS:
 
         def change(some: Tensor, degrade: Degrade = degrade) -> Tensor:
             return degrade(some, drawing(some, generator))
 
-        x = _changed(x, _chosen(x, CHANCE, generator), change)
+        x = _changed(x, _chosen(x, OFTEN.get(degrade, CHANCE), generator), change)
     return x
 
 
@@ -113,6 +121,32 @@ def affine(
     images: Tensor, generator: torch.Generator, rotation: float, scale: float, shear: float, shift: float
 ) -> Tensor:
     """Rotate by up to ``rotation`` degrees, scale, slant, and shift by up to ``shift`` pixels, bilinearly."""
+    theta = _placed(images, generator, rotation, scale, shear, shift)
+    return _sampled(images, F.affine_grid(theta, list(images.shape), align_corners=False))
+
+
+def bent(
+    images: Tensor, generator: torch.Generator, rotation: float, scale: float, shear: float, shift: float
+) -> Tensor:
+    """Do what :func:`affine` does, and displace the pixels by a smooth random field (P. Simard et al., ICDAR 2003).
+
+    Both at one reading of the pixels: each reading between pixels blurs a digit.
+    """
+    theta = _placed(images, generator, rotation, scale, shear, shift)
+    batch, _, height, width = images.shape
+    draw = drawing(images, generator)
+    field = (2 * draw(2, CELLS, CELLS) - 1) * ELASTIC * draw(1, 1, 1)
+    field = F.interpolate(field, (height, width), mode="bicubic", align_corners=True)  # (B, 2, H, W), pixels
+    step = torch.tensor([2 / width, 2 / height], device=images.device)  # a pixel, in grid units
+    offset = (field.permute(0, 2, 3, 1) * step).view(batch, -1, 2) @ theta[:, :, :2].mT
+    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
+    return _sampled(images, grid + offset.view(grid.shape))
+
+
+def _placed(
+    images: Tensor, generator: torch.Generator, rotation: float, scale: float, shear: float, shift: float
+) -> Tensor:
+    """Return for each image a random matrix float32 (B, 2, 3), from where a pixel is to where it is read."""
     batch, _, height, width = images.shape
     draw = torch.rand(6, batch, generator=generator).mul_(2).sub_(1)  # (6, B) in [-1, 1]
     angle = draw[0] * math.radians(rotation)
@@ -125,13 +159,18 @@ def affine(
     cos, sin = angle.cos(), angle.sin()
     row_x = torch.stack([cos / scale_x, (slant * cos - sin) / scale_x, shift_x], dim=1)  # (B, 3)
     row_y = torch.stack([sin / scale_y, (slant * sin + cos) / scale_y, shift_y], dim=1)  # (B, 3)
-    theta = torch.stack([row_x, row_y], dim=1).to(images.device)  # (B, 2, 3)
-    grid = F.affine_grid(theta, [batch, 1, height, width], align_corners=False)  # (B, H, W, 2)
+    return torch.stack([row_x, row_y], dim=1).to(images.device)  # (B, 2, 3)
+
+
+def _sampled(images: Tensor, grid: Tensor) -> Tensor:
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 AUGMENTATIONS = MappingProxyType(
-    {"none": no_augmentation, "shift": shift, "geometric": geometric, "elastic": elastic, "robust": robust}
+    {
+        **{"none": no_augmentation, "shift": shift, "geometric": geometric, "elastic": elastic},
+        **{"robust": robust, "degraded": degraded},
+    }
 )
 
 

@@ -13,21 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-ELASTIC, CELLS = 1.6, 5  # largest displacement in pixels, and the side of the grid on which it is drawn
-
 Draw = Callable[..., Tensor]
 Degrade = Callable[[Tensor, Draw], Tensor]
-
-
-def bend(x: Tensor, draw: Draw) -> Tensor:
-    """Displace the pixels by a smooth random field (P. Simard et al., ICDAR 2003)."""
-    count, _, height, width = x.shape
-    field = (2 * draw(2, CELLS, CELLS) - 1) * ELASTIC * draw(1, 1, 1)
-    field = F.interpolate(field, (height, width), mode="bicubic", align_corners=True)  # (B, 2, H, W)
-    step = torch.tensor([2 / width, 2 / height], device=x.device)  # a pixel, in grid units
-    identity = torch.eye(2, 3, device=x.device).expand(count, 2, 3)
-    grid = F.affine_grid(identity, [count, 1, height, width], align_corners=False)
-    return F.grid_sample(x, grid + field.permute(0, 2, 3, 1) * step, align_corners=False)
 
 
 def pen(x: Tensor, draw: Draw) -> Tensor:

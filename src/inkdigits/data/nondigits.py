@@ -72,16 +72,22 @@ def scribble(rng: np.random.Generator, digits: DigitSet) -> Picture:
 
 
 def blot(rng: np.random.Generator, digits: DigitSet) -> Picture:
-    """Draw a closed form, filled, of three to ten corners, or drawn, of three to five, which is no zero; or several."""
+    """Draw one to three closed forms: filled, angular or round; or drawn, of three to five corners, which is no zero.
+
+    Half of the pictures are boxed as a reader boxes what it finds.
+    """
     picture = np.zeros((SIZE, SIZE), np.uint8)
     for _ in range(rng.integers(1, 4)):
-        filled = bool(rng.random() < 0.6)
+        filled, even, rounded = rng.random(3) < (0.6, 0.5, 0.6)
         corners = rng.integers(3, 11 if filled else 6)
-        angle = np.sort(rng.uniform(0, 2 * np.pi, corners))
-        reach = rng.uniform(0.3, 1, corners) * rng.uniform(3, 11)
-        points = np.stack([np.cos(angle), np.sin(angle)], 1) * reach[:, None] + rng.uniform(9, 19, 2)
-        picture = np.maximum(picture, stroke(points, rng.uniform(0.8, 3), closed=True, filled=filled))
-    return picture
+        turns = np.arange(corners) / corners + rng.random() if even else np.sort(rng.random(corners))
+        reach = rng.uniform(0.8 if even else 0.3, 1, corners) * rng.uniform(3, 11)
+        points = np.stack([np.cos(2 * np.pi * turns), np.sin(2 * np.pi * turns)], 1) * reach[:, None]
+        points = points * rng.uniform(0.5, 1, 2) + rng.uniform(9, 19, 2)
+        if filled and rounded:
+            points = _rounded(points)
+        picture = np.maximum(picture, stroke(points, rng.uniform(0.8, 3), closed=True, filled=bool(filled)))
+    return _cut_and_boxed(picture) if rng.random() < 0.5 else picture
 
 
 def ruling(rng: np.random.Generator, digits: DigitSet) -> Picture:
@@ -144,7 +150,7 @@ def piece(rng: np.random.Generator, digits: DigitSet) -> Picture:
 
 
 KINDS: tuple[tuple[Draw, float], ...] = (  # and the share of each
-    *((blank, 0.06), (texture, 0.12), (scribble, 0.18), (blot, 0.1), (ruling, 0.08)),
+    *((blank, 0.04), (texture, 0.1), (scribble, 0.16), (blot, 0.16), (ruling, 0.06)),
     *((letter, 0.3), (two_digits, 0.14), (piece, 0.08)),
 )
 
@@ -166,6 +172,14 @@ def non_digits(count: int, digits: DigitSet, seed: int) -> NDArray[np.uint8]:
     shares = np.array([share for _, share in KINDS])
     kinds = rng.choice(len(KINDS), count, p=shares / shares.sum())
     return np.stack([KINDS[kind][0](rng, digits) for kind in kinds]) if count else np.empty((0, SIZE, SIZE), np.uint8)
+
+
+def _rounded(points: NDArray[Any]) -> NDArray[Any]:
+    """Return a closed line (K, 2) with its corners cut three times, (8 K, 2)."""
+    for _ in range(3):
+        after = np.roll(points, -1, 0)
+        points = np.stack([0.75 * points + 0.25 * after, 0.25 * points + 0.75 * after], 1).reshape(-1, 2)
+    return points
 
 
 def _cut_and_boxed(drawn: NDArray[Any]) -> Picture:

@@ -4,7 +4,7 @@ from inkdigits.models.registry import ModelSpec, create_model, list_models, mode
 
 # isort: off
 # the order in which the comparison lists them
-from inkdigits.models import mlp, cnn, allcnn, lenet5, resnet, densenet, lstm, autoencoder, gnn, ensemble
+from inkdigits.models import mlp, cnn, allcnn, lenet5, resnet, densenet, lstm, autoencoder, gnn, views, ensemble
 # isort: on
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "model_spec",
     "register_model",
     "resnet",
+    "views",
 ]

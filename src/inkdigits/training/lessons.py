@@ -16,7 +16,7 @@ from inkdigits.training.device import lowered
 from inkdigits.training.measure import BATCH, predict_logits, to_input
 from inkdigits.training.recipe import Recipe
 
-COPIES = 4  # of the training digits, each moved anew, that a teacher answers for; the epochs take them in turn
+COPIES = 8  # of the training digits that a teacher answers for, the first as they are; the epochs take them in turn
 NON_DIGITS = 20_000  # pictures of what is no digit, drawn from in every batch
 
 
@@ -27,7 +27,7 @@ class Lessons:
     Attributes
     ----------
     images
-        uint8 (K, N, 28, 28): the digits, or K copies of them, moved.
+        uint8 (K, N, 28, 28): the digits, and copies of them, moved.
     labels
         int64 (N,).
     targets
@@ -66,8 +66,8 @@ class Lessons:
 def lessons(digits: DigitSet, recipe: Recipe, seed: int, device: torch.device, teacher: nn.Module | None) -> Lessons:
     """Return what a recipe teaches from ``digits``.
 
-    A teacher answers for digits that are moved a little, as it has learned them; the network meets the same ones, and
-    moves and degrades them further, which leaves the answer.
+    A teacher answers for the digits and for copies that are moved a little, as it has learned them; the network meets
+    the same ones, and may move and degrade them further, which leaves the answer.
     """
     images, labels = torch.tensor(digits.images, device=device), torch.tensor(digits.labels, device=device)
     images, targets = images[None], None
@@ -75,7 +75,8 @@ def lessons(digits: DigitSet, recipe: Recipe, seed: int, device: torch.device, t
         targets = F.one_hot(labels, CLASSES).float()[None]  # (1, N, 10)
     if teacher is not None and targets is not None:
         generator = torch.Generator().manual_seed(seed)
-        images = torch.stack([_moved(images[0], generator) for _ in range(min(COPIES, recipe.epochs))])
+        moved = [_moved(images[0], generator) for _ in range(min(COPIES, recipe.epochs) - 1)]
+        images = torch.cat([images, *(copy[None] for copy in moved)])
         with lowered(recipe.precision, device):
             answers = torch.stack([predict_logits(teacher, copy).softmax(1) for copy in images])  # (K, N, 10)
         targets = torch.lerp(targets, answers, recipe.distill)
