@@ -55,11 +55,11 @@ def test_robust_training_shows_digits_in_range_seeded_and_some_of_them_nearly_cl
     assert 0.2 < (paper == 0).float().mean() < 0.9
 
 
-def test_degraded_leaves_half_of_the_digits_bit_for_bit(digits: Tensor) -> None:
+def test_degraded_leaves_six_digits_of_ten_bit_for_bit(digits: Tensor) -> None:
     many = digits.repeat(16, 1, 1, 1)
     out = degraded(many, torch.Generator().manual_seed(3))
     untouched = (out == many).flatten(1).all(1)
-    assert 0.45 < untouched.float().mean() < 0.55
+    assert 0.55 < untouched.float().mean() < 0.65
     assert (out.min(), out.max()) >= (0, 0.9)
     assert out.max() <= 1
 

@@ -4,6 +4,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from inkdigits.data import Dataset
+from inkdigits.evaluation.refusal import scores_of
 from inkdigits.models.views import Views, median, together
 from inkdigits.training.measure import to_input
 
@@ -42,6 +43,13 @@ def test_specks_are_gone_from_the_second_view_and_hollows_from_the_third() -> No
     assert Views.views(hollow)[0, 2, 9:19, 13:15].min() == Views.views(hollow)[0, 2].max()
 
 
-def test_probabilities_are_averaged() -> None:
+def test_probabilities_and_energies_are_averaged() -> None:
     logits = torch.randn(4, 3, 10, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(together(logits).exp(), logits.softmax(2).mean(1))
+    torch.testing.assert_close(together(logits).softmax(1), logits.softmax(2).mean(1))
+    torch.testing.assert_close(together(logits).logsumexp(1), logits.logsumexp(2).mean(1))
+
+
+def test_refusal_can_be_measured_of_all_views_together(small: Dataset) -> None:
+    torch.manual_seed(0)
+    distance = scores_of(Views().eval(), small.train)["distance"]
+    assert distance(small.test.images[:7]).shape == (7,)

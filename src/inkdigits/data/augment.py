@@ -21,8 +21,8 @@ ELASTIC_SHIFT = 2.5  # the same, where pixels are displaced too
 ELASTIC, CELLS = 1.6, 5  # largest displacement of a pixel, in pixels, and the side of the grid on which it is drawn
 
 ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT = 25.0, 0.3, 0.35, 3.5  # the same, further
-CHANCE, OFTEN = 0.25, {clutter: 0.4}  # that a digit meets one kind of degradation; other ink is what pages have most of
-MILD = 0.5  # share of the digits that robust() and degraded() leave clean
+CHANCE, OFTEN = 0.25, {clutter: 0.4}  # that a digit meets one kind of degradation; pages have most of other ink
+MILD, LEFT = 0.5, 0.6  # share of the digits that robust() leaves clean, and degraded() as they are
 
 
 def no_augmentation(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -84,11 +84,11 @@ def robust(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def degraded(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Leave half of the digits as they are; do to the others what :func:`robust` does.
+    """Leave six digits of ten as they are; do to the others what :func:`robust` does.
 
     For digits that a teacher has moved and answered for: to move them twice would take them further than people go.
     """
-    chosen = _chosen(images, 1 - MILD, generator)
+    chosen = _chosen(images, 1 - LEFT, generator)
     return _changed(images, chosen, lambda some: _harmed(some, generator)).clamp(0, 1)
 
 

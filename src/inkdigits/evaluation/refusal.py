@@ -78,14 +78,14 @@ def scores_of(model: nn.Module, known: DigitSet) -> dict[str, Score]:
 
 def _distance(model: nn.Module, last: nn.Linear, known: DigitSet) -> Score:
     def features(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return what goes into the last layer, (N, F)."""
+        """Return what goes into the last layer, (N, F), of all views of an image where it reads several."""
         caught: list[Tensor] = []
         hook = last.register_forward_pre_hook(lambda layer, inputs: caught.append(inputs[0].double()))
         try:
             logits_of(model, images)
         finally:
             hook.remove()
-        return torch.cat(caught).numpy()
+        return torch.cat(caught).view(len(images), -1).numpy()
 
     x = features(known.images)
     classes = np.unique(known.labels)

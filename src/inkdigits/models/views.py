@@ -30,8 +30,9 @@ def learn_every_view(model: "Views", images: Tensor, labels: Tensor, criterion: 
 
 
 def together(logits: Tensor) -> Tensor:
-    """Return the logarithm (B, 10) of the mean probability that logits (B, V, 10) give."""
-    return logits.log_softmax(2).logsumexp(1) - math.log(logits.shape[1])
+    """Return logits (B, 10) whose softmax is the mean of that of logits (B, V, 10); their energy is the mean, too."""
+    mean = logits.log_softmax(2).logsumexp(1) - math.log(logits.shape[1])
+    return mean + logits.logsumexp(2).mean(1, keepdim=True)
 
 
 def dilated(x: Tensor, side: int) -> Tensor:
