@@ -48,6 +48,7 @@ reproduce-robust: $(INSTALLED)
 	for seed in 0 1; do \
 	  $(TRAIN) allcnn --preset best --epochs 32 --seed $$seed --validation 0 --resume --out runs/best-s$$seed || exit 1; done
 	test -e runs/ensemble/model.json || $(BIN)/inkdigits ensemble $(MEMBERS) --out runs/ensemble
+	$(BIN)/inkdigits evaluate runs/ensemble --json > results/robust/ensemble.json
 	$(TRAIN) allcnn --preset student --teacher runs/ensemble --resume --out runs/student
 	for model in mlp lenet5 cnn; do for school in shift geometric robust; do \
 	  $(TRAIN) $$model --augment $$school --resume --out runs/$$model-$$school || exit 1; done; done

@@ -39,6 +39,7 @@ def test_a_teacher_answers_for_copies_that_the_epochs_take_in_turn(small: Datase
     assert taught.images.shape == (2, 600, 28, 28)
     assert (taught.images[0].numpy() == small.train.images).all()
     assert (taught.images[0] != taught.images[1]).any()
+    assert taught.strange.shape == (2, 60, 28, 28)
     index = torch.arange(20)
     images, targets = taught.batch(index, 2, torch.Generator())
     answers = predict_logits(teacher, taught.images[1, :20]).softmax(1)
@@ -47,6 +48,19 @@ def test_a_teacher_answers_for_copies_that_the_epochs_take_in_turn(small: Datase
     first, third = (taught.batch(index, epoch, torch.Generator())[0][:20] for epoch in (1, 3))
     assert torch.equal(first, third)
     assert not torch.equal(first, images[:20])
+
+
+def test_digits_and_non_digits_of_a_copy_are_equally_sharp(small: Dataset) -> None:
+    """A network that could tell them apart by their blur would learn nothing else of them."""
+    teacher = create_model("lenet5").eval()
+    taught = lessons(small.train, Recipe(distill=0.5, epochs=8, non_digits=0.3), 0, CPU, teacher)
+    for images in (taught.images, taught.strange):
+        inked = images.amax((2, 3)) > 200
+        steepest = [
+            copy[ink].float().diff(dim=2).abs().amax((1, 2)).mean() for copy, ink in zip(images, inked, strict=True)
+        ]
+        assert max(steepest[1:]) < 0.95 * steepest[0]
+        assert max(steepest[1:]) - min(steepest[1:]) < 0.1 * steepest[0]
 
 
 def test_the_eleventh_logit_is_zero_always(small: Dataset) -> None:

@@ -27,6 +27,7 @@ Draw = Callable[[np.random.Generator, DigitSet], Picture]
 FONTS = ("font_caladea", "font_fredoka_one", "font_intuitive", "font_manrope")  # packages of font files
 SYMBOLS = "#$%&*+=<>?@{}[]~^:;äçéñøß¶§€£"
 FINE = 4  # strokes are drawn this many times larger
+FAINT, INK = 60, 100  # a pixel belongs to a digit, and is ink that can touch other ink, above
 
 
 def stroke(points: NDArray[Any], width: float, closed: bool = False, filled: bool = False) -> Picture:
@@ -130,6 +131,26 @@ def two_digits(rng: np.random.Generator, digits: DigitSet) -> Picture:
     )
 
 
+def joined(rng: np.random.Generator, digits: DigitSet) -> Picture:
+    """Let two digits touch, as in a hurried number, and leave them whole or cut them apart in the wrong place."""
+    first, second = (_trimmed(digits.images[i]) for i in rng.integers(0, len(digits), 2))
+    high, low = rng.integers(0, 5, 2)  # how much lower each stands
+    first, second = np.pad(first, ((high, 0), (0, 0))), np.pad(second, ((low, 0), (0, 0)))
+    tall = max(len(first), len(second))
+    canvas = np.zeros((tall, first.shape[1] + second.shape[1]), np.uint8)
+    canvas[: len(first), : first.shape[1]] = first
+    for at in range(first.shape[1], first.shape[1] // 2, -1):  # the second moves left until it meets the first
+        end = at + second.shape[1]
+        view = canvas[: len(second), at:end]
+        if ((view > INK) & (second > INK)).any():
+            break
+    np.maximum(view, second, out=view)
+    way, shares = rng.random(), rng.uniform(0.35, 0.65, 2)  # of either digit, that is cut off
+    left = round(shares[0] * first.shape[1]) if way < 0.3 else 0
+    right = round(shares[1] * second.shape[1]) if way < 0.1 or 0.3 <= way < 0.5 else 0
+    return _cut_and_boxed(canvas[:, left : end - right])
+
+
 def piece(rng: np.random.Generator, digits: DigitSet) -> Picture:
     """Leave a fifth to a half of a digit, where it stood; not of a one, which stays one."""
     index = rng.integers(len(digits))
@@ -151,7 +172,7 @@ def piece(rng: np.random.Generator, digits: DigitSet) -> Picture:
 
 KINDS: tuple[tuple[Draw, float], ...] = (  # and the share of each
     *((blank, 0.04), (texture, 0.1), (scribble, 0.16), (blot, 0.16), (ruling, 0.06)),
-    *((letter, 0.3), (two_digits, 0.14), (piece, 0.08)),
+    *((letter, 0.28), (two_digits, 0.1), (joined, 0.16), (piece, 0.08)),
 )
 
 
@@ -172,6 +193,12 @@ def non_digits(count: int, digits: DigitSet, seed: int) -> NDArray[np.uint8]:
     shares = np.array([share for _, share in KINDS])
     kinds = rng.choice(len(KINDS), count, p=shares / shares.sum())
     return np.stack([KINDS[kind][0](rng, digits) for kind in kinds]) if count else np.empty((0, SIZE, SIZE), np.uint8)
+
+
+def _trimmed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return an image (28, 28) cut to its ink; one of no ink as it is."""
+    rows, columns = np.flatnonzero((image > FAINT).any(1)), np.flatnonzero((image > FAINT).any(0))
+    return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else image
 
 
 def _rounded(points: NDArray[Any]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from inkdigits.imaging.sweeps import SWEEPS
 from inkdigits.report.figures import COLOURS, fonts, new_figure, panels, show_digit
 from inkdigits.report.robust import RobustnessReport
 
-ACROSS = 6  # panels of the heat map beside one another
+ACROSS = 7  # panels of the heat map beside one another
 RELIABLE = 10  # digits that a bin needs to be drawn
 
 

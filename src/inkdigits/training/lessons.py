@@ -17,7 +17,7 @@ from inkdigits.training.measure import BATCH, predict_logits, to_input
 from inkdigits.training.recipe import Recipe
 
 COPIES = 8  # of the training digits that a teacher answers for, the first as they are; the epochs take them in turn
-NON_DIGITS = 20_000  # pictures of what is no digit, drawn from in every batch
+NON_DIGITS = 80_000  # pictures of what is no digit, at most, drawn from in every batch
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Lessons:
     targets
         Where labels alone will not do, probabilities float32 (K, N, 10 or 11); the eleventh class is "no digit".
     strange
-        uint8 (M, 28, 28), what is no digit.
+        uint8 (K, M, 28, 28), what is no digit; what goes with a copy is moved as its digits are.
     share
-        How many of ``strange`` there are in a batch, for each digit.
+        How many non-digits there are in a batch, for each digit.
     """
 
     images: Tensor
@@ -56,8 +56,8 @@ class Lessons:
         targets = self.targets[copy, index]
         count = round(self.share * len(index))
         if count:
-            drawn = torch.randint(len(self.strange), (count,), generator=generator).to(images.device)
-            images = torch.cat([images, self.strange[drawn]])
+            drawn = torch.randint(self.strange.shape[1], (count,), generator=generator).to(images.device)
+            images = torch.cat([images, self.strange[copy, drawn]])
             refused = F.one_hot(torch.tensor(CLASSES, device=images.device), CLASSES + 1).to(targets.dtype)
             targets = torch.cat([targets, refused.expand(count, -1)])
         return to_input(images), targets
@@ -86,8 +86,15 @@ def lessons(digits: DigitSet, recipe: Recipe, seed: int, device: torch.device, t
         images = torch.tensor(np.stack(rewritten), device=device)
     if targets is not None and recipe.non_digits:
         targets = F.pad(targets, (0, 1))  # (K, N, 11)
-    strange = non_digits(NON_DIGITS if recipe.non_digits else 0, digits, seed)
-    return Lessons(images, labels, targets, torch.tensor(strange, device=device), recipe.non_digits)
+    met = round(recipe.non_digits * len(digits) * recipe.epochs)
+    each = -(-min(NON_DIGITS, met) // len(images))
+    strange = torch.tensor(non_digits(each * len(images), digits, seed), device=device).unflatten(
+        0, (len(images), each)
+    )
+    if len(images) > 1 and each:  # moved as the digits of the copy are: else a blur would tell them apart
+        generator = torch.Generator().manual_seed(seed)
+        strange = torch.stack([strange[0], *(_moved(copy, generator) for copy in strange[1:])])
+    return Lessons(images, labels, targets, strange, recipe.non_digits)
 
 
 def _moved(images: Tensor, generator: torch.Generator) -> Tensor:
