@@ -64,7 +64,7 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, padding
             "augment": "degraded",
             "precision": "bfloat16",
             "distill": 0.5,
-            "non_digits": 0.35,
+            "non_digits": 0.2,
             "hands": 0.3,
             "options": {"stages": [[32], [48, 48]], "features": 160, "dropout": 0.0},
         },
