@@ -1,11 +1,10 @@
 """Views: one small network reads a digit as it is, despeckled and filled, each with its background taken away.
 
-What harms a digit seldom harms every view of it: a median of 3x3 pixels removes specks and thin lines, a closing fills
-hollow strokes, and the white top-hat, an image less its opening, removes light and whatever is wider than a stroke
-(J. Serra, "Image analysis and mathematical morphology", 1982; J. Tukey, "Exploratory data analysis", 1977). The network
-learns from every view by itself, and the probabilities it gives them are averaged (L. Hansen, P. Salamon, "Neural
-network ensembles", IEEE PAMI 12(10), 1990, doi:10.1109/34.58871). It has no batch norm, whose running statistics
-belong to clean digits.
+What harms a digit seldom harms every view of it: a median of 3x3 pixels removes specks, a closing fills hollow strokes,
+and the white top-hat, an image less its opening, removes light and whatever is wider than a stroke (J. Serra, "Image
+analysis and mathematical morphology", 1982; J. Tukey, "Exploratory data analysis", 1977). The network learns from every
+view by itself, and the probabilities it gives them are averaged (L. Hansen, P. Salamon, "Neural network ensembles",
+IEEE PAMI 12(10), 1990, doi:10.1109/34.58871). It has no batch norm, whose running statistics belong to clean digits.
 """
 
 import math
