@@ -7,7 +7,7 @@ from inkdigits.data import Dataset
 from inkdigits.errors import ModelError, RunError, UsageError
 from inkdigits.evaluation import evaluate
 from inkdigits.models import create_model, list_models
-from inkdigits.training import load_run, train
+from inkdigits.training import load_run, set_aside, train
 from inkdigits.training.measure import predict_logits
 from inkdigits.training.voting import ensemble
 
@@ -42,6 +42,25 @@ def test_it_is_a_run_like_any_other(members: list[Path], small: Dataset, tmp_pat
         ensemble(members, small, tmp_path / "vote")
 
 
+def test_digits_count_as_set_aside_only_where_every_member_set_them_aside(
+    members: list[Path], small: Dataset, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="leaves none to calibrate on"):  # seeds 0 and 1 split differently
+        set_aside(ensemble(members, small), small)
+    train("cnn", small, epochs=1, batch_size=50, augment="none", out=tmp_path / "cnn")
+    same = ensemble([members[0], tmp_path / "cnn"], small)
+    assert (set_aside(same, small).images == set_aside(load_run(members[0]), small).images).all()
+
+
+def test_an_unfinished_run_is_left_alone(members: list[Path], small: Dataset, tmp_path: Path) -> None:
+    state = tmp_path / "vote" / "state.safetensors"
+    state.parent.mkdir()
+    state.write_bytes(b"half of it")
+    with pytest.raises(RunError, match="holds an unfinished run"):
+        ensemble(members, small, tmp_path / "vote")
+    assert state.read_bytes() == b"half of it"
+
+
 def test_a_mistake_is_said(members: list[Path], small: Dataset, mnist_5k: Dataset, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="named twice"):
         ensemble([members[0], members[0]], small)
@@ -50,5 +69,7 @@ def test_a_mistake_is_said(members: list[Path], small: Dataset, mnist_5k: Datase
     train("mlp", mnist_5k, epochs=1, options={"hidden": 8}, out=tmp_path / "other")
     with pytest.raises(UsageError, match="learned from other data"):
         ensemble([members[0], tmp_path / "other"], small)
+    with pytest.raises(UsageError, match="learned from other data than mnist-5k holds"):
+        ensemble(members, mnist_5k)
     with pytest.raises(ModelError, match="its options are: members"):
         create_model("ensemble", hidden=3)

@@ -168,7 +168,7 @@ def train_command(
 def ensemble_command(
     runs: Annotated[list[Path], typer.Argument(help="The folders of 2 to 5 runs that learned from the same data.")],
     out: Annotated[Path, typer.Option(help="Folder of the run that they become together.")],
-    data: Annotated[str | None, typer.Option(help="Whose test digits; the first run's own data by default.")] = None,
+    data: Annotated[str | None, typer.Option(help="What they learned from; the first run's own by default.")] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
