@@ -7,7 +7,7 @@ import pytest
 
 from inkdigits.data import Dataset, DigitSet
 from inkdigits.errors import DataError
-from inkdigits.evaluation.robustness import Robustness, break_point, read_mnist_c, reader_of, robustness
+from inkdigits.evaluation.robustness import Robustness, break_point, load_mnist_c, reader_of, robustness
 from inkdigits.imaging.corruptions import MNIST_C, corrupt
 from inkdigits.imaging.sweeps import SWEEPS
 from inkdigits.models.gnn import GNN
@@ -51,6 +51,8 @@ def test_corruption_errors_are_ratios_to_the_base() -> None:
     assert half.mean_corruption_error(base) == pytest.approx(0.5)
     assert half.relative_corruption_error(base) == pytest.approx(0.09 / 0.19)
     assert known(0.95, 0.9).relative_corruption_error(base) == pytest.approx(0.05 / 0.19)
+    assert half.mean_corruption_error(known(1.0, 1.0)) is None  # nothing to relate to
+    assert half.relative_corruption_error(known(0.9, 0.95)) is None
 
 
 def test_a_break_point_lies_between_the_amounts_that_were_tried() -> None:
@@ -60,17 +62,33 @@ def test_a_break_point_lies_between_the_amounts_that_were_tried() -> None:
     assert break_point([1, 0.9, 0.8], [1.0, 0.96, 0.9], 0.95) == pytest.approx(0.9 - 0.1 / 6)
 
 
-def test_official_files_are_read_and_a_missing_one_is_named(tmp_path: Path, digits: DigitSet, gnn: GNN) -> None:
+def test_official_files_are_read_and_a_bad_one_is_named(tmp_path: Path, digits: DigitSet) -> None:
     for name in MNIST_C:
         (tmp_path / name).mkdir()
         np.save(tmp_path / name / "test_images.npy", corrupt(digits.images, name)[..., None])
         np.save(tmp_path / name / "test_labels.npy", digits.labels)
-    read = reader_of(gnn)
-    found = read_mnist_c(tmp_path, read)
-    assert found["fog"] == (read(corrupt(digits.images, "fog")) == digits.labels).mean()
-    np.save(tmp_path / "fog" / "test_images.npy", digits.images.astype(float))
-    with pytest.raises(DataError, match="fog: images are float64"):
-        read_mnist_c(tmp_path, read)
-    (tmp_path / "scale" / "test_labels.npy").unlink()
-    with pytest.raises(DataError, match=r"scale/test_labels\.npy"):
-        read_mnist_c(tmp_path, read)
+    found = load_mnist_c(tmp_path)
+    assert list(found) == list(MNIST_C)
+    np.testing.assert_array_equal(found["fog"].images, corrupt(digits.images, "fog"))
+    np.testing.assert_array_equal(found["fog"].labels, digits.labels)
+
+    def refuses(file: str, content: np.ndarray | bytes | None, why: str) -> None:
+        path = tmp_path / file
+        before = path.read_bytes()
+        path.unlink()
+        if isinstance(content, np.ndarray):
+            np.save(path, content)
+        elif content is not None:
+            path.write_bytes(content)
+        with pytest.raises(DataError, match=why):
+            load_mnist_c(tmp_path)
+        path.write_bytes(before)
+
+    refuses("fog/test_images.npy", digits.images.astype(float), "fog: images must be uint8")
+    refuses("fog/test_labels.npy", digits.labels[:, None], "fog: labels must be int64")
+    refuses("fog/test_labels.npy", np.zeros(0, int), "fog: labels are int64")
+    refuses("scale/test_labels.npy", None, r"cannot read .*scale/test_labels\.npy")
+    archive = tmp_path / "several.npz"
+    np.savez(archive, a=digits.labels, b=digits.labels)
+    for content in (archive.read_bytes(), (tmp_path / "fog" / "test_labels.npy").read_bytes()[:-1], b""):
+        refuses("scale/test_labels.npy", content, r"cannot read .*scale/test_labels\.npy")

@@ -1,11 +1,12 @@
 import csv
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from inkdigits.errors import UsageError
+from inkdigits.errors import DataError, UsageError
 from inkdigits.imaging.corruptions import MNIST_C
 from inkdigits.reader.recognizer import Recognizer, bundled
 from inkdigits.report import Comparison
@@ -19,6 +20,7 @@ from inkdigits.report.robust import (
     summary,
     write_robustness,
 )
+from inkdigits.training.voting import ensemble
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,14 @@ def test_the_files_hold_what_was_measured(report: RobustnessReport, tmp_path: Pa
         rows = list(csv.DictReader(file))
     fog = [float(r["accuracy"]) for r in rows if (r["run"], r["distortion"]) == ("mlp-s0", "fog")]
     assert fog == pytest.approx(report.results["mlp-s0"].corrupted["fog"].tolist())
-    assert json.loads(paths[1].read_text())["n_test"] == 20
+    found = json.loads(paths[1].read_text())
+    assert found["n_test"] == 20
+    assert found["data"]["name"] == "small.npz"
+    assert len(found["data"]["sha256"]) == 64
+    write_robustness(replace(report, attacks={}, refusals={}), tmp_path)  # measured anew, by fewer suites
+    left = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert "heat_map.png" in left
+    assert not left & {"attacks.png", "refusal.png", "non_digits.png"}
 
 
 def test_a_mistake_is_said(folders: list[Path]) -> None:
@@ -67,6 +76,45 @@ def test_a_mistake_is_said(folders: list[Path]) -> None:
         measure_robustness(folders, suites=["corruption"])
     with pytest.raises(UsageError, match="at least one run"):
         measure_robustness([])
+    with pytest.raises(UsageError, match="mlp-s0 is named twice"):
+        measure_robustness([folders[0], folders[0] / ".." / "mlp-s0"])
+    with pytest.raises(UsageError, match="at least 0"):
+        measure_robustness(folders, epsilons={"linf": [-0.1]})
+
+
+def test_what_cannot_be_read_is_said_before_anything_is_measured(folders: list[Path], tmp_path: Path) -> None:
+    said: list[str] = []
+    for wrong in ({"mnist_c": tmp_path}, {"foreign": ["uci-digit"]}):
+        with pytest.raises((DataError, UsageError)):
+            measure_robustness(folders, digits=10, notify=said.append, **wrong)
+    assert not [line for line in said if "severities" in line or "amounts" in line]
+
+
+def test_runs_of_one_name_are_told_apart(folders: list[Path], tmp_path: Path) -> None:
+    for path in (tmp_path / "a" / "runs" / "mlp-s0", tmp_path / "b" / "runs" / "mlp-s0"):
+        shutil.copytree(folders[0], path)
+    same = [folder / "runs" / "mlp-s0" for folder in (tmp_path / "a", tmp_path / "b")]
+    report = measure_robustness([*same, "bundled"], suites=["foreign"], digits=10)
+    assert list(report.results) == ["a/runs/mlp-s0", "b/runs/mlp-s0", "bundled"]
+
+
+def test_who_learned_from_other_data_is_said(folders: list[Path]) -> None:
+    said: list[str] = []
+    report = measure_robustness([folders[0], "bundled"], suites=[], digits=10, notify=said.append)
+    note = "bundled learned from mnist; what of it is in small.npz is not known"
+    assert note in said
+    assert note in report.data["notes"]
+    assert not [line for line in report.data["notes"] if line.startswith("mlp-s0")]
+
+
+def test_a_vote_is_named_as_one_and_has_no_distance(
+    folders: list[Path], comparison: Comparison, tmp_path: Path
+) -> None:
+    ensemble(folders, comparison.dataset, tmp_path / "vote")
+    report = measure_robustness([tmp_path / "vote"], suites=["refusal"], digits=20)
+    row = summary(report)["runs"]["vote"]
+    assert row["augment"] == "vote of 2"
+    assert set(row["refusal"]) == {"energy", "max-logit"}
 
 
 def test_it_joins_the_report_of_a_comparison(report: RobustnessReport, comparison: Comparison, tmp_path: Path) -> None:
@@ -88,14 +136,14 @@ def test_an_exported_model_is_measured_beside_a_run(folders: list[Path], tmp_pat
     suites = ["corruptions", "foreign", "calibration", "refusal"]
     report = measure_robustness([folders[0], "bundled", copy], suites=suites, digits=50, notify=said.append)
     found = summary(report)["runs"]
-    assert list(found) == ["mlp-s0", "bundled", "copy"]
-    assert found["bundled"] == found["copy"]
+    assert list(found) == ["mlp-s0", "bundled", "copy.onnx"]
+    assert found["bundled"] == found["copy.onnx"]
     assert found["bundled"]["clean"] > 0.95
     assert found["bundled"]["foreign"]["uci-digits"] > 0.95
     assert found["bundled"]["calibration"]["temperature"] == Recognizer().card["temperature"]
     assert found["bundled"]["weights_sha256"] == Recognizer().card["run_sha256"]
     assert ["refusal" in row for row in found.values()] == [True, False, False]
-    assert any("refusal: of runs alone; not of bundled, copy" in line for line in said)
+    assert any("refusal: of runs alone; not of bundled, copy.onnx" in line for line in said)
     assert len(write_robustness(report, tmp_path)) > 4
 
 

@@ -86,8 +86,8 @@ def robust_command(
         list[str] | None, typer.Option(help="Digits by other hands: a data set or path; uci-digits by default.")
     ] = None,
     mnist_c: Annotated[Path | None, typer.Option("--mnist-c", help="The folder of MNIST-C's own .npy files.")] = None,
-    restarts: Annotated[int, typer.Option(help="Of the attacks.", min=1)] = 1,
-    steps: Annotated[int, typer.Option(help="Of the attacks.", min=1)] = 40,
+    restarts: Annotated[int | None, typer.Option(help="Of the attacks; 1 by default.", min=1)] = None,
+    steps: Annotated[int | None, typer.Option(help="Of the attacks; 40 by default.", min=1)] = None,
     epsilon: Annotated[
         list[float] | None,
         typer.Option(help="How far attacks may move a pixel, 0 to 1, may be repeated; a range and L2 too by default."),
@@ -110,17 +110,22 @@ def robust_command(
         write_robustness,
     )
 
+    suites = suite or DEFAULT_SUITES
+    if (restarts or steps or epsilon) and "adversarial" not in suites:
+        raise UsageError("--restarts, --steps and --epsilon are of the attacks; add --suite adversarial")
+    if foreign and "foreign" not in suites:
+        raise UsageError("--foreign names digits for --suite foreign; add it")
     folders = [run for folder in runs for run in runs_of(folder)]
     comparison = runs[0] if len(runs) == 1 and folders != runs else None
     report = measure_robustness(
         folders,
         data,
-        suites=suite or DEFAULT_SUITES,
+        suites=suites,
         digits=digits,
         foreign=foreign or FOREIGN,
         mnist_c=mnist_c,
-        restarts=restarts,
-        steps=steps,
+        restarts=restarts or 1,
+        steps=steps or 40,
         epsilons={"linf": epsilon} if epsilon else ATTACKS,
         notify=say,
     )

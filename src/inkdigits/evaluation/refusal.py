@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from inkdigits.data import DigitSet
 from inkdigits.imaging.nondigits import NON_DIGITS, Sources, non_digits
+from inkdigits.models.ensemble import Ensemble
 from inkdigits.training.measure import logits_of
 
 PER_KIND = 1000  # pictures of each kind of non-digit
@@ -58,7 +59,7 @@ def negative_max_logit(logits: Tensor) -> Tensor:
 
 
 def scores_of(model: nn.Module, known: DigitSet) -> dict[str, Score]:
-    """Return the scores of a network by name; ``distance`` where its last layer is linear.
+    """Return the scores of a network by name; ``distance`` where it is one network whose last layer is linear.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def scores_of(model: nn.Module, known: DigitSet) -> dict[str, Score]:
 
     scores = {"energy": of_logits(energy), "max-logit": of_logits(negative_max_logit)}
     linear = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
-    if linear and linear[-1].out_features == 10:
+    if linear and linear[-1].out_features == 10 and not isinstance(model, Ensemble):
         scores["distance"] = _distance(model, linear[-1], known)
     return scores
 

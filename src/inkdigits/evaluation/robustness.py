@@ -7,6 +7,7 @@ and perturbations", ICLR 2019, arXiv:1903.12261, section 4.2.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,14 +58,21 @@ class Robustness:
         """The mean accuracy over the fifteen of MNIST-C, each at its published severity."""
         return float(np.mean([self.corrupted[name][c.published - 1] for name, c in MNIST_C.items()]))
 
-    def mean_corruption_error(self, base: "Robustness") -> float:
-        """Return mCE: over the fifteen, the mean ratio of the errors, summed over severities, to those of the base."""
-        return float(np.mean([(1 - self.corrupted[n]).sum() / (1 - base.corrupted[n]).sum() for n in MNIST_C]))
+    def mean_corruption_error(self, base: "Robustness") -> float | None:
+        """Return mCE: over the fifteen, the mean ratio of the errors, summed over severities, to those of the base.
 
-    def relative_corruption_error(self, base: "Robustness") -> float:
-        """Return relative mCE: the same of the errors that come on top of those on clean digits."""
-        ratios = [(self.clean - self.corrupted[n]).sum() / (base.clean - base.corrupted[n]).sum() for n in MNIST_C]
-        return float(np.mean(ratios))
+        None where the base makes no error under one of them.
+        """
+        return self._mean_ratio(base, 1.0, 1.0)
+
+    def relative_corruption_error(self, base: "Robustness") -> float | None:
+        """Return relative mCE: the same of the errors that come on top of those on clean digits; None likewise."""
+        return self._mean_ratio(base, self.clean, base.clean)
+
+    def _mean_ratio(self, base: "Robustness", own: float, others: float) -> float | None:
+        errors = np.array([(own - self.corrupted[name]).sum() for name in MNIST_C])
+        of_base = np.array([(others - base.corrupted[name]).sum() for name in MNIST_C])
+        return float((errors / of_base).mean()) if (of_base > 1e-9).all() else None
 
     def break_point(self, name: str, level: float) -> float | None:
         """Return the amount at which accuracy first falls below ``level``, between the tried ones linearly; or None."""
@@ -115,8 +123,8 @@ def robustness(
     return found
 
 
-def read_mnist_c(folder: Path, read: Read) -> dict[str, float]:
-    """Return the accuracy on the official files: FOLDER/CORRUPTION/test_images.npy and test_labels.npy.
+def load_mnist_c(folder: Path) -> dict[str, DigitSet]:
+    """Return the official corrupted digits by name: FOLDER/CORRUPTION/test_images.npy and test_labels.npy.
 
     Raises
     ------
@@ -125,15 +133,20 @@ def read_mnist_c(folder: Path, read: Read) -> dict[str, float]:
     """
     found = {}
     for name in MNIST_C:
-        arrays = []
-        for path in (folder / name / "test_images.npy", folder / name / "test_labels.npy"):
-            try:
-                arrays.append(np.load(path, allow_pickle=False))
-            except (OSError, ValueError, EOFError) as error:
-                raise DataError(f"cannot read {path} ({error}); MNIST-C has it for each corruption") from error
-        images, labels = arrays
+        images, labels = (_array(folder / name / f"test_{part}.npy") for part in ("images", "labels"))
         images = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
-        if images.shape != (len(labels), 28, 28) or images.dtype != np.uint8:
-            raise DataError(f"{folder / name}: images are {images.dtype} {images.shape}, not uint8 (N, 28, 28)")
-        found[name] = float((read(images) == labels).mean())
+        if not np.issubdtype(labels.dtype, np.integer) or not labels.size:
+            raise DataError(f"{folder / name}: labels are {labels.dtype} {labels.shape}, not integers (N,)")
+        try:
+            found[name] = DigitSet(images, labels.astype(np.int64))
+        except DataError as error:
+            raise DataError(f"{folder / name}: {error}") from error
     return found
+
+
+def _array(path: Path) -> NDArray[Any]:
+    try:
+        with path.open("rb") as file:
+            return np.lib.format.read_array(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"cannot read {path} ({error}); MNIST-C has it for each corruption") from error

@@ -23,7 +23,7 @@ from inkdigits.errors import UsageError, unknown
 from inkdigits.evaluation.attacks import Norm, pgd, robust_accuracy
 from inkdigits.evaluation.calibration import TARGET, Calibration, calibration, fit_temperature
 from inkdigits.evaluation.refusal import Refusal, refusal, scores_of
-from inkdigits.evaluation.robustness import LEVELS, Read, Robustness, accuracy, read_mnist_c, reader_of, robustness
+from inkdigits.evaluation.robustness import LEVELS, Read, Robustness, accuracy, load_mnist_c, reader_of, robustness
 from inkdigits.evaluation.statistics import wilson
 from inkdigits.files import read_json, write_bytes, write_json, write_text
 from inkdigits.imaging.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES
@@ -68,6 +68,8 @@ class RobustnessReport:
 
     Attributes
     ----------
+    data
+        Whose test digits: name, sha256, and notes that whoever reads the figures must know.
     results
         By run.
     attacks
@@ -82,6 +84,7 @@ class RobustnessReport:
         By run, what each score of refusal is worth.
     """
 
+    data: dict[str, Any]
     digits: DigitSet
     runs: dict[str, Subject]
     results: dict[str, Robustness]
@@ -100,19 +103,31 @@ class RobustnessReport:
 
 
 def labels_of(runs: Sequence[Subject]) -> list[str]:
-    """Return a name for each run: its folder's, or with the folder above where two are alike; a file's is its stem."""
-    folders = [_folder(run) for run in runs]
-    names = [folder.name for folder in folders]
-    return [
-        name if names.count(name) == 1 else f"{folder.parent.name}/{name}"
-        for folder, name in zip(folders, names, strict=True)
-    ]
+    """Return a name for each run: its folder's or file's, with as many of the folders above as tell them apart.
+
+    Raises
+    ------
+    UsageError
+        When one is named twice.
+    """
+    paths = [_path(run).parts for run in runs]
+    for path in paths:
+        if paths.count(path) > 1:
+            raise UsageError(f"{Path(*path)} is named twice")
+
+    def name(path: tuple[str, ...]) -> str:
+        alike = [other for other in paths if other != path]
+        apart = (d for d in range(1, len(path)) if all(other[-d:] != path[-d:] for other in alike))
+        depth = next(apart, len(path))
+        return "/".join(path[-depth:])
+
+    return [name(path) for path in paths]
 
 
-def _folder(run: Subject) -> Path:
+def _path(run: Subject) -> Path:
     if isinstance(run, Run):
-        return run.folder or Path(run.name)
-    return Path(BUNDLED) if run.path == bundled() else run.path.with_suffix("")
+        return run.folder.resolve() if run.folder else Path(run.name)
+    return Path(BUNDLED) if run.path == bundled() else run.path.resolve()
 
 
 def _subject(path: str | Path) -> Subject:
@@ -164,15 +179,17 @@ def measure_robustness(
     Raises
     ------
     UsageError
-        When there is no such suite, or no run.
+        When there is no such suite, no run, one twice, or an attack cannot be meant.
     RunError, DataError
-        When a run, a data set or a file of MNIST-C cannot be read.
+        When a run, a data set or a file of MNIST-C cannot be read; all are read before anything is measured.
     """
     for suite in suites:
         if suite not in SUITES:
             raise unknown("suite", suite, SUITES)
     if not folders:
         raise UsageError("name at least one run")
+    if any(epsilon < 0 for values in epsilons.values() for epsilon in values):
+        raise UsageError("an attack goes as far as epsilon, which is at least 0")
     say = notify or (lambda line: None)
     runs = [_subject(folder) for folder in folders]
     named: dict[str, Subject] = dict(zip(labels_of(runs), runs, strict=True))
@@ -183,6 +200,11 @@ def measure_robustness(
     chosen = data or next((run.environment.get("data_source") for run in trained.values()), None) or "mnist"
     whole = load(chosen) if isinstance(chosen, str) else chosen
     test = whole.test[:digits]
+    notes = [*whole.notes, *(note for label, run in named.items() if (note := _stranger(label, run, whole)))]
+    for note in notes:
+        say(note)
+    by_others = [load(name) for name in foreign] if "foreign" in suites else []
+    of_mnist_c = load_mnist_c(mnist_c) if mnist_c else {}
     readers = {label: _reader(run) for label, run in named.items()}
     results = robustness(
         readers,
@@ -197,12 +219,14 @@ def measure_robustness(
             say(f"{label}: attacks of {steps} steps, {restarts} restart{'s' if restarts > 1 else ''}")
             attacks[label] = _attacked(run, test[:ATTACKED], epsilons, steps, restarts)
     others: dict[str, dict[str, float]] = {label: {} for label in named}
-    for name in foreign if "foreign" in suites else ():
-        dataset = load(name)
+    for dataset in by_others:
         everything = DigitSet.joined(dataset.train, dataset.test)
         for label, read in readers.items():
             others[label][dataset.name] = accuracy(read, everything)
-    official = {label: read_mnist_c(mnist_c, read) for label, read in readers.items()} if mnist_c else {}
+    official = {
+        label: {name: accuracy(read, corrupted) for name, corrupted in of_mnist_c.items()}
+        for label, read in readers.items()
+    }
     calibrations: dict[str, Scaled] = {}
     refusals: dict[str, dict[str, Refusal]] = {}
     for label, subject in named.items():
@@ -210,16 +234,27 @@ def measure_robustness(
             if "calibration" in suites:
                 calibrations[label] = _scaled(subject.run(test.images).logits, test, float(subject.card["temperature"]))
             continue
-        learned, aside = _training_digits(subject, whole, say)
+        learned, aside, fresh = _training_digits(subject, whole, say)
         if "calibration" in suites:
-            temperature = fit_temperature(logits_of(subject.model, aside.images), aside.labels) if aside else 1.0
+            temperature = fit_temperature(logits_of(subject.model, aside.images), aside.labels) if fresh else 1.0
             calibrations[label] = _scaled(logits_of(subject.model, test.images), test, temperature)
         if "refusal" in suites:
             say(f"{label}: refusal of {len(NON_DIGITS)} kinds of non-digits")
             scores = scores_of(subject.model, learned)
-            refusals[label] = refusal(scores, aside or learned, test, Sources(test.images, fonts()))
+            refusals[label] = refusal(scores, aside, test, Sources(test.images, fonts()))
     base = next((label for label, run in trained.items() if run.name == "cnn"), None)
-    return RobustnessReport(test, named, results, attacks, epsilons, others, official, calibrations, refusals, base)
+    facts = {"name": whole.name, "sha256": whole.sha256, "notes": notes}
+    return RobustnessReport(
+        facts, test, named, results, attacks, epsilons, others, official, calibrations, refusals, base
+    )
+
+
+def _stranger(label: str, subject: Subject, data: Dataset) -> str | None:
+    """Return what must be said where a network learned from other data than it is measured on, or None."""
+    learned = subject.settings["data"] if isinstance(subject, Run) else subject.card.get("data", {})
+    if learned.get("sha256") == data.sha256:
+        return None
+    return f"{label} learned from {learned.get('name', 'other data')}; what of it is in {data.name} is not known"
 
 
 def _reader(subject: Subject) -> Read:
@@ -228,15 +263,16 @@ def _reader(subject: Subject) -> Read:
     return lambda images: np.asarray(subject.run(images).logits.argmax(1), np.int64)
 
 
-def _training_digits(run: Run, data: Dataset, say: Notify) -> tuple[DigitSet, DigitSet | None]:
-    """Return digits that a run has learned from, at most :data:`LEARNED`, and those it had set aside, or None."""
+def _training_digits(run: Run, data: Dataset, say: Notify) -> tuple[DigitSet, DigitSet, bool]:
+    """Return training digits, at most :data:`LEARNED`, others for the threshold, and whether those were set aside."""
     try:
-        aside = set_aside(run, data)
+        aside, fresh = set_aside(run, data), True
+        learned = data.train.split(len(aside), run.settings["seed"])[0]
     except UsageError as error:
-        say(f"{error}; temperature 1, and its own training digits for the threshold of refusal")
-        return data.train.split(min(LEARNED, len(data.train) // 2), seed=0)[1], None
-    learned = data.train.split(len(aside), run.settings["seed"])[0]
-    return learned.split(min(LEARNED, len(learned) // 2), seed=0)[1], aside
+        say(f"{error}; temperature 1, and training digits for the threshold of refusal")
+        learned, aside = data.train.split(min(LEARNED, len(data.train) // 2), seed=1)
+        fresh = False
+    return learned.split(min(LEARNED, len(learned) // 2), seed=0)[1], aside, fresh
 
 
 def _scaled(logits: NDArray[np.float32], test: DigitSet, temperature: float) -> Scaled:
@@ -260,7 +296,7 @@ def _attacked(
 
 def summary(report: RobustnessReport) -> dict[str, Any]:
     """Return the figures of a report as JSON knows them; mCE is relative to the first run of ``cnn``."""
-    found: dict[str, Any] = {"n_test": len(report.digits), "base": report.base, "runs": {}}
+    found: dict[str, Any] = {"data": report.data, "n_test": len(report.digits), "base": report.base, "runs": {}}
     if report.attacks:
         found["epsilons"] = {norm: list(values) for norm, values in report.epsilons.items()}
     base = report.results[report.base] if report.base else None
@@ -276,8 +312,11 @@ def summary(report: RobustnessReport) -> dict[str, Any]:
             row["published"] = {n: float(v[CORRUPTIONS[n].published - 1]) for n, v in result.corrupted.items()}
             row["worst"] = min(((name, row["published"][name]) for name in MNIST_C), key=lambda pair: pair[1])
             if base:
-                row["mce"] = result.mean_corruption_error(base)
-                row["relative_mce"] = result.relative_corruption_error(base)
+                errors = {
+                    "mce": result.mean_corruption_error(base),
+                    "relative_mce": result.relative_corruption_error(base),
+                }
+                row |= {key: value for key, value in errors.items() if value is not None}
         if result.swept:
             row["break_points"] = {
                 name: {f"{level:.0%}": result.break_point(name, level) for level in LEVELS} for name in result.swept
@@ -296,6 +335,10 @@ def summary(report: RobustnessReport) -> dict[str, Any]:
 def _facts(subject: Subject) -> dict[str, str]:
     if isinstance(subject, Run):
         augment = subject.settings["recipe"]["augment"]
+        if "members" in subject.settings:
+            augment = f"vote of {len(subject.settings['members'])}"
+        elif subject.settings["recipe"]["adversary"]:
+            augment = "attacked"
         return {"model": subject.name, "augment": augment, "weights_sha256": subject.weights_sha256}
     card = subject.card
     return {"model": card.get("model", ""), "augment": "exported", "weights_sha256": card.get("run_sha256", "")}
@@ -328,8 +371,10 @@ def write_robustness(report: RobustnessReport, folder: Path) -> list[Path]:
     write_text(paths[0], text.getvalue())
     write_json(paths[1], summary(report))
     for name, draw in ROBUST_FIGURES.items():
-        figure = draw(report)
-        if figure is not None:
-            paths.append(folder / "figures" / f"{name}.png")
-            write_bytes(paths[-1], png(figure))
+        figure, path = draw(report), folder / "figures" / f"{name}.png"
+        if figure is None:
+            path.unlink(missing_ok=True)  # of an earlier measurement
+            continue
+        paths.append(path)
+        write_bytes(path, png(figure))
     return paths
