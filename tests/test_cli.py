@@ -87,6 +87,7 @@ def test_the_readmes_make_targets_exist() -> None:
         (["explain", "nowhere", "--index", "7"], 1, "does not exist"),
         (["robust", "nowhere"], 1, "does not exist"),
         (["robust", "nowhere", "--suite", "sweep"], 2, "did you mean 'sweeps'"),
+        (["export", "nowhere", "--format", "web", "--out", "page"], 2, "export the run first"),
         (["robust", "nowhere", "--epsilon", "0.1"], 2, "add --suite adversarial"),
         (["robust", "nowhere", "--suite", "sweeps", "--foreign", "uci-digits"], 2, "--suite foreign"),
         (["explain", "nowhere"], 2, "--index 7 of the test digits, or --image FILE"),

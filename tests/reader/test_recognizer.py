@@ -143,6 +143,16 @@ def test_a_card_that_is_missing_or_broken_is_said(change, message: str, tmp_path
         Recognizer(tmp_path / "changed.onnx")
 
 
+def test_a_graph_that_takes_something_else_is_refused(tmp_path: Path) -> None:
+    model = onnx.load(bundled())
+    model.graph.input[0].name = "pictures"
+    for node in model.graph.node:
+        node.input[:] = ["pictures" if name == "images" else name for name in node.input]
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(ModelError, match=r"other.onnx is an ONNX model, but not one .*: other things go in"):
+        Recognizer(tmp_path / "other.onnx")
+
+
 def test_the_bundled_files_are_small_and_as_their_checksums_say() -> None:
     import hashlib
 

@@ -33,6 +33,8 @@ def export_command(
     if form == "web":
         from inkdigits.exporting.web import export_web
 
+        if run or data or robustness:
+            raise UsageError("--format web takes --model FILE.onnx, not a run; export the run first")
         typer.echo(export_web(out, model))
         return
     from inkdigits.exporting.hugging_face import write_folder

@@ -2,9 +2,9 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from inkdigits.data import Dataset
+from inkdigits.errors import RunError
 from inkdigits.evaluation.calibration import TARGET, calibration
 from inkdigits.evaluation.metrics import count_macs, count_parameters
 from inkdigits.evaluation.statistics import wilson
@@ -30,7 +30,7 @@ def write_folder(run: Run, data: Dataset, out: Path, robustness: Path | None = N
     UsageError
         When the run left no digits to calibrate on, or learned from other data than ``data``.
     RunError
-        When a file cannot be read or written.
+        When a file cannot be read or written, or ``robustness`` has no figures of this run; nothing is written then.
     """
     assert run.folder is not None
     config = {
@@ -43,9 +43,10 @@ def write_folder(run: Run, data: Dataset, out: Path, robustness: Path | None = N
         "input": "float32 (B, 1, 28, 28) in [0, 1], ink bright on black; normalised inside the network",
         **calibrate(run, set_aside(run, data)).to_dict(),
     }
+    card = model_card(run, data, float(config["temperature"]), robustness)
     write_bytes(out / "model.safetensors", (run.folder / "model.safetensors").read_bytes())
     write_json(out / CONFIG, config)
-    write_text(out / CARD, model_card(run, data, float(config["temperature"]), robustness))
+    write_text(out / CARD, card)
     return [out / "model.safetensors", out / CONFIG, out / CARD]
 
 
@@ -63,7 +64,7 @@ def model_card(run: Run, data: Dataset, temperature: float, robustness: Path | N
         (f"read at {100 * TARGET:.2f} % accuracy, the surest first", f"{100 * found.coverage_at():.2f} %"),
     ]
     if robustness:
-        rows += _robust_rows(run, read_json(robustness))
+        rows += _robust_rows(run, robustness, len(labels))
     facts = run.settings["data"]
     metric = {"type": "accuracy", "value": right / len(labels)}
     task = {"type": "image-classification"}
@@ -119,13 +120,14 @@ def train_command(run: Run) -> str:
     return f"inkdigits train {run.name} " + " ".join(parts)
 
 
-def _robust_rows(run: Run, found: dict[str, Any]) -> list[tuple[str, str]]:
+def _robust_rows(run: Run, path: Path, n_test: int) -> list[tuple[str, str]]:
     """Return the card's rows of a robustness.json, for the run with these weights."""
-    for row in found["runs"].values():
-        if row.get("weights_sha256") == run.weights_sha256:
-            rows = []
-            if "published_mean" in row:
-                rows.append(("mean over the 15 corruptions of MNIST-C", f"{100 * row['published_mean']:.2f} %"))
-            rows += [(f"accuracy on {name}", f"{100 * value:.2f} %") for name, value in row.get("foreign", {}).items()]
-            return rows
-    return []
+    found = read_json(path)
+    own = [row for row in found.get("runs", {}).values() if row.get("weights_sha256") == run.weights_sha256]
+    if not own:
+        raise RunError(f"{path} has no figures of {run.folder}; `inkdigits robust {run.folder}` measures them")
+    rows = []
+    if "published_mean" in own[0]:
+        few = "" if found["n_test"] == n_test else f", the first {found['n_test']:,} digits"
+        rows.append((f"mean over the 15 corruptions of MNIST-C{few}", f"{100 * own[0]['published_mean']:.2f} %"))
+    return rows + [(f"accuracy on {name}", f"{100 * value:.2f} %") for name, value in own[0].get("foreign", {}).items()]

@@ -5,6 +5,7 @@ import logging
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +23,7 @@ from inkdigits.errors import ModelError, RunError
 from inkdigits.exporting.deployed import Deployed, calibrate
 from inkdigits.files import atomic_path
 from inkdigits.reader.recognizer import FORM, METADATA, OUTPUTS, Recognizer
-from inkdigits.training import Run, set_aside
+from inkdigits.training import Run, split_of
 
 OPSET = 20
 TOLERANCE = 1e-4  # of the logits between PyTorch and ONNX Runtime
@@ -84,7 +85,7 @@ def export(run: Run, data: Dataset, out: Path, int8: bool = True) -> Exported:
     ModelError
         When the file does not answer as the network does; nothing is written then.
     """
-    aside = set_aside(run, data)
+    learned, aside = split_of(run, data)
     settings = calibrate(run, aside)
     model = Deployed(run.model.cpu().eval(), settings.temperature)
     card: dict[str, Any] = {
@@ -105,8 +106,8 @@ def export(run: Run, data: Dataset, out: Path, int8: bool = True) -> Exported:
         small, small_accuracy = None, None
         if int8:
             small = Path(scratch) / "int8.onnx"
-            learned = data.train.split(CALIBRATION_DIGITS, seed=0)[1]
-            _quantize(plain, small, learned.images, card)
+            few = learned.split(min(CALIBRATION_DIGITS, len(learned) // 2), seed=0)[1]
+            _quantize(plain, small, few.images, card)
             answers = Recognizer(small).run(data.test.images)
             small_accuracy = float((answers.logits.argmax(1) == data.test.labels).mean())
         _place(plain, out)
@@ -123,8 +124,7 @@ def _place(made: Path, out: Path) -> None:
 
 def _write(model: Deployed, path: Path, card: dict[str, Any]) -> None:
     images = torch.zeros(2, 28, 28, dtype=torch.uint8)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    with _errors_alone("torch.onnx"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter, on its own inner workings
         program = torch.onnx.export(
             model,
@@ -139,6 +139,18 @@ def _write(model: Deployed, path: Path, card: dict[str, Any]) -> None:
         raise ModelError("PyTorch's exporter returned nothing")
     proto = program.model_proto
     _finish(proto, path, card)
+
+
+@contextmanager
+def _errors_alone(logger: str | None) -> Iterator[None]:
+    """Let a logger pass errors alone for a while; None for the root of all."""
+    found = logging.getLogger(logger)
+    level = found.level
+    found.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        found.setLevel(level)
 
 
 def _finish(proto: onnx.ModelProto, path: Path, card: dict[str, Any]) -> None:
@@ -188,19 +200,17 @@ class _Digits(quantization.CalibrationDataReader):  # type: ignore[misc]
 
 def _quantize(plain: Path, out: Path, images: NDArray[np.uint8], card: dict[str, Any]) -> None:
     ready = out.with_name("ready.onnx")
-    logging.getLogger().setLevel(logging.ERROR)  # the quantizer advises on the root logger
     try:
-        quant_pre_process(plain, ready, skip_symbolic_shape=True)
-        quantization.quantize_static(
-            ready,
-            out,
-            _Digits(images),
-            op_types_to_quantize=["Conv", "MatMul", "Gemm"],
-            per_channel=True,
-            calibrate_method=quantization.CalibrationMethod.MinMax,
-        )
+        with _errors_alone(None):  # the quantizer advises on the root logger
+            quant_pre_process(plain, ready, skip_symbolic_shape=True)
+            quantization.quantize_static(
+                ready,
+                out,
+                _Digits(images),
+                op_types_to_quantize=["Conv", "MatMul", "Gemm"],
+                per_channel=True,
+                calibrate_method=quantization.CalibrationMethod.MinMax,
+            )
     except Exception as error:  # the quantizer raises what comes
         raise RunError(f"the 8-bit form could not be made: {error}; export with --no-int8") from error
-    finally:
-        logging.getLogger().setLevel(logging.WARNING)
     _finish(onnx.load(out), out, {**card, "precision": "int8"})

@@ -15,6 +15,7 @@ from inkdigits.imaging.normalize import SIZE, Crop, normalize
 
 METADATA = "inkdigits"  # the key of the model file's metadata that holds a card as JSON
 FORM = 1  # of that card
+INPUTS = [("images", "tensor(uint8)", [SIZE, SIZE])]
 OUTPUTS = ("logits", "probabilities", "refusal")
 FAINT = 20.0  # a contrast, of 255, under which there is no ink on the paper
 SMALLEST = 5  # pixels: ink that is neither taller nor wider cannot be read
@@ -103,9 +104,11 @@ class Recognizer:
     def _read_card(self) -> dict[str, Any]:
         text = self._session.get_modelmeta().custom_metadata_map.get(METADATA)
         names = tuple(output.name for output in self._session.get_outputs())
-        if text is None or names != OUTPUTS:
+        takes = [(given.name, given.type, given.shape[1:]) for given in self._session.get_inputs()]
+        if text is None or names != OUTPUTS or takes != INPUTS:
             raise ModelError(
-                f"{self.path} is an ONNX model, but not one that inkdigits export wrote: it lacks its card"
+                f"{self.path} is an ONNX model, but not one that inkdigits export wrote: "
+                + ("it lacks its card" if text is None else "other things go in or come out")
             )
         try:
             card = json.loads(text)

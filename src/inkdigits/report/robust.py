@@ -32,7 +32,7 @@ from inkdigits.imaging.sweeps import SWEEPS
 from inkdigits.reader.recognizer import Recognizer, bundled
 from inkdigits.report.compare import SUMMARY, Entry
 from inkdigits.report.figures import fonts
-from inkdigits.training import Run, load_run, set_aside
+from inkdigits.training import Run, load_run, split_of
 from inkdigits.training.measure import logits_of, to_input
 
 SUITES = ("corruptions", "sweeps", "foreign", "calibration", "refusal", "adversarial")
@@ -266,8 +266,7 @@ def _reader(subject: Subject) -> Read:
 def _training_digits(run: Run, data: Dataset, say: Notify) -> tuple[DigitSet, DigitSet, bool]:
     """Return training digits, at most :data:`LEARNED`, others for the threshold, and whether those were set aside."""
     try:
-        aside, fresh = set_aside(run, data), True
-        learned = data.train.split(len(aside), run.settings["seed"])[0]
+        (learned, aside), fresh = split_of(run, data), True
     except UsageError as error:
         say(f"{error}; temperature 1, and training digits for the threshold of refusal")
         learned, aside = data.train.split(min(LEARNED, len(data.train) // 2), seed=1)

@@ -213,8 +213,8 @@ def default_validation(n: int) -> int:
     return min(VALIDATION, n // 10)
 
 
-def set_aside(run: Run, data: Dataset) -> DigitSet:
-    """Return the digits that a run did not learn from and no result is reported on.
+def split_of(run: Run, data: Dataset) -> tuple[DigitSet, DigitSet]:
+    """Return the training digits that a run learned from, and those that it did not and no result is reported on.
 
     Raises
     ------
@@ -226,7 +226,12 @@ def set_aside(run: Run, data: Dataset) -> DigitSet:
         raise UsageError(f"{run.folder} learned from other data than {data.name} holds; name its own with --data")
     if not facts["validation"]:
         raise UsageError(f"{run.folder} learned from every training digit, which leaves none to calibrate on")
-    return data.train.split(facts["validation"], run.settings["seed"])[1]
+    return data.train.split(facts["validation"], run.settings["seed"])
+
+
+def set_aside(run: Run, data: Dataset) -> DigitSet:
+    """Return the second part of :func:`split_of`."""
+    return split_of(run, data)[1]
 
 
 def train(
