@@ -153,6 +153,8 @@ def train_command(
             bar.close()
             say(f"stopped; the same command with --resume --out {folder} goes on after the last whole epoch")
             raise
+    for note in run.environment["notes"][len(dataset.notes) :]:
+        say(note)
     n = len(dataset.test)
     low, high = wilson(round(run.metrics["test_acc"] * n), n)
     if as_json:

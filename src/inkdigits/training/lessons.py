@@ -16,7 +16,7 @@ from inkdigits.training.device import lowered
 from inkdigits.training.measure import BATCH, predict_logits, to_input
 from inkdigits.training.recipe import Recipe
 
-COPIES = 8  # of the training digits that a teacher answers for, the first as they are; the epochs take them in turn
+COPIES = 8  # of the training digits that a teacher answers for, the first not moved; the epochs take them in turn
 NON_DIGITS = 80_000  # pictures of what is no digit, at most, drawn from in every batch
 
 
@@ -27,7 +27,7 @@ class Lessons:
     Attributes
     ----------
     images
-        uint8 (K, N, 28, 28): the digits, and copies of them, moved.
+        uint8 (K, N, 28, 28): the digits, and copies of them, moved; some written by other hands in each.
     labels
         int64 (N,).
     targets
@@ -67,36 +67,39 @@ def lessons(digits: DigitSet, recipe: Recipe, seed: int, device: torch.device, t
     """Return what a recipe teaches from ``digits``.
 
     A teacher answers for the digits and for copies that are moved a little, as it has learned them; the network meets
-    the same ones, and may move and degrade them further, which leaves the answer.
+    the same ones, and may move and degrade them further, which leaves the answer. What other hands write, and what is
+    no digit, is moved as the digits of the copy are: else a sharp picture or a blurred one would tell what it is.
     """
     images, labels = torch.tensor(digits.images, device=device), torch.tensor(digits.labels, device=device)
-    images, targets = images[None], None
+    count = min(COPIES, recipe.epochs) if teacher is not None else 1
+    met = round(recipe.non_digits * len(digits) * recipe.epochs)
+    each = -(-min(NON_DIGITS, met) // count)
+    drawn = torch.tensor(non_digits(each * count, digits, seed), device=device).unflatten(0, (count, each))
+    rng = np.random.default_rng([seed, 2])
+    shown, strange, answers = [], [], []
+    for copy in range(count):
+        as_written = images
+        if recipe.hands:
+            as_written = torch.tensor(other_hands(digits.images, digits.labels, recipe.hands, rng), device=device)
+        shown.append(_moved(as_written, copy, seed))
+        strange.append(_moved(drawn[copy], copy, seed))
+        if teacher is not None:
+            with lowered(recipe.precision, device):
+                answers.append(predict_logits(teacher, _moved(images, copy, seed)).softmax(1))
+    targets = None
     if teacher is not None or recipe.non_digits:
         targets = F.one_hot(labels, CLASSES).float()[None]  # (1, N, 10)
-    if teacher is not None and targets is not None:
-        generator = torch.Generator().manual_seed(seed)
-        moved = [_moved(images[0], generator) for _ in range(min(COPIES, recipe.epochs) - 1)]
-        images = torch.cat([images, *(copy[None] for copy in moved)])
-        with lowered(recipe.precision, device):
-            answers = torch.stack([predict_logits(teacher, copy).softmax(1) for copy in images])  # (K, N, 10)
-        targets = torch.lerp(targets, answers, recipe.distill)
-    if recipe.hands:
-        rng = np.random.default_rng([seed, 2])
-        rewritten = [other_hands(copy.cpu().numpy(), digits.labels, recipe.hands, rng) for copy in images]
-        images = torch.tensor(np.stack(rewritten), device=device)
+    if answers and targets is not None:
+        targets = torch.lerp(targets, torch.stack(answers), recipe.distill)  # (K, N, 10)
     if targets is not None and recipe.non_digits:
         targets = F.pad(targets, (0, 1))  # (K, N, 11)
-    met = round(recipe.non_digits * len(digits) * recipe.epochs)
-    each = -(-min(NON_DIGITS, met) // len(images))
-    strange = torch.tensor(non_digits(each * len(images), digits, seed), device=device).unflatten(
-        0, (len(images), each)
-    )
-    if len(images) > 1 and each:  # moved as the digits of the copy are: else a blur would tell them apart
-        generator = torch.Generator().manual_seed(seed)
-        strange = torch.stack([strange[0], *(_moved(copy, generator) for copy in strange[1:])])
-    return Lessons(images, labels, targets, strange, recipe.non_digits)
+    return Lessons(torch.stack(shown), labels, targets, torch.stack(strange), recipe.non_digits)
 
 
-def _moved(images: Tensor, generator: torch.Generator) -> Tensor:
+def _moved(images: Tensor, copy: int, seed: int) -> Tensor:
+    """Return images uint8 (N, 28, 28) as a copy has them: the first as they are, each other moved its own way."""
+    if not copy or not len(images):
+        return images
+    generator = torch.Generator().manual_seed(seed * COPIES + copy)
     moved = [elastic(to_input(batch), generator).squeeze(1) for batch in images.split(BATCH)]
     return (torch.cat(moved).clamp(0, 1) * 255).round().to(torch.uint8)
