@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from inkdigits.data import Dataset
-from inkdigits.data.hands import one_pen, other_hands
+from inkdigits.data.hands import crossed_seven, one_pen, other_hands, slashed_zero
 
 
 def test_a_share_of_the_ones_and_sevens_gains_ink_and_nothing_else_changes(
@@ -19,7 +19,7 @@ def test_a_share_of_the_ones_and_sevens_gains_ink_and_nothing_else_changes(
     assert not changed[~np.isin(labels, [0, 1, 7])].any()
     for digit in (1, 7):
         assert 0.35 < changed[labels == digit].mean() < 0.65
-    assert changed[labels == 0].mean() < 0.3
+    assert 0.03 < changed[labels == 0].mean() < 0.3
     assert np.array_equal(out, other_hands(images, labels, 0.5, np.random.default_rng(1)))
 
 
@@ -38,3 +38,16 @@ def test_a_flag_stands_to_the_left_of_a_ones_head(small: Dataset, monkeypatch: p
     head = [(image[:14].sum(0) @ columns) / image[:14].sum() for image in ones.astype(float)]
     flag = [(image[:14].sum(0) @ columns) / max(1, image[:14].sum()) for image in added]
     assert np.mean(np.array(flag) < np.array(head)) > 0.9
+
+
+def test_a_bar_crosses_a_sevens_stem_and_a_slash_fills_a_zero(small: Dataset) -> None:
+    rng = np.random.default_rng(4)
+    for image in small.train.images[small.train.labels == 7][:20]:
+        drawn = crossed_seven(image, rng)
+        rows, columns = np.nonzero(drawn > image)
+        assert np.ptp(columns) > np.ptp(rows)  # it lies across
+        ink = np.nonzero(image > 100)[0]
+        assert 0.25 < (rows.mean() - ink.min()) / np.ptp(ink) < 0.8  # half-way down
+    for image in small.train.images[small.train.labels == 0][:20]:
+        rows, columns = np.nonzero(slashed_zero(image, rng) > image)
+        assert np.corrcoef(rows, columns)[0, 1] < -0.5  # from the lower left to the upper right

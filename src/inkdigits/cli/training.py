@@ -57,7 +57,7 @@ def train_command(
     model: Annotated[str, typer.Argument(help="A network; `inkdigits models` lists them.")],
     data: DataOption = "mnist",
     preset: Annotated[
-        str, typer.Option(help="The model's recipe: fast, standard, or best where it has one.")
+        str, typer.Option(help="One of the model's recipes, which `inkdigits models` lists; standard.")
     ] = "standard",
     epochs: Annotated[int | None, typer.Option(help="Passes over the training digits.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Digits per step.")] = None,
@@ -79,7 +79,8 @@ def train_command(
         float | None, typer.Option(help="Pictures of no digit to learn to refuse, as a share of each batch.")
     ] = None,
     hands: Annotated[
-        float | None, typer.Option(help="Share of the ones and sevens to write with a flag or a bar, 0 to 1.")
+        float | None,
+        typer.Option(help="Share of the ones and sevens with a flag or a bar; half of it of all in one pen."),
     ] = None,
     adversary: Annotated[
         float | None, typer.Option(help="Train on images attacked by up to this in every pixel, 0 to 1.")

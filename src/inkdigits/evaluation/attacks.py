@@ -3,7 +3,8 @@
 FGSM after I. Goodfellow et al., ICLR 2015, arXiv:1412.6572; PGD after A. Madry et al., ICLR 2018, arXiv:1706.06083.
 Changed: the loss is the lead of the best wrong logit (N. Carlini, D. Wagner, 2017, arXiv:1608.04644), whose gradient
 does not fade where the network is sure; an image counts as broken from the first step of any restart that breaks it,
-and the length of a step does not depend on their number, so that more steps never help the network.
+and the length of a step does not depend on their number, so that more steps from the image itself never help the
+network, and neither do more restarts.
 """
 
 from typing import Literal
