@@ -10,8 +10,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import helper
 from PIL import Image, ImageDraw, ImageFont
 from pypdf import PdfReader, PdfWriter
 
@@ -19,8 +21,10 @@ from inkdigits.data import Dataset
 from inkdigits.errors import DataError, UsageError
 from inkdigits.evaluation.reading import pooled, score
 from inkdigits.imaging.made_pages import MadePage, make_page
-from inkdigits.reader import BatchReader, Reader
+from inkdigits.reader import BatchReader, Reader, Recognizer
+from inkdigits.reader.recognizer import METADATA, bundled
 from inkdigits.reader.review import doubtful, review_page
+from inkdigits.reader.thresholds import TABLE
 
 PAGES = 8
 Cli = Callable[..., tuple[int, str, str]]
@@ -290,6 +294,19 @@ def test_the_command_prints_text_and_csv_and_is_strict(page: MadePage, run_cli: 
     assert (code, "--format is text, json or csv" in err) == (2, True)
     code, _, err = run_cli("read", path, "--max-error", "much")
     assert (code, "a share such as 0.1%" in err) == (2, True)
+    code, out, err = run_cli("read", path, "--max-error", "0.1%")
+    assert (code, "digits under 0.9" in err) == (0, True), err
+    code, _, err = run_cli("read", path, "--max-error", "0.1%", "--min-confidence", "0.5")
+    assert (code, "leave --min-confidence out" in err) == (2, True)
+    other = onnx.load(bundled())
+    helper.set_model_props(other, {METADATA: json.dumps({**Recognizer().card, "run_sha256": "0" * 64})})
+    onnx.save(other, tmp_path / "other.onnx")
+    code, _, err = run_cli("read", path, "--max-error", "0.1%", "--model", tmp_path / "other.onnx")
+    assert (code, "the model in the package, not for" in err) == (2, True)
+
+
+def test_the_table_of_errors_is_of_the_model_in_the_package(reader: Reader) -> None:
+    assert json.loads(bundled(TABLE).read_text())["model"] == reader.name
 
 
 def test_a_pdf_is_read_page_by_page_and_one_too_long_or_broken_is_refused(

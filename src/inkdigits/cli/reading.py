@@ -87,8 +87,11 @@ def read_command(
     from inkdigits.reader.thresholds import confidence_for
 
     _known_format(form)
+    reader = Reader(model)
     if max_error is not None:
-        min_confidence, coverage = confidence_for(_share(max_error))
+        if min_confidence:
+            raise UsageError("--max-error chooses the confidence; leave --min-confidence out")
+        min_confidence, coverage = confidence_for(_share(max_error), reader.name)
         say(
             f"digits under {min_confidence:.4f} are declined: on made pages of digits that the model had not seen, "
             f"{100 * coverage:.1f} % were read so, {max_error} of them wrong"
@@ -98,7 +101,6 @@ def read_command(
     files = _files(sources)
     if annotate is not None and annotate.suffix.lower() != ".png" and annotate.exists() and not annotate.is_dir():
         raise UsageError(f"--annotate {annotate} is neither a .png nor a folder")
-    reader = Reader(model)
     results, failed, declined, many = [], not files, False, len(files) > 1
     reviewed: list[dict[str, object]] = []
     with FileBar(len(files)) as bar:

@@ -8,15 +8,26 @@ from inkdigits.reader.recognizer import bundled
 TABLE = "page_errors.json"  # beside the model: [confidence, share of errors, share of digits read], sorted
 
 
-def confidence_for(max_error: float) -> tuple[float, float]:
+def confidence_for(max_error: float, model: str) -> tuple[float, float]:
     """Return the least confidence at which the measured share of errors is at most ``max_error``, and the share read.
+
+    Parameters
+    ----------
+    model
+        The reader's :attr:`~inkdigits.reader.Reader.name`.
 
     Raises
     ------
     UsageError
-        When no confidence leaves so few.
+        When no confidence leaves so few, or another model was measured.
     """
-    rows = json.loads(bundled(TABLE).read_text())["rows"]
+    table = json.loads(bundled(TABLE).read_text())
+    if table["model"] != model:
+        raise UsageError(
+            f"errors were measured for {table['model']}, the model in the package, not for {model}; "
+            "choose a --min-confidence in place of --max-error"
+        )
+    rows = table["rows"]
     for confidence, error, coverage in rows:
         if error <= max_error:
             return float(confidence), float(coverage)
