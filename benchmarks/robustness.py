@@ -79,6 +79,8 @@ def command(images: np.ndarray) -> float:
 def main() -> None:
     """Measure and write."""
     images = load("mnist").test.images
+    if len(images) != 10_000:
+        raise SystemExit("this measures on the 10,000 test digits of MNIST; point INKDIGITS_DATA at them")
     start = time.perf_counter()
     for name in MNIST_C:
         corrupt(images, name)

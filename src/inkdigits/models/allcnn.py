@@ -64,9 +64,9 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, padding
             "augment": "degraded",
             "precision": "bfloat16",
             "distill": 0.5,
-            "non_digits": 0.2,
+            "non_digits": 0.15,
             "hands": 0.3,
-            "options": {"stages": [[32], [48, 48]], "features": 160, "dropout": 0.0},
+            "options": {"stages": [[32], [48, 48]], "features": 224, "dropout": 0.0},
         },
     },
 )
