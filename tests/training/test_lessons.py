@@ -110,7 +110,7 @@ def test_a_teacher_that_may_know_the_digits_set_aside_is_said(
 
     train("mlp", small, epochs=1, batch_size=50, options={"hidden": 16}, out=tmp_path / "teacher")
     assert notes_of(small) == []
-    assert "digits that are set aside here" in notes_of(small, seed=1)[0]
+    assert "digits set aside here" in notes_of(small, seed=1)[0]
     assert notes_of(small, validation=0) == []
     assert "what of it is in mnist-5k is not known" in notes_of(mnist_5k)[0]
 

@@ -345,17 +345,17 @@ def train(
         )
 
 
-def _knowing(teacher: Run, settings: Mapping[str, Any]) -> str | None:
-    """Return what must be said where a teacher may have learned from digits that its student is judged by, or None."""
+def _notes_on(teacher: Run | None, settings: Mapping[str, Any]) -> list[str]:
+    """Return what must be said where a teacher may have learned from digits that its student is judged by."""
+    if teacher is None:
+        return []
     known, own = teacher.settings["data"], settings["data"]
     if known["sha256"] != own["sha256"]:
-        return f"The teacher learned from {known['name']}; what of it is in {own['name']} is not known."
+        return [f"The teacher learned from {known['name']}; what of it is in {own['name']} is not known."]
     same = (known["validation"], teacher.settings["seed"]) == (own["validation"], settings["seed"])
     if own["validation"] and not same:
-        return (
-            "The teacher learned from digits that are set aside here; what is fitted on them may be a little too sure."
-        )
-    return None
+        return ["The teacher learned from digits set aside here; what is fitted on them may be a little too sure."]
+    return []
 
 
 def _train(
@@ -422,7 +422,7 @@ def _train(
         "versions": versions(),
         "hardware": hardware(device),
         "data_source": dataset.source,
-        "notes": [*dataset.notes, *([of_teacher] if teacher and (of_teacher := _knowing(teacher, settings)) else [])],
+        "notes": [*dataset.notes, *_notes_on(teacher, settings)],
     }
     run = Run(trainer.average.module.eval(), settings, history, metrics, environment, folder)
     if folder:
