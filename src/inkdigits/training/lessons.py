@@ -78,14 +78,14 @@ def lessons(digits: DigitSet, recipe: Recipe, seed: int, device: torch.device, t
     rng = np.random.default_rng([seed, 2])
     shown, strange, answers = [], [], []
     for copy in range(count):
-        as_written = images
-        if recipe.hands:
-            as_written = torch.tensor(other_hands(digits.images, digits.labels, recipe.hands, rng), device=device)
-        shown.append(_moved(as_written, copy, seed))
+        shown.append(_moved(images, copy, seed))
         strange.append(_moved(drawn[copy], copy, seed))
         if teacher is not None:
             with lowered(recipe.precision, device):
-                answers.append(predict_logits(teacher, _moved(images, copy, seed)).softmax(1))
+                answers.append(predict_logits(teacher, shown[copy]).softmax(1))
+        if recipe.hands:
+            rewritten = torch.tensor(other_hands(digits.images, digits.labels, recipe.hands, rng), device=device)
+            shown[copy] = _moved(rewritten, copy, seed)
     targets = None
     if teacher is not None or recipe.non_digits:
         targets = F.one_hot(labels, CLASSES).float()[None]  # (1, N, 10)
