@@ -27,8 +27,8 @@ from torch.utils.data import Dataset as TorchDataset
 from inkdigits.data import Dataset, DigitSet, load
 from inkdigits.models.registry import MEAN, STD
 from inkdigits.training.device import hardware, keep_freed_memory, versions
+from inkdigits.training.inference import to_input
 from inkdigits.training.loop import Silent, Trainer
-from inkdigits.training.measure import to_input
 from inkdigits.training.recipe import recipe_for
 
 REFERENCE_TARGET, REFERENCE_EPOCHS = 0.99, 14  # the accuracy to reach, and the epochs after which the example stops

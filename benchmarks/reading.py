@@ -24,9 +24,9 @@ from inkdigits.data import DigitSet, load
 from inkdigits.evaluation.reading import PageScore, errors_by_confidence, judged, pooled, score
 from inkdigits.files import write_json
 from inkdigits.imaging.files import sheets
-from inkdigits.imaging.made_pages import KINDS, make_page
 from inkdigits.imaging.pixels import to_bytes
 from inkdigits.reader import Reader, Reading
+from inkdigits.synthetic.pages import KINDS, make_page
 
 HERE = Path(__file__).parent
 CROPS = 200

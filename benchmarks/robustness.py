@@ -18,10 +18,10 @@ from PIL import Image
 
 from inkdigits.data import load
 from inkdigits.data.augment import ROTATION, SCALE, SHIFT, elastic, geometric, robust
-from inkdigits.imaging.corruptions import MNIST_C, corrupt
 from inkdigits.reader.recognizer import Recognizer, bundled
+from inkdigits.synthetic.corruptions import MNIST_C, corrupt
 from inkdigits.training.device import hardware, versions
-from inkdigits.training.measure import to_input
+from inkdigits.training.inference import to_input
 
 BATCH = 128
 

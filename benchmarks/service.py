@@ -147,7 +147,7 @@ class Client(asyncio.Protocol):
 
 
 async def closed_loop(port: int, request: bytes, connections: int, seconds: float) -> Tally:
-    """Send over so many connections, each as fast as it is answered."""
+    """Send over so many connections, each as fast as it is problem_response."""
     loop = asyncio.get_running_loop()
     tally = Tally()
     tally.begin = time.perf_counter() + WARM

@@ -12,6 +12,7 @@ import pytest
 
 from inkdigits import cli
 from inkdigits.data import Dataset, load
+from inkdigits.experiments import Comparison, compare
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -54,6 +55,14 @@ def mnist_folder() -> Path:
             pytest.fail(f"real MNIST is required, but is not in {folder}")
         pytest.skip("needs real MNIST in $INKDIGITS_DATA/mnist")
     return folder
+
+
+@pytest.fixture(scope="session")
+def comparison(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+    """Four networks and two seeds on 600 real digits."""
+    out = tmp_path_factory.mktemp("comparison")
+    models = ["mlp", "lenet5", "autoencoder", "gnn"]
+    return compare(models, str(small_npz), seeds=2, epochs=3, faithfulness=20, device="cpu", out=out)
 
 
 @pytest.fixture

@@ -95,9 +95,9 @@ def test_the_project_speaks_of_itself_alone() -> None:
 
 def test_every_corruption_degradation_and_kind_is_documented() -> None:
     from inkdigits.data.degrade import DEGRADATIONS
-    from inkdigits.imaging.corruptions import CORRUPTIONS
-    from inkdigits.imaging.nondigits import NON_DIGITS
+    from inkdigits.synthetic.corruptions import CORRUPTIONS
+    from inkdigits.synthetic.unseen_outliers import UNSEEN_OUTLIERS
 
     text = (ROOT / "docs" / "robustness.md").read_text()
-    for name in [*CORRUPTIONS, *(degrade.__name__ for degrade in DEGRADATIONS), *NON_DIGITS]:
+    for name in [*CORRUPTIONS, *(degrade.__name__ for degrade in DEGRADATIONS), *UNSEEN_OUTLIERS]:
         assert f"| `{name}` |" in text

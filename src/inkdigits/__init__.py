@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from inkdigits.errors import InkdigitsError
     from inkdigits.evaluation import evaluate
     from inkdigits.evaluation.connectivity import connectivity
+    from inkdigits.experiments import compare
     from inkdigits.exporting.onnx_file import export
     from inkdigits.models import create_model, list_models
     from inkdigits.reader import BatchReader, Reader, Reading, Recognizer
-    from inkdigits.report import compare
     from inkdigits.training import load_run, train
     from inkdigits.training.classifier import DigitClassifier
 
@@ -25,7 +25,7 @@ _HOMES = {
     "Reader": "inkdigits.reader",
     "Reading": "inkdigits.reader",
     "Recognizer": "inkdigits.reader",
-    "compare": "inkdigits.report",
+    "compare": "inkdigits.experiments",
     "connectivity": "inkdigits.evaluation.connectivity",
     "create_model": "inkdigits.models",
     "evaluate": "inkdigits.evaluation",

@@ -7,7 +7,7 @@ from torch import Tensor
 from inkdigits.data import Dataset
 from inkdigits.data.augment import degraded, robust
 from inkdigits.data.degrade import DEGRADATIONS
-from inkdigits.training.measure import to_input
+from inkdigits.training.inference import to_input
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from inkdigits.data import Dataset
 from inkdigits.errors import UsageError
 from inkdigits.evaluation.attacks import fgsm, pgd, robust_accuracy
 from inkdigits.training import train
-from inkdigits.training.measure import to_input
+from inkdigits.training.inference import to_input
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,8 @@ import torch
 
 from inkdigits.data import Dataset
 from inkdigits.evaluation.refusal import auroc, energy, refusal, scores_of, threshold_of
-from inkdigits.imaging.nondigits import NON_DIGITS, Sources
 from inkdigits.models import create_model
-from inkdigits.report.figures import fonts
+from inkdigits.synthetic.unseen_outliers import UNSEEN_OUTLIERS, Sources, matplotlib_fonts
 from inkdigits.training import train
 
 
@@ -45,13 +44,13 @@ def test_the_distance_is_that_of_mahalanobis(small: Dataset) -> None:
 
 def test_a_network_that_has_seen_non_digits_refuses_those_of_other_kinds_and_fonts(mnist_5k: Dataset) -> None:
     common = {"epochs": 4, "batch_size": 64, "augment": "none", "ema": 0.0}
-    taught = train("cnn", mnist_5k, non_digits=0.2, **common)
-    learned, aside = mnist_5k.train.split(400, 0)
-    sources = Sources(mnist_5k.test.images, fonts())
-    found = refusal(scores_of(taught.model, learned), aside, mnist_5k.test, sources, per_kind=100)
+    taught = train("cnn", mnist_5k, outliers=0.2, **common)
+    learned, validation_set = mnist_5k.train.split(400, 0)
+    sources = Sources(mnist_5k.test.images, matplotlib_fonts())
+    found = refusal(scores_of(taught.model, learned), validation_set, mnist_5k.test, sources, per_kind=100)
     assert set(found) == {"energy", "max-logit", "distance"}
     for score in found.values():
-        assert set(score.auroc) == set(score.refused) == set(NON_DIGITS)
+        assert set(score.auroc) == set(score.refused) == set(UNSEEN_OUTLIERS)
         assert all(0 <= value <= 1 for value in score.auroc.values())
     best = found["energy"]
     assert best.accepted > 0.95

@@ -8,9 +8,9 @@ import pytest
 from inkdigits.data import Dataset, DigitSet
 from inkdigits.errors import DataError
 from inkdigits.evaluation.robustness import Robustness, break_point, load_mnist_c, reader_of, robustness
-from inkdigits.imaging.corruptions import MNIST_C, corrupt
-from inkdigits.imaging.sweeps import SWEEPS
 from inkdigits.models.gnn import GNN
+from inkdigits.synthetic.corruptions import MNIST_C, corrupt
+from inkdigits.synthetic.sweeps import SWEEPS
 
 
 @pytest.fixture

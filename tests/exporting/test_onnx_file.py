@@ -15,8 +15,8 @@ from inkdigits.exporting import onnx_file
 from inkdigits.exporting.hugging_face import write_folder
 from inkdigits.exporting.onnx_file import Exported, export
 from inkdigits.reader import Recognizer
-from inkdigits.training import Run, load_run, set_aside, train
-from inkdigits.training.measure import logits_of
+from inkdigits.training import Run, load_run, train, validation_digits
+from inkdigits.training.inference import logits_of
 
 SETTINGS = {"epochs": 2, "batch_size": 50, "validation": 100}
 
@@ -24,7 +24,7 @@ SETTINGS = {"epochs": 2, "batch_size": 50, "validation": 100}
 @pytest.fixture(scope="module")
 def run(small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("run") / "cnn"
-    train("cnn", small, out=folder, non_digits=0.1, **SETTINGS)
+    train("cnn", small, out=folder, outliers=0.1, **SETTINGS)
     return load_run(folder)
 
 
@@ -45,13 +45,13 @@ def test_it_answers_as_the_network_does_in_batches_of_any_size(
 
 
 def test_calibration_and_refusal_are_inside_the_graph(run: Run, exported: Exported, small: Dataset) -> None:
-    aside = set_aside(run, small)
-    temperature = fit_temperature(logits_of(run.model, aside.images), aside.labels)
+    validation_set = validation_digits(run, small)
+    temperature = fit_temperature(logits_of(run.model, validation_set.images), validation_set.labels)
     answers = Recognizer(exported.path).run(small.test.images)
     scaled = np.exp(answers.logits / temperature)
     np.testing.assert_allclose(answers.probabilities, scaled / scaled.sum(1, keepdims=True), atol=1e-5)
     np.testing.assert_allclose(answers.refusal, -answers.logits.max(1), atol=1e-5)
-    threshold = threshold_of(-logits_of(run.model, aside.images).max(1).astype(float))
+    threshold = threshold_of(-logits_of(run.model, validation_set.images).max(1).astype(float))
     assert exported.card["refusal_threshold"] == pytest.approx(threshold)
     assert 0 < (answers.refusal > threshold).mean() < 0.5  # some are refused, most are read
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inkdigits.imaging.ink import inked
+from inkdigits.imaging.binarize import binarize
 from inkdigits.imaging.rulings import OF_BOXES, box_contents, faint_lines, find_boxes, joined, rules, tilt, without
 
 Mask = NDArray[np.uint8]
@@ -182,7 +182,7 @@ def test_boxes_fainter_than_ink_are_found_by_their_lines(strength: float, grain:
     drawn, inside = form(shared=False)
     rng = np.random.default_rng(0)
     ink = (strength * inky(drawn) + rng.normal(0, grain, drawn.shape)).clip(0).astype(np.float32)
-    assert not find_boxes(inked(ink)[1])
+    assert not find_boxes(binarize(ink)[1])
     found = [frame.inside for frame in find_boxes(faint_lines(ink, OF_BOXES, runs=2))]
     assert len(found) == len(inside)
     assert np.abs(np.array(found) - np.array(inside)).max() <= 5

@@ -11,7 +11,7 @@ from inkdigits.evaluation.metrics import count_macs
 from inkdigits.models import create_model
 from inkdigits.models.gnn import place, readout
 from inkdigits.models.message_passing import AttentiveMessages, DirectedMessages, gather, pool
-from inkdigits.training.measure import to_input
+from inkdigits.training.inference import to_input
 from inkdigits.training.recipe import recipe_for
 
 

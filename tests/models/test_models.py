@@ -14,7 +14,7 @@ from inkdigits.data import Dataset
 from inkdigits.errors import ModelError, UsageError
 from inkdigits.evaluation.metrics import count_macs, count_parameters
 from inkdigits.models import create_model, list_models, model_spec, register_model
-from inkdigits.training.measure import to_input
+from inkdigits.training.inference import to_input
 from inkdigits.training.recipe import recipe_for
 
 ALL = list_models()

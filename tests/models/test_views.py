@@ -6,7 +6,7 @@ from torch import Tensor
 from inkdigits.data import Dataset
 from inkdigits.evaluation.refusal import scores_of
 from inkdigits.models.views import Views, median, together
-from inkdigits.training.measure import to_input
+from inkdigits.training.inference import to_input
 
 
 def digits(small: Dataset) -> Tensor:

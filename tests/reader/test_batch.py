@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 from inkdigits.data import Dataset
-from inkdigits.imaging.made_pages import make_page
 from inkdigits.reader import BatchReader, Reader
+from inkdigits.synthetic.pages import make_page
 
 DOCS = (Path(__file__).parents[2] / "docs" / "reading.md").read_text(encoding="utf-8")
 EXAMPLE = re.split(r"```(?:python)?\n", DOCS[DOCS.index("## Many pages") :])[1]

@@ -20,11 +20,11 @@ from pypdf import PdfReader, PdfWriter
 from inkdigits.data import Dataset
 from inkdigits.errors import DataError, UsageError
 from inkdigits.evaluation.reading import pooled, score
-from inkdigits.imaging.made_pages import MadePage, make_page
 from inkdigits.reader import BatchReader, Reader, Recognizer
 from inkdigits.reader.recognizer import METADATA, bundled
 from inkdigits.reader.review import doubtful, review_page
 from inkdigits.reader.thresholds import TABLE
+from inkdigits.synthetic.pages import MadePage, make_page
 
 PAGES = 8
 Cli = Callable[..., tuple[int, str, str]]

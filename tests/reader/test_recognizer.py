@@ -10,10 +10,9 @@ from onnx import TensorProto, helper
 
 from inkdigits.data import Dataset, load
 from inkdigits.errors import DataError, ModelError
-from inkdigits.imaging.nondigits import Sources, non_digits
 from inkdigits.reader import Recognizer
 from inkdigits.reader.recognizer import bundled
-from inkdigits.report.figures import fonts
+from inkdigits.synthetic.unseen_outliers import Sources, make_unseen_outliers, matplotlib_fonts
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +44,9 @@ def test_it_reads_other_hands(recognizer: Recognizer) -> None:
 
 
 def test_it_refuses_what_is_no_digit(recognizer: Recognizer, mnist_5k: Dataset) -> None:
-    sources = Sources(mnist_5k.test.images, fonts())
+    sources = Sources(mnist_5k.test.images, matplotlib_fonts())
     for kind, least in (("noise", 0.95), ("texture", 0.9), ("shape", 0.6), ("letter", 0.95), ("two_digits", 0.9)):
-        rejected = [p.reject for p in recognizer.predict(non_digits(kind, 200, sources))]
+        rejected = [p.reject for p in recognizer.predict(make_unseen_outliers(kind, 200, sources))]
         assert np.mean([reason is not None for reason in rejected]) >= least, kind
 
 

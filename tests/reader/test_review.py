@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from inkdigits.data import Dataset
-from inkdigits.imaging.made_pages import make_page
 from inkdigits.reader import Reader
 from inkdigits.reader.review import Row, doubtful
+from inkdigits.synthetic.pages import make_page
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from inkdigits.errors import UsageError
-from inkdigits.report import Comparison, figures
+from inkdigits.experiments import Comparison
+from inkdigits.report import figures
 from inkdigits.report.figures import reconstructions
 from inkdigits.report.html import ALL_FIGURES, write_figures, write_report
 

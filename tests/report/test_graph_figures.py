@@ -11,9 +11,9 @@ from PIL import Image
 
 from inkdigits.data import Dataset
 from inkdigits.evaluation.connectivity import Connectivity, connectivity
+from inkdigits.experiments import Comparison
 from inkdigits.models import create_model
 from inkdigits.models.gnn import GNN
-from inkdigits.report import Comparison
 from inkdigits.report import graph_figures as draw
 from inkdigits.report.explain import write_explanation
 

@@ -1,4 +1,4 @@
-"""Reading over HTTP, and what is answered to what cannot be read."""
+"""Reading over HTTP, and what is problem_response to what cannot be read."""
 
 import base64
 import io
@@ -188,7 +188,7 @@ def test_health_and_metrics_tell_how_it_is(served: Any, pngs: list[bytes]) -> No
     text = served.client.get("/metrics").text
     assert 'inkdigits_requests_total{method="POST",route="/v1/predict",status="200"}' in text
     assert 'inkdigits_digits_total{outcome="read"}' in text
-    assert 'inkdigits_open_jobs{lane="crops"} 0.0' in text
+    assert 'inkdigits_open_jobs{pool="crops"} 0.0' in text
 
 
 def test_every_answer_protects_the_browser(served: Any) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from inkdigits.server import gate
+from inkdigits.server import middleware
 
 PNG = {"content-type": "image/png"}
 Run = Callable[..., tuple[int, str, str]]
@@ -101,8 +101,8 @@ def test_a_token_is_asked_of_everything_but_health(serve: Callable[..., Any], pn
 
 
 def test_tokens_are_compared_in_constant_time() -> None:
-    assert gate.hmac is hmac
-    assert "compare_digest" in gate.Gate._knows.__code__.co_names
+    assert middleware.hmac is hmac
+    assert "compare_digest" in middleware.ServiceMiddleware._knows.__code__.co_names
 
 
 def test_sigterm_is_heard_at_readiness_first_and_loses_no_request(serve: Callable[..., Any], pngs: list[bytes]) -> None:
@@ -146,7 +146,7 @@ def test_what_was_begun_is_ended_after_sigterm(serve: Callable[..., Any], page: 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
         thread.start()
-    while 'inkdigits_open_jobs{lane="pages"} 8.0' not in server.client.get("/metrics").text and not answers:
+    while 'inkdigits_open_jobs{pool="pages"} 8.0' not in server.client.get("/metrics").text and not answers:
         time.sleep(0.005)
     server.process.send_signal(signal.SIGTERM)
     for thread in threads:

@@ -16,7 +16,7 @@ from inkdigits.data import Dataset
 from inkdigits.errors import InkdigitsError, ModelError, RunError
 from inkdigits.files import write_json
 from inkdigits.training import load_run, train
-from inkdigits.training.measure import predict_logits
+from inkdigits.training.inference import predict_logits
 
 
 @pytest.fixture(scope="module")

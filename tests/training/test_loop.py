@@ -14,8 +14,8 @@ from inkdigits.data import Dataset
 from inkdigits.errors import RunError, UsageError
 from inkdigits.training import Recipe, load_run, train
 from inkdigits.training.checkpoint import EpochRow, is_finished
+from inkdigits.training.inference import softmax_mse
 from inkdigits.training.loop import Silent, averaged, learning_rate
-from inkdigits.training.measure import softmax_mse
 
 QUICK = {"epochs": 2, "batch_size": 64, "device": "cpu"}
 
@@ -144,7 +144,7 @@ def test_a_loss_that_is_no_longer_finite_ends_the_run_with_advice(small: Dataset
 def test_more_digits_in_a_batch_than_there_are_is_refused(small: Dataset) -> None:
     with pytest.raises(UsageError, match="batch-size 1000 is larger than the 540 digits"):
         train("mlp", small, batch_size=1000, device="cpu")
-    with pytest.raises(UsageError, match="cannot set 600 of 600 digits aside"):
+    with pytest.raises(UsageError, match="cannot set 600 of 600 digits validation_set"):
         train("mlp", small, validation=600, device="cpu")
 
 

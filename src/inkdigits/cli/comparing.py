@@ -32,7 +32,7 @@ def compare_command(
     as_json: Json = False,
 ) -> None:
     """Train the networks side by side and write a report on what they can do."""
-    from inkdigits.report.compare import Entry, compare
+    from inkdigits.experiments.comparison import Entry, compare
     from inkdigits.report.html import write_report
 
     names = None if models is None else [name for name in models.split(",") if name.strip()]
@@ -103,7 +103,7 @@ def figures_command(
     out: Annotated[Path | None, typer.Option(help="Folder of the pictures; the comparison's own by default.")] = None,
 ) -> None:
     """Draw the figures of a comparison again, all or one."""
-    from inkdigits.report import gather
+    from inkdigits.experiments import gather
     from inkdigits.report.html import write_figures
 
     for path in write_figures(gather(folder), only, out):

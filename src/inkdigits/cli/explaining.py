@@ -77,13 +77,13 @@ def robust_command(
     suite: Annotated[
         list[str] | None,
         typer.Option(
-            help="corruptions, sweeps, foreign, calibration, refusal or adversarial; may be repeated; all but the last "
-            "by default."
+            help="corruptions, sweeps, cross-dataset, calibration, refusal or adversarial; may be repeated. "
+            "Default: all but adversarial."
         ),
     ] = None,
     digits: Annotated[int | None, typer.Option(help="How many test digits, the first; all by default.", min=1)] = None,
-    foreign: Annotated[
-        list[str] | None, typer.Option(help="Digits by other hands: a data set or path; uci-digits by default.")
+    cross_dataset: Annotated[
+        list[str] | None, typer.Option(help="Digits by other writers: a data set or path. Default: uci-digits.")
     ] = None,
     mnist_c: Annotated[Path | None, typer.Option("--mnist-c", help="The folder of MNIST-C's own .npy files.")] = None,
     restarts: Annotated[int | None, typer.Option(help="Of the attacks; 1 by default.", min=1)] = None,
@@ -98,23 +98,23 @@ def robust_command(
     as_json: Json = False,
 ) -> None:
     """Measure how far runs withstand noise, distortion, other hands and attacks, side by side."""
-    from inkdigits.report import gather
-    from inkdigits.report.html import ROBUST, write_report
-    from inkdigits.report.robust import (
+    from inkdigits.experiments import gather
+    from inkdigits.experiments.robustness import (
         ATTACKS,
+        CROSS_DATASET,
         DEFAULT_SUITES,
-        FOREIGN,
         measure_robustness,
         runs_of,
         summary,
-        write_robustness,
     )
+    from inkdigits.report.html import ROBUST, write_report
+    from inkdigits.report.robustness_figures import write_robustness
 
     suites = suite or DEFAULT_SUITES
     if (restarts or steps or epsilon) and "adversarial" not in suites:
         raise UsageError("--restarts, --steps and --epsilon are of the attacks; add --suite adversarial")
-    if foreign and "foreign" not in suites:
-        raise UsageError("--foreign names digits for --suite foreign; add it")
+    if cross_dataset and "cross-dataset" not in suites:
+        raise UsageError("--cross_dataset names digits for --suite cross_dataset; add it")
     folders = [run for folder in runs for run in runs_of(folder)]
     comparison = runs[0] if len(runs) == 1 and folders != runs else None
     report = measure_robustness(
@@ -122,7 +122,7 @@ def robust_command(
         data,
         suites=suites,
         digits=digits,
-        foreign=foreign or FOREIGN,
+        cross_dataset=cross_dataset or CROSS_DATASET,
         mnist_c=mnist_c,
         restarts=restarts or 1,
         steps=steps or 40,
@@ -136,11 +136,11 @@ def robust_command(
     if as_json:
         emit(found)
         return
-    columns = ["run", "training", "clean %", "mean of 15 %", "mCE %", "relative mCE %", *report.foreign_names]
+    columns = ["run", "training", "clean %", "mean of 15 %", "mCE %", "relative mCE %", *report.cross_dataset_names]
     rows = []
     for label, row in found["runs"].items():
         values = [row["clean"], row.get("published_mean"), row.get("mce"), row.get("relative_mce")]
-        values += [row.get("foreign", {}).get(name) for name in report.foreign_names]
+        values += [row.get("cross-dataset", {}).get(name) for name in report.cross_dataset_names]
         rows.append([label, row["augment"], *("" if value is None else f"{100 * value:.2f}" for value in values)])
     table(columns, rows)
     for path in paths:

@@ -82,7 +82,7 @@ def read_command(
     from inkdigits.files import atomic_path
     from inkdigits.progress import FileBar
     from inkdigits.reader import Reader, Settings
-    from inkdigits.reader.numbers import read_roster
+    from inkdigits.reader.checksums import read_roster
     from inkdigits.reader.review import doubtful, review_page
     from inkdigits.reader.thresholds import confidence_for
 

@@ -75,17 +75,17 @@ def train_command(
         Path | None, typer.Option(help="A run whose probabilities are learned beside the labels; see --distill.")
     ] = None,
     distill: Annotated[float | None, typer.Option(help="Weight of the teacher against the labels, 0 to 1.")] = None,
-    non_digits: Annotated[
+    outliers: Annotated[
         float | None, typer.Option(help="Pictures of no digit to learn to refuse, as a share of each batch.")
     ] = None,
-    hands: Annotated[
+    writing_styles: Annotated[
         float | None,
         typer.Option(help="Share of the ones and sevens with a flag or a bar; half of it of all in one pen."),
     ] = None,
-    adversary: Annotated[
+    epsilon: Annotated[
         float | None, typer.Option(help="Train on images attacked by up to this in every pixel, 0 to 1.")
     ] = None,
-    adversary_steps: Annotated[int | None, typer.Option(help="Steps of that attack.")] = None,
+    attack_steps: Annotated[int | None, typer.Option(help="Steps of that attack.")] = None,
     precision: Annotated[str | None, typer.Option(help="float32 or bfloat16, of products on the CPU.")] = None,
     ema: Annotated[float | None, typer.Option(help="Decay per step of the averaged weights; 0 for none.")] = None,
     option: Annotated[
@@ -119,10 +119,10 @@ def train_command(
         "label_smoothing": label_smoothing,
         "augment": augment,
         "distill": distill,
-        "non_digits": non_digits,
-        "hands": hands,
-        "adversary": adversary,
-        "adversary_steps": adversary_steps,
+        "outliers": outliers,
+        "writing_styles": writing_styles,
+        "epsilon": epsilon,
+        "attack_steps": attack_steps,
         "precision": precision,
         "ema": ema,
     }
@@ -178,7 +178,7 @@ def ensemble_command(
     """Let trained networks vote by the mean of their logits, as one run: to evaluate, export or learn from."""
     from inkdigits.evaluation.statistics import wilson
     from inkdigits.training import load_run
-    from inkdigits.training.voting import ensemble
+    from inkdigits.training.ensembling import ensemble
 
     dataset = load(data or load_run(runs[0]).environment.get("data_source") or "mnist")
     whole = ensemble(runs, dataset, out, device)

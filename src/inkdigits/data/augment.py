@@ -58,7 +58,7 @@ def elastic(images: Tensor, generator: torch.Generator) -> Tensor:
     generator
         Source of the randomness, on the CPU.
     """
-    return bent(images, generator, ROTATION, SCALE, SHEAR, ELASTIC_SHIFT)
+    return elastic_affine(images, generator, ROTATION, SCALE, SHEAR, ELASTIC_SHIFT)
 
 
 def drawing(images: Tensor, generator: torch.Generator) -> Callable[..., Tensor]:
@@ -78,9 +78,9 @@ def robust(images: Tensor, generator: torch.Generator) -> Tensor:
     generator
         Source of the randomness, on the CPU.
     """
-    mild = _chosen(images, MILD, generator)
-    moved = _changed(images, mild, lambda some: geometric(some, generator))
-    return _changed(moved, ~mild, lambda some: _harmed(some, generator)).clamp(0, 1)
+    mild = _draw_mask(images, MILD, generator)
+    moved = _apply_where(images, mild, lambda some: geometric(some, generator))
+    return _apply_where(moved, ~mild, lambda some: _degrade(some, generator)).clamp(0, 1)
 
 
 def degraded(images: Tensor, generator: torch.Generator) -> Tensor:
@@ -88,27 +88,27 @@ def degraded(images: Tensor, generator: torch.Generator) -> Tensor:
 
     For digits that a teacher has moved and answered for: to move them twice would take them further than people go.
     """
-    chosen = _chosen(images, 1 - LEFT, generator)
-    return _changed(images, chosen, lambda some: _harmed(some, generator)).clamp(0, 1)
+    chosen = _draw_mask(images, 1 - LEFT, generator)
+    return _apply_where(images, chosen, lambda some: _degrade(some, generator)).clamp(0, 1)
 
 
-def _harmed(images: Tensor, generator: torch.Generator) -> Tensor:
+def _degrade(images: Tensor, generator: torch.Generator) -> Tensor:
     """Distort every image and let it meet each degradation by chance."""
-    x = bent(images, generator, ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT)
+    x = elastic_affine(images, generator, ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT)
     for degrade in DEGRADATIONS:
 
         def change(some: Tensor, degrade: Degrade = degrade) -> Tensor:
             return degrade(some, drawing(some, generator))
 
-        x = _changed(x, _chosen(x, OFTEN.get(degrade, CHANCE), generator), change)
+        x = _apply_where(x, _draw_mask(x, OFTEN.get(degrade, CHANCE), generator), change)
     return x
 
 
-def _chosen(images: Tensor, chance: float, generator: torch.Generator) -> Tensor:
+def _draw_mask(images: Tensor, chance: float, generator: torch.Generator) -> Tensor:
     return (torch.rand(len(images), generator=generator) < chance).to(images.device)
 
 
-def _changed(images: Tensor, chosen: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
+def _apply_where(images: Tensor, chosen: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
     """Return images with those ``chosen`` (B,) changed; the others cost nothing."""
     if not chosen.any():
         return images
@@ -121,18 +121,18 @@ def affine(
     images: Tensor, generator: torch.Generator, rotation: float, scale: float, shear: float, shift: float
 ) -> Tensor:
     """Rotate by up to ``rotation`` degrees, scale, slant, and shift by up to ``shift`` pixels, bilinearly."""
-    theta = _placed(images, generator, rotation, scale, shear, shift)
-    return _sampled(images, F.affine_grid(theta, list(images.shape), align_corners=False))
+    theta = _random_affine(images, generator, rotation, scale, shear, shift)
+    return _resample(images, F.affine_grid(theta, list(images.shape), align_corners=False))
 
 
-def bent(
+def elastic_affine(
     images: Tensor, generator: torch.Generator, rotation: float, scale: float, shear: float, shift: float
 ) -> Tensor:
     """Do what :func:`affine` does, and displace the pixels by a smooth random field (P. Simard et al., ICDAR 2003).
 
     Both at one reading of the pixels: each reading between pixels blurs a digit.
     """
-    theta = _placed(images, generator, rotation, scale, shear, shift)
+    theta = _random_affine(images, generator, rotation, scale, shear, shift)
     batch, _, height, width = images.shape
     draw = drawing(images, generator)
     field = (2 * draw(2, CELLS, CELLS) - 1) * ELASTIC * draw(1, 1, 1)
@@ -140,10 +140,10 @@ def bent(
     step = torch.tensor([2 / width, 2 / height], device=images.device)  # a pixel, in grid units
     offset = (field.permute(0, 2, 3, 1) * step).view(batch, -1, 2) @ theta[:, :, :2].mT
     grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    return _sampled(images, grid + offset.view(grid.shape))
+    return _resample(images, grid + offset.view(grid.shape))
 
 
-def _placed(
+def _random_affine(
     images: Tensor, generator: torch.Generator, rotation: float, scale: float, shear: float, shift: float
 ) -> Tensor:
     """Return for each image a random matrix float32 (B, 2, 3), from where a pixel is to where it is read."""
@@ -162,7 +162,7 @@ def _placed(
     return torch.stack([row_x, row_y], dim=1).to(images.device)  # (B, 2, 3)
 
 
-def _sampled(images: Tensor, grid: Tensor) -> Tensor:
+def _resample(images: Tensor, grid: Tensor) -> Tensor:
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 

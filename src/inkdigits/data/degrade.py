@@ -1,7 +1,7 @@
 """Random degradation of a batch of digits: worse pens, paper, light and lenses, and things in the way.
 
 General by intent, and apart from what robustness is measured with: nothing here is a function of the named corruptions
-in ``inkdigits.imaging.corruptions``, and no room that trains may import them. Every function takes float32 images
+in ``inkdigits.synthetic.corruptions``, and no room that trains may import them. Every function takes float32 images
 (B, 1, H, W) in [0, 1], and ``draw``, which gives for a shape random numbers in [0, 1) (B, *shape); it returns images of
 the same form, not yet clipped.
 """

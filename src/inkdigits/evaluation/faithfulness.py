@@ -24,7 +24,7 @@ from inkdigits.evaluation.planted import auroc_of_planted
 from inkdigits.evaluation.statistics import mean_interval, wilson
 from inkdigits.models.gnn import GNN
 from inkdigits.training import Run
-from inkdigits.training.measure import to_input
+from inkdigits.training.inference import to_input
 
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the nodes or edges taken, or kept
 TOP = 0.2  # the share that counts as the explanation where a figure needs one

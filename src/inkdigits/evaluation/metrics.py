@@ -17,7 +17,7 @@ from inkdigits.evaluation.statistics import wilson
 from inkdigits.models.autoencoder import Autoencoder
 from inkdigits.models.registry import CLASSES
 from inkdigits.training import Run, load_run
-from inkdigits.training.measure import BATCH, Scores, predict_logits, score, to_input
+from inkdigits.training.inference import BATCH, Scores, predict_logits, score, to_input
 
 TIMING_BATCH, TIMING_REPEATS = 256, 5
 

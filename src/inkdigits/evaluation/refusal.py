@@ -15,9 +15,9 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from inkdigits.data import DigitSet
-from inkdigits.imaging.nondigits import NON_DIGITS, Sources, non_digits
 from inkdigits.models.ensemble import Ensemble
-from inkdigits.training.measure import logits_of
+from inkdigits.synthetic.unseen_outliers import UNSEEN_OUTLIERS, Sources, make_unseen_outliers
+from inkdigits.training.inference import logits_of
 
 PER_KIND = 1000  # pictures of each kind of non-digit
 ACCEPTED = 0.993  # share of the digits set aside that the threshold accepts
@@ -117,11 +117,11 @@ def refusal(
     sources
         Test digits to take apart, and fonts.
     """
-    strange = {kind: non_digits(kind, per_kind, sources) for kind in NON_DIGITS}
+    outliers = {kind: make_unseen_outliers(kind, per_kind, sources) for kind in UNSEEN_OUTLIERS}
     found = {}
     for name, score in scores.items():
         threshold, of_digits = threshold_of(score(aside.images)), score(test.images)
-        of_kinds = {kind: score(images) for kind, images in strange.items()}
+        of_kinds = {kind: score(images) for kind, images in outliers.items()}
         found[name] = Refusal(
             threshold,
             accepted=float((of_digits <= threshold).mean()),

@@ -15,9 +15,9 @@ from torch import nn
 
 from inkdigits.data import DigitSet
 from inkdigits.errors import DataError
-from inkdigits.imaging.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES, corrupt
-from inkdigits.imaging.sweeps import SWEEPS, sweep
-from inkdigits.training.measure import logits_of
+from inkdigits.synthetic.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES, corrupt
+from inkdigits.synthetic.sweeps import SWEEPS, sweep
+from inkdigits.training.inference import logits_of
 
 Read = Callable[[NDArray[np.uint8]], NDArray[np.int64]]  # images (N, 28, 28) to digits (N,)
 Notify = Callable[[str], None]
@@ -46,7 +46,7 @@ class Robustness:
     corrupted
         By corruption, its accuracy at severities 1 to 5, (5,).
     swept
-        By distortion, its accuracy at each of the amounts of :data:`inkdigits.imaging.sweeps.SWEEPS`.
+        By distortion, its accuracy at each of the amounts of :data:`inkdigits.synthetic.sweeps.SWEEPS`.
     """
 
     clean: float

@@ -10,7 +10,7 @@ from inkdigits.data import DigitSet
 from inkdigits.evaluation.calibration import fit_temperature
 from inkdigits.evaluation.refusal import negative_max_logit, threshold_of
 from inkdigits.training import Run
-from inkdigits.training.measure import logits_of
+from inkdigits.training.inference import logits_of
 
 REFUSAL = "max-logit"  # the score that told non-digits from digits set aside best; see evaluation/refusal.py
 AMBIGUOUS_BELOW = 0.5  # probability of the likeliest digit: below it, some other answer is likelier than this one

@@ -11,8 +11,8 @@ from inkdigits.evaluation.statistics import wilson
 from inkdigits.exporting.deployed import calibrate
 from inkdigits.files import read_json, write_bytes, write_json, write_text
 from inkdigits.models import model_spec
-from inkdigits.training import Run, set_aside
-from inkdigits.training.measure import logits_of
+from inkdigits.training import Run, validation_digits
+from inkdigits.training.inference import logits_of
 
 CONFIG, CARD = "config.json", "README.md"
 
@@ -41,7 +41,7 @@ def write_folder(run: Run, data: Dataset, out: Path, robustness: Path | None = N
         "image_size": 28,
         "num_channels": 1,
         "input": "float32 (B, 1, 28, 28) in [0, 1], ink bright on black; normalised inside the network",
-        **calibrate(run, set_aside(run, data)).to_dict(),
+        **calibrate(run, validation_digits(run, data)).to_dict(),
     }
     card = model_card(run, data, float(config["temperature"]), robustness)
     write_bytes(out / "model.safetensors", (run.folder / "model.safetensors").read_bytes())
@@ -87,7 +87,7 @@ def model_card(run: Run, data: Dataset, temperature: float, robustness: Path | N
             "",
             f"After {model_spec(run.name).paper}; {count_parameters(run.model):,} parameters, "
             f"{count_macs(run.model, data.test):,} multiply-accumulates a digit. Trained by inkdigits on "
-            f"{facts['train']:,} digits of {data.name}; {facts['validation']:,} others were set aside for the "
+            f"{facts['train']:,} digits of {data.name}; {facts['validation']:,} others were held out for the "
             f"temperature, {temperature:.3f}, and the threshold of refusal. The figures are the last epoch's.",
             "",
             f"| on the {len(labels):,} test digits of {data.name} | |",
@@ -130,4 +130,6 @@ def _robust_rows(run: Run, path: Path, n_test: int) -> list[tuple[str, str]]:
     if "published_mean" in own[0]:
         few = "" if found["n_test"] == n_test else f", the first {found['n_test']:,} digits"
         rows.append((f"mean over the 15 corruptions of MNIST-C{few}", f"{100 * own[0]['published_mean']:.2f} %"))
-    return rows + [(f"accuracy on {name}", f"{100 * value:.2f} %") for name, value in own[0].get("foreign", {}).items()]
+    return rows + [
+        (f"accuracy on {name}", f"{100 * value:.2f} %") for name, value in own[0].get("cross_dataset", {}).items()
+    ]

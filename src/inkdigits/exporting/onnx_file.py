@@ -23,7 +23,7 @@ from inkdigits.errors import ModelError, RunError
 from inkdigits.exporting.deployed import Deployed, calibrate
 from inkdigits.files import atomic_path
 from inkdigits.reader.recognizer import FORM, METADATA, OUTPUTS, Recognizer
-from inkdigits.training import Run, split_of
+from inkdigits.training import Run, train_validation_split
 
 OPSET = 20
 TOLERANCE = 1e-4  # of the logits between PyTorch and ONNX Runtime
@@ -70,7 +70,7 @@ def export(run: Run, data: Dataset, out: Path, int8: bool = True) -> Exported:
     Parameters
     ----------
     run
-        A finished run with digits set aside, on which temperature and threshold are fitted.
+        A finished run with validation digits, on which temperature and threshold are fitted.
     data
         What it learned from; its test digits prove that both runtimes agree.
     out
@@ -85,8 +85,8 @@ def export(run: Run, data: Dataset, out: Path, int8: bool = True) -> Exported:
     ModelError
         When the file does not answer as the network does; nothing is written then.
     """
-    learned, aside = split_of(run, data)
-    settings = calibrate(run, aside)
+    learned, validation_set = train_validation_split(run, data)
+    settings = calibrate(run, validation_set)
     model = Deployed(run.model.cpu().eval(), settings.temperature)
     card: dict[str, Any] = {
         "form": FORM,

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.ink import ink_map, inked, stroke_width, strongest_ink
+from inkdigits.imaging.binarize import binarize, normalize_background, stroke_width, strongest_ink
 from inkdigits.imaging.pixels import shrunk, to_bytes, to_grey
 
 SIZE = 28  # side of the finished image, pixels
@@ -84,8 +84,8 @@ def normalize(image: NDArray[Any]) -> Crop:
 def _from_paper(pixels: NDArray[np.uint8]) -> Crop:
     scale = min(1.0, MOST / max(pixels.shape[:2]))
     pixels = shrunk(pixels, MOST)
-    ink = ink_map(pixels)
-    mask, _ = inked(ink)
+    ink = normalize_background(pixels)
+    mask, _ = binarize(ink)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     areas = stats[1:, cv2.CC_STAT_AREA]
     if not len(areas) or int(areas.max()) < DUST:

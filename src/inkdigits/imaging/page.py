@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.ink import Ink, Mask, ink_map, inked
+from inkdigits.imaging.binarize import Ink, Mask, binarize, normalize_background
 from inkdigits.imaging.pixels import shrunk, to_bytes
 from inkdigits.imaging.rulings import Box, tilt
 from inkdigits.imaging.sheet import without_desk
@@ -73,7 +73,7 @@ def prepare(picture: NDArray[Any], quarter_turns: int = 0, size: tuple[int, int]
             turns
         ]
         there = np.array([*quarter, [0, 0, 1]], float) @ there
-    ink = ink_map(without_desk(pixels))
+    ink = normalize_background(without_desk(pixels))
     angle = tilt(ink)
     if abs(angle) >= SLIGHT:
         tall, wide = ink.shape
@@ -83,4 +83,4 @@ def prepare(picture: NDArray[Any], quarter_turns: int = 0, size: tuple[int, int]
         turn[:, 2] += [(new[0] - wide) / 2, (new[1] - tall) / 2]
         ink = np.asarray(cv2.warpAffine(ink, turn, new, flags=cv2.INTER_LINEAR), np.float32)
         there = np.array([*turn, [0, 0, 1]]) @ there
-    return Page(ink, *inked(ink), np.linalg.inv(there)[:2], full)
+    return Page(ink, *binarize(ink), np.linalg.inv(there)[:2], full)

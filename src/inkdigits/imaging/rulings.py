@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.ink import FAINTEST, Ink, Mask, stroke_width
+from inkdigits.imaging.binarize import FAINTEST, Ink, Mask, stroke_width
 
 SEARCH = 1000  # longer side of the page on which straight lines are searched, pixels
 PLAIN_INK = 0.2  # of the paper's shade, from which on ink counts in full where they are searched

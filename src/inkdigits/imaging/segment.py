@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.ink import Ink, Mask, stroke_width, strongest_ink
+from inkdigits.imaging.binarize import Ink, Mask, stroke_width, strongest_ink
 from inkdigits.imaging.normalize import SIZE, framed
 from inkdigits.imaging.rulings import Box
 

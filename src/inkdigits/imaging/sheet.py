@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.ink import Mask
+from inkdigits.imaging.binarize import Mask
 from inkdigits.imaging.pixels import shrunk, to_grey
 
 COARSE = 240  # longer side of the picture on which the sheet is looked for, pixels

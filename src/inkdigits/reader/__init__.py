@@ -2,7 +2,7 @@
 
 from inkdigits.reader.batch import BatchReader
 from inkdigits.reader.reader import Reader, Settings
-from inkdigits.reader.reading import Digit, Line, Reading
 from inkdigits.reader.recognizer import Prediction, Recognizer
+from inkdigits.reader.results import Digit, Line, Reading
 
 __all__ = ["BatchReader", "Digit", "Line", "Prediction", "Reader", "Reading", "Recognizer", "Settings"]

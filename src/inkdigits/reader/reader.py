@@ -25,10 +25,10 @@ from inkdigits.imaging.rulings import (
     without,
 )
 from inkdigits.imaging.segment import Piece, TextLine, around, candidates, components, find_lines, picture
+from inkdigits.reader.checksums import Decoded, on_roster, rule, satisfying
 from inkdigits.reader.decode import CUT, path
-from inkdigits.reader.numbers import Decoded, on_roster, rule, satisfying
-from inkdigits.reader.reading import Digit, Line, Reading
 from inkdigits.reader.recognizer import AMBIGUOUS, BLANK, NOT_A_DIGIT, Prediction, Recognizer
+from inkdigits.reader.results import Digit, Line, Reading
 
 LAYOUTS = ("auto", "line", "boxes")
 FREE = 0.5  # share of the written boxes whose ink may cross their frame, at most; on squared paper most does

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from inkdigits.imaging.pixels import to_bytes
-from inkdigits.reader.reading import Digit, Reading
+from inkdigits.reader.results import Digit, Reading
 
 DOUBTFUL = 0.99  # confidence below which a digit is shown
 MARGIN = 0.35  # of a digit's size, that is shown around it

@@ -1,5 +1,1 @@
-"""The grid of networks and seeds, its figures and its report."""
-
-from inkdigits.report.compare import Comparison, compare, gather
-
-__all__ = ["Comparison", "compare", "gather"]
+"""Reports: figures and HTML of measured numbers. Nothing is trained or measured here."""

@@ -3,10 +3,8 @@
 import io
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from types import MappingProxyType
 
-import matplotlib
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -18,11 +16,11 @@ from inkdigits.data import Dataset, DigitSet
 from inkdigits.errors import UsageError
 from inkdigits.evaluation.metrics import confusion_matrix
 from inkdigits.evaluation.statistics import ALPHA
+from inkdigits.experiments.comparison import Comparison
 from inkdigits.models.autoencoder import Autoencoder
-from inkdigits.report.compare import Comparison
 from inkdigits.training import Run
 from inkdigits.training.checkpoint import EpochRow
-from inkdigits.training.measure import to_input
+from inkdigits.training.inference import to_input
 
 # Okabe and Ito's colours, told apart by colour-blind readers too
 COLOURS = (
@@ -44,15 +42,6 @@ LABEL = {"ce": "cross-entropy, nats", "mse": "MSE", "acc": "accuracy, %"}
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure of that many inches."""
     return Figure(figsize=(width, height), layout="constrained", dpi=110)
-
-
-def fonts() -> list[Path]:
-    """Return the font files that come with matplotlib, of eight upright and slanted faces."""
-    names = [
-        *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSerif", "DejaVuSerif-Italic"),
-        *("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic"),
-    ]
-    return [Path(matplotlib.get_data_path()) / "fonts" / "ttf" / f"{name}.ttf" for name in names]
 
 
 def png(figure: Figure) -> bytes:

@@ -17,7 +17,7 @@ from inkdigits.evaluation.connectivity import Connectivity, Cut, connectivity
 from inkdigits.evaluation.explain import UNSIGNED
 from inkdigits.evaluation.faithfulness import SHARES, Faithfulness
 from inkdigits.evaluation.topology import CLASSIC_HOLES, Form, Topology, crossing_numbers, skeletons
-from inkdigits.report.compare import Comparison
+from inkdigits.experiments.comparison import Comparison
 from inkdigits.report.figures import COLOURS, new_figure, panels, show_digit
 
 NODE, EDGE, CUT, REACHED = "#0072B2", "#56B4E9", "#D55E00", "#E69F00"

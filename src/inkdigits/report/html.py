@@ -7,10 +7,10 @@ from pathlib import Path
 import jinja2
 
 from inkdigits.errors import UsageError, unknown
+from inkdigits.experiments.comparison import FIGURES as FOLDER
+from inkdigits.experiments.comparison import REPORT, Comparison, Entry
 from inkdigits.files import read_json, write_bytes, write_text
 from inkdigits.models import model_spec
-from inkdigits.report.compare import FIGURES as FOLDER
-from inkdigits.report.compare import REPORT, Comparison, Entry
 from inkdigits.report.figures import FIGURES, png
 from inkdigits.report.graph_figures import GRAPH_FIGURES
 
@@ -24,7 +24,7 @@ ROBUST_CAPTIONS = {
     "risk_coverage": "Error on the digits that are read, when the least sure are left to people.",
     "refusal": "AUROC of telling each kind of non-digit from the test digits, by score of refusal.",
     "corruptions": "One digit under every corruption, at severities 1 to 5.",
-    "non_digits": "The non-digits that refusal is measured on.",
+    "unseen_outliers": "The non-digits that refusal is measured on.",
 }
 
 

@@ -19,9 +19,9 @@ from starlette.staticfiles import StaticFiles
 from inkdigits.errors import DataError, UsageError
 from inkdigits.server import inference, schemas, v2
 from inkdigits.server.document import BINARY, body, document, page, refusals
-from inkdigits.server.gate import Gate
 from inkdigits.server.metrics import MEDIA_TYPE
-from inkdigits.server.problems import ProblemError, answered
+from inkdigits.server.middleware import ServiceMiddleware
+from inkdigits.server.problems import ProblemError, problem_response
 from inkdigits.server.service import Service
 from inkdigits.server.settings import MAX_CROP_BODY, MAX_PAGE_BODY, MAX_TENSOR_BODY, ServerSettings
 from inkdigits.server.uploads import fault, from_base64, image_in, is_json, parsed
@@ -66,7 +66,7 @@ def create_app(service: Service | ServerSettings | None = None) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.service = service
-    app.add_middleware(Gate, service=service)
+    app.add_middleware(ServiceMiddleware, service=service)
     for kind in (ProblemError, HTTPException, RequestValidationError, DataError, UsageError, sqlite3.Error):
         app.add_exception_handler(kind, _answer)
     _add_reading(app, service)
@@ -95,7 +95,7 @@ async def _answer(request: Request, error: Exception) -> Response:
         problem = ProblemError(422, str(error))
     else:
         problem = ProblemError(503, "the correction could not be kept; try again later", retry_after=10)
-    return answered(problem, request.url.path)
+    return problem_response(problem, request.url.path)
 
 
 def _add_reading(app: FastAPI, service: Service) -> None:

@@ -1,4 +1,4 @@
-"""The work itself, without HTTP: an image's bytes in, what is to be answered out."""
+"""Inference without HTTP: the bytes of an image in, the response out."""
 
 import base64
 import io

@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
-from inkdigits.server.work import Lane
+from inkdigits.server.worker_pool import WorkerPool
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)  # seconds
 METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}
@@ -12,19 +12,19 @@ MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Metrics:
     """The counts of one service."""
 
-    def __init__(self, lanes: list[Lane], model: str, version: str) -> None:
+    def __init__(self, pools: list[WorkerPool], model: str, version: str) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._requests = Counter(
-            "inkdigits_requests", "Requests answered.", ["route", "method", "status"], registry=self.registry
+            "inkdigits_requests", "Requests problem_response.", ["route", "method", "status"], registry=self.registry
         )
         self._seconds = Histogram(
             "inkdigits_request_seconds", "Time to the whole answer.", ["route"], buckets=BUCKETS, registry=self.registry
         )
         self._digits = Counter("inkdigits_digits", "Digits answered, by outcome.", ["outcome"], registry=self.registry)
-        waiting = Gauge("inkdigits_open_jobs", "Jobs that wait or run.", ["lane"], registry=self.registry)
-        for lane in lanes:
-            waiting.labels(lane.name).set_function(lane.count)
+        waiting = Gauge("inkdigits_open_jobs", "Jobs that wait or run.", ["pool"], registry=self.registry)
+        for pool in pools:
+            waiting.labels(pool.name).set_function(pool.count)
         info = Gauge("inkdigits_model", "The model that reads.", ["name", "version"], registry=self.registry)
         info.labels(model, version).set(1)
 

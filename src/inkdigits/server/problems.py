@@ -35,7 +35,7 @@ class ProblemError(Exception):
             self.headers["retry-after"] = str(max(1, math.ceil(retry_after)))
 
 
-def answered(problem: ProblemError, path: str = "") -> Response:
+def problem_response(problem: ProblemError, path: str = "") -> Response:
     """Return the response to a request at ``path``; under /v2 with the field ``error`` that its clients look for."""
     body: dict[str, Any] = {
         "type": "about:blank",

@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from inkdigits.errors import InkdigitsError
 from inkdigits.progress import say
 from inkdigits.server.app import create_app
-from inkdigits.server.problems import ProblemError, answered
+from inkdigits.server.problems import ProblemError, problem_response
 from inkdigits.server.service import Service
 from inkdigits.server.settings import IDLE_SECONDS, MAX_CONNECTIONS, ServerSettings, check_host
 
@@ -140,7 +140,7 @@ class _Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
-        """Count what was answered."""
+        """Count an answered request."""
         self._answered += 1
         super().on_response_complete()
 
@@ -178,7 +178,7 @@ class _Protocol(HttpToolsProtocol):
         self._watch = self.loop.call_later(IDLE_SECONDS, self._look)
 
     def _refuse(self, problem: ProblemError) -> None:
-        response = answered(problem)
+        response = problem_response(problem)
         lines = [name + b": " + value for name, value in response.raw_headers]
         head = STATUS_LINE[problem.status] + b"\r\n".join([b"connection: close", *lines])
         self.transport.write(head + b"\r\n\r\n" + bytes(response.body))

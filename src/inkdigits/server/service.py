@@ -12,8 +12,8 @@ from inkdigits.server import v2
 from inkdigits.server.feedback import Feedback
 from inkdigits.server.metrics import Metrics
 from inkdigits.server.settings import ServerSettings
-from inkdigits.server.uploads import Intake
-from inkdigits.server.work import Lane
+from inkdigits.server.uploads import BodyReader
+from inkdigits.server.worker_pool import WorkerPool
 
 T = TypeVar("T")
 
@@ -38,27 +38,27 @@ class Service:
         self.version = v2.version_of(self.reader)
         self.feedback = None if settings.feedback is None else Feedback(settings.feedback)
         few = max(1, settings.queue // 8)  # each of these holds more, and takes longer
-        self.crops = Lane("crops", settings.workers, settings.queue)
-        self.batches = Lane("batches", settings.workers, few)
-        self.pages = Lane("pages", max(1, settings.workers // 2), few)
+        self.crops = WorkerPool("crops", settings.workers, settings.queue)
+        self.batches = WorkerPool("batches", settings.workers, few)
+        self.pages = WorkerPool("pages", max(1, settings.workers // 2), few)
         self.metrics = Metrics([self.crops, self.batches, self.pages], self.reader.name, self.version)
-        self.intake = Intake()
+        self.bodies = BodyReader()
         self.draining = False
 
-    async def work(self, request: Request, most: int, lane: Lane, job: Callable[[bytes], T]) -> T:
-        """Return what ``job`` makes of a request's body, of at most so many bytes, in a thread of ``lane``.
+    async def work(self, request: Request, most: int, pool: WorkerPool, job: Callable[[bytes], T]) -> T:
+        """Return what ``job`` makes of a request's body, of at most so many bytes, in a thread of ``pool``.
 
         Raises
         ------
         ProblemError
             Where the body, the queue or the time are not as they must be; and what ``job`` raises.
         """
-        lane.check()
-        body = await self.intake.receive(request, most, self.settings.timeout)
+        pool.check()
+        body = await self.bodies.receive(request, most, self.settings.timeout)
         try:
-            return await lane.run(lambda: job(body), self.settings.timeout)
+            return await pool.run(lambda: job(body), self.settings.timeout)
         finally:
-            self.intake.release(body)
+            self.bodies.release(body)
 
     @property
     def until(self) -> float:
@@ -67,7 +67,7 @@ class Service:
 
     def close(self) -> None:
         """Stop the threads, and close the file of corrections."""
-        for lane in (self.crops, self.batches, self.pages):
-            lane.shut()
+        for pool in (self.crops, self.batches, self.pages):
+            pool.shut()
         if self.feedback is not None:
             self.feedback.close()

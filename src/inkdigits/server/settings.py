@@ -40,7 +40,7 @@ class ServerSettings:
     workers
         Threads that read digits.
     queue
-        Requests that may wait for one of them; those that come when it is full are answered 429.
+        Requests that may wait for one of them; those that come when it is full are problem_response 429.
     timeout
         Seconds that a body may take to arrive, and an answer to be found.
     grace

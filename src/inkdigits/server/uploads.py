@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Intake:
+class BodyReader:
     """Takes bodies in, and knows how many bytes of them are held at the moment."""
 
     def __init__(self) -> None:

@@ -1,7 +1,16 @@
 """Training: recipe, loop, checkpoint."""
 
 from inkdigits.training.checkpoint import Run, load_run
-from inkdigits.training.loop import Progress, set_aside, split_of, train
+from inkdigits.training.loop import Progress, train, train_validation_split, validation_digits
 from inkdigits.training.recipe import Recipe, recipe_for
 
-__all__ = ["Progress", "Recipe", "Run", "load_run", "recipe_for", "set_aside", "split_of", "train"]
+__all__ = [
+    "Progress",
+    "Recipe",
+    "Run",
+    "load_run",
+    "recipe_for",
+    "train",
+    "train_validation_split",
+    "validation_digits",
+]

@@ -269,9 +269,9 @@ def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
     tensors = _load_tensors(path)
     model = create_model(name, **options)
     wanted = model.state_dict()
-    missing, strange = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
-    if missing or strange:
-        problem = f"lacks {missing[0]}" if missing else f"holds {strange[0]}, which {name} has not"
+    missing, unexpected = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
+    if missing or unexpected:
+        problem = f"lacks {missing[0]}" if missing else f"holds {unexpected[0]}, which {name} has not"
         raise ModelError(f"{path} does not fit {name}: it {problem}; it belongs to another model or version")
     for key, tensor in tensors.items():
         if tensor.shape != wanted[key].shape:

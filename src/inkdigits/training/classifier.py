@@ -13,8 +13,8 @@ from inkdigits.data import Dataset, DigitSet
 from inkdigits.errors import DataError, UsageError
 from inkdigits.imaging.normalize import SIZE
 from inkdigits.models.registry import CLASSES
+from inkdigits.training.inference import predict_logits
 from inkdigits.training.loop import train
-from inkdigits.training.measure import predict_logits
 
 
 class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]

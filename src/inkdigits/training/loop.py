@@ -20,12 +20,12 @@ from inkdigits.errors import RunError, UsageError
 from inkdigits.models import create_model, model_spec
 from inkdigits.models.registry import Criterion, resolve_options
 from inkdigits.training import checkpoint
-from inkdigits.training.adversary import attacked
+from inkdigits.training.adversarial import pgd_attack
 from inkdigits.training.checkpoint import EpochRow, Run, State
 from inkdigits.training.device import channels_last, hardware, keep_freed_memory, lowered, select_device, versions
-from inkdigits.training.lessons import Lessons, lessons
-from inkdigits.training.measure import Scores, predict_logits, score, softmax_mse
+from inkdigits.training.inference import Scores, predict_logits, score, softmax_mse
 from inkdigits.training.recipe import Recipe, recipe_for
+from inkdigits.training.training_data import TrainingData, make_training_data
 
 VALIDATION = 5_000  # digits of the training set that choices are made on; a tenth of smaller sets
 CURVE_DIGITS = 5_000  # training digits that the curve of every epoch is measured on
@@ -93,7 +93,7 @@ def make_criterion(recipe: Recipe) -> Criterion:
         return softmax_mse
 
     def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-        if recipe.non_digits:
+        if recipe.outliers:
             logits = F.pad(logits, (0, 1))  # (B, 11)
         return F.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
 
@@ -125,7 +125,7 @@ def epoch_seed(seed: int, epoch: int) -> int:
 class Trainer:
     """One run in progress: the model, its average and optimizer, and the digits on the device."""
 
-    def __init__(self, settings: Mapping[str, Any], recipe: Recipe, learn: Lessons, device: torch.device) -> None:
+    def __init__(self, settings: Mapping[str, Any], recipe: Recipe, data: TrainingData, device: torch.device) -> None:
         self.recipe, self.device, self.seed = recipe, device, int(settings["seed"])
         self.spec = model_spec(settings["model"])
         torch.manual_seed(epoch_seed(self.seed, 0))
@@ -135,15 +135,15 @@ class Trainer:
         self.optimizer = make_optimizer(recipe, self.model)
         self.criterion = make_criterion(recipe)
         self.distort = augmentation(recipe.augment)
-        self.lessons = learn
-        self.steps = len(learn.labels) // recipe.batch_size  # per epoch
+        self.data = data
+        self.steps = len(data.labels) // recipe.batch_size  # per epoch
 
     def train_epoch(self, epoch: int, progress: Progress) -> None:
         """Take every step of one epoch, numbered from 1."""
         seed = epoch_seed(self.seed, epoch)
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(self.lessons.labels), generator=generator).to(self.device)  # (N,)
+        order = torch.randperm(len(self.data.labels), generator=generator).to(self.device)  # (N,)
         loss_sum = torch.zeros((), device=self.device)
         correct = torch.zeros((), dtype=torch.int64, device=self.device)
         self.model.train()
@@ -152,11 +152,11 @@ class Trainer:
             rate = learning_rate(self.recipe, done)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
-            images, targets = self.lessons.batch(batch, epoch, generator)
+            images, targets = self.data.batch(batch, epoch, generator)
             images = self.distort(images, generator)  # (B, 1, 28, 28)
-            if self.recipe.adversary:
+            if self.recipe.epsilon:
                 with lowered(self.recipe.precision, self.device):
-                    images = attacked(self.model, images, targets, self.criterion, self.recipe, done, generator)
+                    images = pgd_attack(self.model, images, targets, self.criterion, self.recipe, done, generator)
             with lowered(self.recipe.precision, self.device):
                 loss, logits = self.spec.objective(self.model, images, targets, self.criterion)
             self.optimizer.zero_grad()
@@ -165,7 +165,7 @@ class Trainer:
             if self.recipe.ema:
                 self.average.update_parameters(self.model)
             loss_sum += loss.detach()
-            correct += (logits[: len(batch)].argmax(1) == self.lessons.labels[batch]).sum()
+            correct += (logits[: len(batch)].argmax(1) == self.data.labels[batch]).sum()
             if step % REPORT_EVERY == REPORT_EVERY - 1 or step == self.steps - 1:
                 seen = (step + 1) * self.recipe.batch_size
                 progress.step(epoch, seen, loss_sum.item() / (step + 1), correct.item() / seen)
@@ -209,11 +209,11 @@ def measure(model: nn.Module, digits: DigitSet, device: torch.device) -> Scores:
 
 
 def default_validation(n: int) -> int:
-    """Return how many of ``n`` training digits are set aside when nothing is said."""
+    """Return how many of ``n`` training digits are held out when nothing is said."""
     return min(VALIDATION, n // 10)
 
 
-def split_of(run: Run, data: Dataset) -> tuple[DigitSet, DigitSet]:
+def train_validation_split(run: Run, data: Dataset) -> tuple[DigitSet, DigitSet]:
     """Return the training digits that a run learned from, and those that it did not and no result is reported on.
 
     Raises
@@ -229,9 +229,9 @@ def split_of(run: Run, data: Dataset) -> tuple[DigitSet, DigitSet]:
     return data.train.split(facts["validation"], run.settings["seed"])
 
 
-def set_aside(run: Run, data: Dataset) -> DigitSet:
-    """Return the second part of :func:`split_of`."""
-    return split_of(run, data)[1]
+def validation_digits(run: Run, data: Dataset) -> DigitSet:
+    """Return the second part of :func:`train_validation_split`."""
+    return train_validation_split(run, data)[1]
 
 
 def train(
@@ -267,7 +267,7 @@ def train(
     seed
         Of weights, order, distortion, dropout and the validation split; the same one gives the same weights.
     validation
-        Training digits set aside (stratified) to make choices on, 0 for none; None for 5,000, or a tenth of a smaller
+        Training validation digits (stratified) to make choices on, 0 for none; None for 5,000, or a tenth of a smaller
         training set.
     out
         Folder of the run; None keeps it in memory only.
@@ -294,13 +294,15 @@ def train(
     recipe, preset_options = recipe_for(model, preset, overrides)
     dataset = load(data) if isinstance(data, str) else data
     target = select_device(device)
-    aside = default_validation(len(dataset.train)) if validation is None else validation
-    learn, held_out = dataset.train.split(aside, seed) if aside else (dataset.train, dataset.train[:0])
+    validation_set = default_validation(len(dataset.train)) if validation is None else validation
+    learn, held_out = (
+        dataset.train.split(validation_set, seed) if validation_set else (dataset.train, dataset.train[:0])
+    )
     if recipe.batch_size > len(learn):
         raise UsageError(f"batch-size {recipe.batch_size} is larger than the {len(learn)} digits to train on")
     if (teacher is not None) != (recipe.distill > 0):
         raise UsageError("a teacher and distill above 0 go together: --teacher RUN --distill 0.5")
-    taught_by = checkpoint.load_run(teacher, target) if isinstance(teacher, str | Path) else teacher
+    teacher_run = checkpoint.load_run(teacher, target) if isinstance(teacher, str | Path) else teacher
     settings: dict[str, Any] = {
         "model": model,
         "options": resolve_options(model, preset_options | dict(options or {})),
@@ -313,8 +315,8 @@ def train(
             "validation": len(held_out),
         },
     }
-    if taught_by:
-        settings["teacher"] = {"model": taught_by.name, "weights_sha256": taught_by.weights_sha256}
+    if teacher_run:
+        settings["teacher"] = {"model": teacher_run.name, "weights_sha256": teacher_run.weights_sha256}
     folder = None if out is None else Path(out)
     state = None
     if folder:
@@ -334,7 +336,7 @@ def train(
             settings,
             recipe,
             dataset,
-            taught_by,
+            teacher_run,
             learn,
             held_out,
             target,
@@ -354,7 +356,7 @@ def _notes_on(teacher: Run | None, settings: Mapping[str, Any]) -> list[str]:
         return [f"The teacher learned from {known['name']}; what of it is in {own['name']} is not known."]
     same = (known["validation"], teacher.settings["seed"]) == (own["validation"], settings["seed"])
     if own["validation"] and not same:
-        return ["The teacher learned from digits set aside here; what is fitted on them may be a little too sure."]
+        return ["The teacher learned from validation digits here; what is fitted on them may be a little too sure."]
     return []
 
 
@@ -371,8 +373,8 @@ def _train(
     progress: Progress,
     measure_all: bool,
 ) -> Run:
-    taught = lessons(learn, recipe, int(settings["seed"]), device, teacher.model if teacher else None)
-    trainer = Trainer(settings, recipe, taught, device)
+    data = make_training_data(learn, recipe, int(settings["seed"]), device, teacher.model if teacher else None)
+    trainer = Trainer(settings, recipe, data, device)
     if folder:
         checkpoint.log(folder, "resume" if state else "start", **json.loads(json.dumps(settings)))
     history: list[EpochRow] = []

@@ -31,10 +31,10 @@ class Recipe:
     label_smoothing: float = 0.0  # of the cross-entropy
     augment: str = "none"
     distill: float = 0.0  # weight of a teacher's probabilities against the label, where there is a teacher
-    non_digits: float = 0.0  # pictures of what is no digit beside each batch, as a share of it
-    hands: float = 0.0  # share of the ones and sevens given a flag or a bar; half of it is drawn with one pen
-    adversary: float = 0.0  # how far, in the L-infinity norm, each pixel is moved against the network before it learns
-    adversary_steps: int = 10  # in which it is moved
+    outliers: float = 0.0  # pictures of what is no digit beside each batch, as a share of it
+    writing_styles: float = 0.0  # share of the ones and sevens given a flag or a bar; half of it is drawn with one pen
+    epsilon: float = 0.0  # how far, in the L-infinity norm, each pixel is moved against the network before it learns
+    attack_steps: int = 10  # in which it is moved
     precision: str = "float32"  # of products and convolutions on the CPU; weights and their steps are always float32
     ema: float = 0.0  # decay per step of the averaged weights that are evaluated and kept; 0 keeps the last weights
 
@@ -59,16 +59,16 @@ class Recipe:
             ("warmup", 0.0, 1.0, "from 0 to 1"),
             ("label_smoothing", 0.0, 0.9999, "from 0 to below 1"),
             ("distill", 0.0, 1.0, "from 0 to 1"),
-            ("non_digits", 0.0, 1.0, "from 0 to 1"),
-            ("hands", 0.0, 1.0, "from 0 to 1"),
-            ("adversary", 0.0, 1.0, "from 0 to 1"),
-            ("adversary_steps", 1, 1000, "from 1 to 1000"),
+            ("outliers", 0.0, 1.0, "from 0 to 1"),
+            ("writing_styles", 0.0, 1.0, "from 0 to 1"),
+            ("epsilon", 0.0, 1.0, "from 0 to 1"),
+            ("attack_steps", 1, 1000, "from 1 to 1000"),
             ("ema", 0.0, 0.999999, "from 0 to below 1"),
         ):
             value = getattr(self, field)
             if not low <= value <= high:
                 raise UsageError(f"{field.replace('_', '-')} must be {allowed}, not {value}")
-        if self.loss == "mse" and (self.distill or self.non_digits):
+        if self.loss == "mse" and (self.distill or self.outliers):
             raise UsageError("a teacher and non-digits go with loss cross-entropy, not mse")
 
     def to_dict(self) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from PIL import Image
 
 from inkdigits.data import Dataset
 from inkdigits.data.pixel_graph import pixel_graph
-from inkdigits.imaging.made_pages import make_page
 from inkdigits.reader import Reader, Reading
+from inkdigits.synthetic.pages import make_page
 
 Open = Callable[..., Any]
 GIVE = """([kind, event, key, png]) => {

@@ -4,7 +4,7 @@ import * as reader from "./reader.js";
 import { openSheet, picture } from "./sheet.js";
 
 const WHY = { blank: "nothing there", not_a_digit: "not a digit", ambiguous: "ambiguous", too_small: "too small" };
-const SURE = 0.99, FAIRLY = 0.9; // as on the pages that inkdigits.reader.drawing draws
+const SURE = 0.99, FAIRLY = 0.9; // as on the pages that inkdigits.reader.annotate draws
 const $ = selector => document.querySelector(selector);
 const photo = $("#photo"), sheet = openSheet($("#ink"), readSheet);
 const known = new Map(); // what was read of the strokes that are a digit

@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 
 from inkdigits.errors import DataError, UsageError
-from inkdigits.imaging.corruptions import MNIST_C
-from inkdigits.reader.recognizer import Recognizer, bundled
-from inkdigits.report import Comparison
-from inkdigits.report.html import write_report
-from inkdigits.report.robust import (
+from inkdigits.experiments import Comparison
+from inkdigits.experiments.robustness import (
     ATTACKS,
     SUITES,
     RobustnessReport,
     measure_robustness,
     runs_of,
     summary,
-    write_robustness,
 )
-from inkdigits.training.voting import ensemble
+from inkdigits.reader.recognizer import Recognizer, bundled
+from inkdigits.report.html import write_report
+from inkdigits.report.robustness_figures import write_robustness
+from inkdigits.synthetic.corruptions import MNIST_C
+from inkdigits.training.ensembling import ensemble
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def test_every_run_has_every_figure(report: RobustnessReport) -> None:
         assert {name: len(values) for name, values in row["attacks"].items()} == {n: len(e) for n, e in ATTACKS.items()}
         assert row["attacks"]["linf"][0] == pytest.approx(row["clean"])
         assert row["attacks"]["linf"][-1] <= row["attacks"]["linf"][0]
-        assert set(row["foreign"]) == {"uci-digits"}
+        assert set(row["cross-dataset"]) == {"uci-digits"}
         assert "mce" not in row  # there is no cnn to relate it to
         assert row["worst"][1] == min(row["published"][name] for name in MNIST_C)
         assert row["calibration"]["nll"] > 0
@@ -54,7 +54,7 @@ def test_the_files_hold_what_was_measured(report: RobustnessReport, tmp_path: Pa
     paths = write_robustness(report, tmp_path)
     assert [path.name for path in paths] == [
         *("robustness.csv", "robustness.json", "heat_map.png", "sweeps.png", "attacks.png", "reliability.png"),
-        *("risk_coverage.png", "refusal.png", "corruptions.png", "non_digits.png"),
+        *("risk_coverage.png", "refusal.png", "corruptions.png", "unseen_outliers.png"),
     ]
     assert all(path.stat().st_size > 1000 for path in paths)
     with paths[0].open() as file:
@@ -68,7 +68,7 @@ def test_the_files_hold_what_was_measured(report: RobustnessReport, tmp_path: Pa
     write_robustness(replace(report, attacks={}, refusals={}), tmp_path)  # measured anew, by fewer suites
     left = {path.name for path in (tmp_path / "figures").iterdir()}
     assert "heat_map.png" in left
-    assert not left & {"attacks.png", "refusal.png", "non_digits.png"}
+    assert not left & {"attacks.png", "refusal.png", "unseen_outliers.png"}
 
 
 def test_a_mistake_is_said(folders: list[Path]) -> None:
@@ -84,7 +84,7 @@ def test_a_mistake_is_said(folders: list[Path]) -> None:
 
 def test_what_cannot_be_read_is_said_before_anything_is_measured(folders: list[Path], tmp_path: Path) -> None:
     said: list[str] = []
-    for wrong in ({"mnist_c": tmp_path}, {"foreign": ["uci-digit"]}):
+    for wrong in ({"mnist_c": tmp_path}, {"cross-dataset": ["uci-digit"]}):
         with pytest.raises((DataError, UsageError)):
             measure_robustness(folders, digits=10, notify=said.append, **wrong)
     assert not [line for line in said if "severities" in line or "amounts" in line]
@@ -94,7 +94,7 @@ def test_runs_of_one_name_are_told_apart(folders: list[Path], tmp_path: Path) ->
     for path in (tmp_path / "a" / "runs" / "mlp-s0", tmp_path / "b" / "runs" / "mlp-s0"):
         shutil.copytree(folders[0], path)
     same = [folder / "runs" / "mlp-s0" for folder in (tmp_path / "a", tmp_path / "b")]
-    report = measure_robustness([*same, "bundled"], suites=["foreign"], digits=10)
+    report = measure_robustness([*same, "bundled"], suites=["cross-dataset"], digits=10)
     assert list(report.results) == ["a/runs/mlp-s0", "b/runs/mlp-s0", "bundled"]
 
 
@@ -133,13 +133,13 @@ def test_an_exported_model_is_measured_beside_a_run(folders: list[Path], tmp_pat
     copy = tmp_path / "copy.onnx"
     copy.write_bytes(bundled().read_bytes())
     said: list[str] = []
-    suites = ["corruptions", "foreign", "calibration", "refusal"]
+    suites = ["corruptions", "cross-dataset", "calibration", "refusal"]
     report = measure_robustness([folders[0], "bundled", copy], suites=suites, digits=50, notify=said.append)
     found = summary(report)["runs"]
     assert list(found) == ["mlp-s0", "bundled", "copy.onnx"]
     assert found["bundled"] == found["copy.onnx"]
     assert found["bundled"]["clean"] > 0.95
-    assert found["bundled"]["foreign"]["uci-digits"] > 0.95
+    assert found["bundled"]["cross-dataset"]["uci-digits"] > 0.95
     assert found["bundled"]["calibration"]["temperature"] == Recognizer().card["temperature"]
     assert found["bundled"]["weights_sha256"] == Recognizer().card["run_sha256"]
     assert ["refusal" in row for row in found.values()] == [True, False, False]

@@ -5,7 +5,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from inkdigits.errors import DataError
 from inkdigits.imaging.pixels import to_bytes
-from inkdigits.reader.reading import Digit, Reading
+from inkdigits.reader.results import Digit, Reading
 
 SURE, FAIRLY = 0.99, 0.9
 GREEN, AMBER, RED = (0, 125, 60), (200, 120, 0), (205, 20, 40)

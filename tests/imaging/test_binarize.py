@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inkdigits.imaging.ink import ink_map, inked, light_on_dark
+from inkdigits.imaging.binarize import binarize, light_on_dark, normalize_background
 
 
 def page(paper: int = 220, pen: int = 40) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -26,7 +26,7 @@ def agreement(mask: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
 def test_ink_is_found_on_light_and_on_dark_paper(paper: int, pen: int) -> None:
     image, truth = page(paper, pen)
     assert light_on_dark(image) == (pen > paper)
-    assert agreement(inked(ink_map(image))[0], truth) > 0.8
+    assert agreement(binarize(normalize_background(image))[0], truth) > 0.8
 
 
 def test_a_shadow_and_grain_are_no_ink() -> None:
@@ -34,7 +34,7 @@ def test_a_shadow_and_grain_are_no_ink() -> None:
     light = 1 - 0.6 / (1 + np.exp(-(np.arange(600) - 300) / 20))
     noise = np.random.default_rng(0).normal(0, 4, image.shape)
     seen = (image * light + noise).clip(0, 255).astype(np.uint8)
-    assert agreement(inked(ink_map(seen))[0], truth) > 0.75
+    assert agreement(binarize(normalize_background(seen))[0], truth) > 0.75
 
 
 def test_small_writing_below_a_broad_shadow_is_dark_on_light() -> None:
@@ -50,18 +50,18 @@ def test_small_writing_below_a_broad_shadow_is_dark_on_light() -> None:
 def test_pink_on_white_is_ink_though_grey_hardly_shows_it() -> None:
     image, truth = page(255, 0)
     pink = np.stack([np.full_like(image, 255), 165 + image // 3, 165 + image // 3], 2)
-    assert agreement(inked(ink_map(pink))[0], truth) > 0.8
+    assert agreement(binarize(normalize_background(pink))[0], truth) > 0.8
 
 
 @pytest.mark.parametrize("shade", [0, 128, 255])
 def test_blank_paper_has_no_ink(shade: int) -> None:
-    assert not inked(ink_map(np.full((300, 200), shade, np.uint8)))[0].any()
+    assert not binarize(normalize_background(np.full((300, 200), shade, np.uint8)))[0].any()
 
 
 def test_a_pages_faint_line_counts_only_where_nothing_stronger_is_near() -> None:
     image, _ = page()
     image[380, :] = 190
     image[110, :] = np.minimum(image[110], 190)
-    mask, faint = inked(ink_map(image))
+    mask, faint = binarize(normalize_background(image))
     assert faint[110].mean() > 250
     assert mask[110, :300].mean() < 160

@@ -142,7 +142,7 @@ class Reading:
         DataError
             When the reading has no picture.
         """
-        from inkdigits.reader.drawing import annotated
+        from inkdigits.reader.annotate import annotated
 
         return annotated(self)
 

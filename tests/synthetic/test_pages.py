@@ -5,7 +5,7 @@ import pytest
 
 from inkdigits.data import Dataset
 from inkdigits.errors import UsageError
-from inkdigits.imaging.made_pages import KINDS, make_page
+from inkdigits.synthetic.pages import KINDS, make_page
 
 
 @pytest.mark.parametrize("kind", KINDS)

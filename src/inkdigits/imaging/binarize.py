@@ -47,7 +47,7 @@ def light_on_dark(grey: NDArray[np.uint8]) -> bool:
     return light > 1.5 * dark
 
 
-def ink_map(page: NDArray[np.uint8]) -> Ink:
+def normalize_background(page: NDArray[np.uint8]) -> Ink:
     """Return how much ink lies on every pixel of a page uint8 (H, W) or (H, W, 3), as a share of the paper.
 
     Coloured ink counts in the channel that shows it best, if grey shows it too: JPEG lets colour bleed, not light.
@@ -67,7 +67,7 @@ def ink_map(page: NDArray[np.uint8]) -> Ink:
     return np.asarray(ink * np.float32(1 / 255), np.float32)
 
 
-def grain(ink: Ink) -> Ink:
+def noise_level(ink: Ink) -> Ink:
     """Return the standard deviation of the paper's noise around every pixel, (H, W); there is more in the dark."""
     height, width = ink.shape
     rough = cv2.absdiff(ink, cv2.blur(ink, (3, 3)))
@@ -78,14 +78,14 @@ def grain(ink: Ink) -> Ink:
     return np.asarray(cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def inked(ink: Ink) -> tuple[Mask, Mask]:
+def binarize(ink: Ink) -> tuple[Mask, Mask]:
     """Return the pixels (H, W) of writing, and those with any ink: what is printed or ruled more faintly too.
 
     Ink is what exceeds the paper's noise; writing is a share of the strongest ink nearby, too. Gaps between writing are
     bridged where there is some ink, as a dry pen leaves it; between ruled lines that would fill narrow squares.
     """
     height, width = ink.shape
-    noise = grain(ink)
+    noise = noise_level(ink)
     smooth = cv2.GaussianBlur(ink, (5, 5), 1.0)  # which leaves a quarter of the noise
     noisy = noise > GRAINY
     ink = np.where(noisy, smooth, ink)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from inkdigits.errors import DataError, UsageError
-from inkdigits.reader.numbers import on_roster, read_roster, rule, satisfying
+from inkdigits.reader.checksums import on_roster, read_roster, rule, satisfying
 
 RIGHT = {
     "luhn": ["79927398713", "4539578763621486", "0", "18"],

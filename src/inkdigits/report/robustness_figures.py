@@ -1,17 +1,19 @@
 """Pictures of how accuracy falls. Like figures.py: figure out, nothing written."""
 
 from collections.abc import Callable
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from inkdigits.evaluation.calibration import TARGET
-from inkdigits.imaging.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES, corrupt
-from inkdigits.imaging.nondigits import NON_DIGITS, Sources, non_digits
-from inkdigits.imaging.sweeps import SWEEPS
-from inkdigits.report.figures import COLOURS, fonts, new_figure, panels, show_digit
-from inkdigits.report.robust import RobustnessReport
+from inkdigits.experiments.robustness import RobustnessReport, write_tables
+from inkdigits.files import write_bytes
+from inkdigits.report.figures import COLOURS, new_figure, panels, png, show_digit
+from inkdigits.synthetic.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES, corrupt
+from inkdigits.synthetic.sweeps import SWEEPS
+from inkdigits.synthetic.unseen_outliers import UNSEEN_OUTLIERS, Sources, make_unseen_outliers, matplotlib_fonts
 
 ACROSS = 7  # panels of the heat map beside one another
 RELIABLE = 10  # digits that a bin needs to be drawn
@@ -147,30 +149,32 @@ def refusal_map(report: RobustnessReport) -> Figure | None:
     if not report.refusals:
         return None
     rows = [(label, name, found) for label, scores in report.refusals.items() for name, found in scores.items()]
-    values = np.array([[found.auroc[kind] for kind in NON_DIGITS] for _, _, found in rows])
+    values = np.array([[found.auroc[kind] for kind in UNSEEN_OUTLIERS] for _, _, found in rows])
     figure = new_figure(8, 1 + 0.28 * len(rows))
     ax = figure.add_subplot()
     image = ax.imshow(values, cmap="RdYlGn", vmin=0.5, vmax=1, aspect="auto")
     for (row, column), value in np.ndenumerate(values):
         ax.text(column, row, f"{value:.3f}", ha="center", va="center", fontsize=6.5)
-    ax.set_xticks(range(len(NON_DIGITS)), [kind.replace("_", "\n") for kind in NON_DIGITS], fontsize=8)
+    ax.set_xticks(range(len(UNSEEN_OUTLIERS)), [kind.replace("_", "\n") for kind in UNSEEN_OUTLIERS], fontsize=8)
     ax.set_yticks(range(len(rows)), [f"{label}: {name}" for label, name, _ in rows], fontsize=8)
     ax.tick_params(length=0)
     figure.colorbar(image, ax=ax, label="AUROC")
     return figure
 
 
-def non_digit_samples(report: RobustnessReport) -> Figure | None:
+def unseen_outlier_samples(report: RobustnessReport) -> Figure | None:
     """Draw ten of each kind of non-digit that refusal is measured on."""
     if not report.refusals:
         return None
     figure = new_figure(6.4, 5.6)
-    grid = figure.add_gridspec(len(NON_DIGITS), 11, wspace=0, hspace=0)
-    for row, kind in enumerate(NON_DIGITS):
+    grid = figure.add_gridspec(len(UNSEEN_OUTLIERS), 11, wspace=0, hspace=0)
+    for row, kind in enumerate(UNSEEN_OUTLIERS):
         ax = figure.add_subplot(grid[row, 0])
         ax.text(1, 0.5, kind.replace("_", " "), fontsize=8, ha="right", va="center")
         ax.set_axis_off()
-        for column, image in enumerate(non_digits(kind, 10, Sources(report.digits.images, fonts()))):
+        for column, image in enumerate(
+            make_unseen_outliers(kind, 10, Sources(report.digits.images, matplotlib_fonts()))
+        ):
             show_digit(figure.add_subplot(grid[row, column + 1]), image)
     return figure
 
@@ -184,6 +188,22 @@ ROBUST_FIGURES: MappingProxyType[str, Callable[[RobustnessReport], Figure | None
         "risk_coverage": risk_coverage,
         "refusal": refusal_map,
         "corruptions": corruption_samples,
-        "non_digits": non_digit_samples,
+        "unseen_outliers": unseen_outlier_samples,
     }
 )
+
+
+def write_robustness(report: RobustnessReport, folder: Path) -> list[Path]:
+    """Write the tables, and every figure that ``report`` has numbers for, to ``folder``; return their paths.
+
+    A picture that an earlier measurement left, and that this one has no numbers for, is removed.
+    """
+    paths = write_tables(report, folder)
+    for name, draw in ROBUST_FIGURES.items():
+        figure, path = draw(report), folder / "figures" / f"{name}.png"
+        if figure is None:
+            path.unlink(missing_ok=True)
+            continue
+        paths.append(path)
+        write_bytes(path, png(figure))
+    return paths

@@ -6,6 +6,7 @@ black, scaled and centred as a reader does with what it finds.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
 import cv2
@@ -14,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from inkdigits.errors import DataError, unknown
-from inkdigits.imaging.letters import LETTERS, LOOK_ALIKES
 from inkdigits.imaging.normalize import SIZE, to_mnist
+from inkdigits.synthetic.letters import LETTERS, LOOK_ALIKES
 
 Pictures = NDArray[np.uint8]
 
@@ -29,6 +30,24 @@ class Sources:
 
     digits: Pictures
     fonts: Sequence[Path] = field(default=())
+
+
+def matplotlib_fonts() -> list[Path]:
+    """Return the font files of matplotlib, eight faces; matplotlib itself is not imported.
+
+    Raises
+    ------
+    DataError
+        When matplotlib is not installed.
+    """
+    spec = find_spec("matplotlib")
+    if spec is None or spec.origin is None:
+        raise DataError("the fonts of matplotlib are missing: pip install 'inkdigits[lab]'")
+    names = [
+        *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSansMono", "DejaVuSerif", "DejaVuSerif-Italic"),
+        *("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic"),
+    ]
+    return [Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / f"{name}.ttf" for name in names]
 
 
 Make = Callable[[int, np.random.Generator, Sources], Pictures]
@@ -135,7 +154,7 @@ def cut_digit(count: int, rng: np.random.Generator, sources: Sources) -> Picture
     return out
 
 
-NON_DIGITS: dict[str, Make] = {
+UNSEEN_OUTLIERS: dict[str, Make] = {
     make.__name__: make
     for make in (
         *(blank, noise, texture, scribble, shape, letter, symbol),
@@ -144,7 +163,7 @@ NON_DIGITS: dict[str, Make] = {
 }
 
 
-def non_digits(kind: str, count: int, sources: Sources, seed: int = 0) -> Pictures:
+def make_unseen_outliers(kind: str, count: int, sources: Sources, seed: int = 0) -> Pictures:
     """Return pictures of one kind of non-digit, uint8 (count, 28, 28); the same call gives the same pictures.
 
     Raises
@@ -154,10 +173,10 @@ def non_digits(kind: str, count: int, sources: Sources, seed: int = 0) -> Pictur
     DataError
         When it needs fonts or digits and there are none.
     """
-    if kind not in NON_DIGITS:
-        raise unknown("kind of non-digit", kind, NON_DIGITS)
-    rng = np.random.default_rng([seed, list(NON_DIGITS).index(kind)])
-    return NON_DIGITS[kind](count, rng, sources)
+    if kind not in UNSEEN_OUTLIERS:
+        raise unknown("kind of non-digit", kind, UNSEEN_OUTLIERS)
+    rng = np.random.default_rng([seed, list(UNSEEN_OUTLIERS).index(kind)])
+    return UNSEEN_OUTLIERS[kind](count, rng, sources)
 
 
 def _bytes(values: NDArray[np.floating] | NDArray[np.bool_]) -> Pictures:

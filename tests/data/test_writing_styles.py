@@ -5,22 +5,22 @@ import numpy as np
 import pytest
 
 from inkdigits.data import Dataset
-from inkdigits.data.hands import crossed_seven, one_pen, other_hands, slashed_zero
+from inkdigits.data.writing_styles import crossed_seven, one_pen, slashed_zero, with_writing_styles
 
 
 def test_a_share_of_the_ones_and_sevens_gains_ink_and_nothing_else_changes(
     small: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inkdigits.data.hands.ONE_PEN", 0.0)
+    monkeypatch.setattr("inkdigits.data.writing_styles.ONE_PEN", 0.0)
     images, labels = small.train.images, small.train.labels
-    out = other_hands(images, labels, 0.5, np.random.default_rng(1))
+    out = with_writing_styles(images, labels, 0.5, np.random.default_rng(1))
     changed = (out != images).any((1, 2))
     assert (out >= images).all()
     assert not changed[~np.isin(labels, [0, 1, 7])].any()
     for digit in (1, 7):
         assert 0.35 < changed[labels == digit].mean() < 0.65
     assert 0.03 < changed[labels == 0].mean() < 0.3
-    assert np.array_equal(out, other_hands(images, labels, 0.5, np.random.default_rng(1)))
+    assert np.array_equal(out, with_writing_styles(images, labels, 0.5, np.random.default_rng(1)))
 
 
 def test_one_pen_keeps_the_digit_and_evens_its_stroke(small: Dataset) -> None:
@@ -31,9 +31,9 @@ def test_one_pen_keeps_the_digit_and_evens_its_stroke(small: Dataset) -> None:
 
 
 def test_a_flag_stands_to_the_left_of_a_ones_head(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inkdigits.data.hands.ONE_PEN", 0.0)
+    monkeypatch.setattr("inkdigits.data.writing_styles.ONE_PEN", 0.0)
     ones = small.train.images[small.train.labels == 1]
-    added = other_hands(ones, np.ones(len(ones), int), 1.0, np.random.default_rng(2)).astype(int) - ones
+    added = with_writing_styles(ones, np.ones(len(ones), int), 1.0, np.random.default_rng(2)).astype(int) - ones
     columns = np.arange(28)
     head = [(image[:14].sum(0) @ columns) / image[:14].sum() for image in ones.astype(float)]
     flag = [(image[:14].sum(0) @ columns) / max(1, image[:14].sum()) for image in added]

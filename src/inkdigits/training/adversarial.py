@@ -14,7 +14,7 @@ REACH = 2.5  # the steps together are this many times as long as the way to the 
 GROWTH = 0.25  # share of training in which the ball grows to its size
 
 
-def attacked(
+def pgd_attack(
     model: nn.Module,
     images: Tensor,
     targets: Tensor,
@@ -23,19 +23,19 @@ def attacked(
     progress: float,
     generator: torch.Generator,
 ) -> Tensor:
-    """Return images (B, 1, H, W) in [0, 1], no pixel moved by more than ``recipe.adversary``, that the loss is high on.
+    """Return images (B, 1, H, W) in [0, 1], no pixel moved by more than ``recipe.epsilon``, that the loss is high on.
 
     ``progress``, in [0, 1], is how far training is. The network's batch norms are left as they are: it answers in
     evaluation mode.
     """
-    epsilon, was_training = recipe.adversary * min(1.0, progress / GROWTH), model.training
+    epsilon, was_training = recipe.epsilon * min(1.0, progress / GROWTH), model.training
     model.eval()
     start = 2 * torch.rand(images.shape, generator=generator).to(images.device) - 1
     x = (images + epsilon * start).clamp(0, 1)
-    for _ in range(recipe.adversary_steps):
+    for _ in range(recipe.attack_steps):
         x.requires_grad_()
         (gradient,) = torch.autograd.grad(criterion(model(x).float(), targets), x)
-        x = x.detach() + REACH * epsilon / recipe.adversary_steps * gradient.sign()
+        x = x.detach() + REACH * epsilon / recipe.attack_steps * gradient.sign()
         x = x.clamp(images - epsilon, images + epsilon).clamp(0, 1)
     model.train(was_training)
     return x

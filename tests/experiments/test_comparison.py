@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from inkdigits.errors import RunError, UsageError
-from inkdigits.report import Comparison, compare, gather
-from inkdigits.report.compare import QUICK_DIGITS, Entry, Row
+from inkdigits.experiments import Comparison, compare, gather
+from inkdigits.experiments.comparison import QUICK_DIGITS, Entry, Row
 
 
 def test_results_have_a_row_for_every_network_and_seed(comparison: Comparison) -> None:

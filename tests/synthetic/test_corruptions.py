@@ -5,7 +5,7 @@ import pytest
 
 from inkdigits.data import Dataset
 from inkdigits.errors import DataError, UsageError
-from inkdigits.imaging.corruptions import CORRUPTIONS, MNIST_C, PAPER, SEVERITIES, corrupt
+from inkdigits.synthetic.corruptions import CORRUPTIONS, MNIST_C, PAPER, SEVERITIES, corrupt
 
 # the severity that the functions of MNIST-C take by default, where they take one
 PUBLISHED = {

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.errors import DataError, UsageError, unknown
-from inkdigits.imaging.sweeps import Images, on_bytes, pen
+from inkdigits.synthetic.sweeps import Images, on_bytes, pen
 
 Corrupt = Callable[[Images, int, np.random.Generator], Images]
 

@@ -8,7 +8,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inkdigits.server.problems import ProblemError, answered
+from inkdigits.server.problems import ProblemError, problem_response
 from inkdigits.server.service import Service
 
 POLICY = (
@@ -26,7 +26,7 @@ CHALLENGE = 'Bearer, Basic realm="inkdigits", charset="UTF-8"'
 log = logging.getLogger("inkdigits.server")
 
 
-class Gate:
+class ServiceMiddleware:
     """Middleware around the whole application.
 
     The token comes as a bearer's, or as the password of basic authentication, which a browser asks for by itself.
@@ -59,14 +59,14 @@ class Gate:
         try:
             if self._token is not None and scope["path"] not in OPEN and not self._knows(scope):
                 problem = ProblemError(401, "the token is missing or wrong", headers={"www-authenticate": CHALLENGE})
-                await answered(problem, scope["path"])(scope, receive, sender)
+                await problem_response(problem, scope["path"])(scope, receive, sender)
             else:
                 await self._app(scope, receive, sender)
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
             if not status:
                 problem = ProblemError(500, "something went wrong here; the server's log says what")
-                await answered(problem, scope["path"])(scope, receive, sender)
+                await problem_response(problem, scope["path"])(scope, receive, sender)
         finally:
             route = getattr(scope.get("route"), "path", "other")
             self._service.metrics.request(route, scope["method"], status or 499, time.perf_counter() - start)

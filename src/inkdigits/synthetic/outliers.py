@@ -2,27 +2,40 @@
 
 Learning to refuse made examples carries over to others: D. Hendrycks et al., "Deep anomaly detection with outlier
 exposure", ICLR 2019, arXiv:1812.04606. What refusal is measured on is made elsewhere, from other fonts and by other
-means (``inkdigits.imaging.nondigits``), and no room that trains may import it.
+means (``inkdigits.synthetic.unseen_outliers``), and no room that trains may import it.
 """
 
 from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from inkdigits.data.digits import DigitSet
 from inkdigits.errors import DataError
-from inkdigits.imaging.letters import LETTERS
 from inkdigits.imaging.normalize import SIZE, boxed
+from inkdigits.synthetic.letters import LETTERS
 
 Picture = NDArray[np.uint8]  # (28, 28), ink bright on black
-Draw = Callable[[np.random.Generator, DigitSet], Picture]
+
+
+class Digits(Protocol):
+    """Digits that outliers are made of, such as :class:`inkdigits.data.DigitSet`."""
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """The images, uint8 (N, 28, 28), ink bright on black."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """The labels, int64 (N,)."""
+
+
+Draw = Callable[[np.random.Generator, Digits], Picture]
 
 FONTS = ("font_caladea", "font_fredoka_one", "font_intuitive", "font_manrope")  # packages of font files
 SYMBOLS = "#$%&*+=<>?@{}[]~^:;äçéñøß¶§€£"
@@ -40,7 +53,7 @@ def stroke(points: NDArray[Any], width: float, closed: bool = False, filled: boo
     return np.asarray(cv2.resize(canvas, (SIZE, SIZE), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def blank(rng: np.random.Generator, digits: DigitSet) -> Picture:
+def blank(rng: np.random.Generator, digits: Digits) -> Picture:
     """Leave nothing, or a speck."""
     paper = np.zeros((SIZE, SIZE), np.uint8)
     for _ in range(rng.integers(0, 3)):
@@ -49,7 +62,7 @@ def blank(rng: np.random.Generator, digits: DigitSet) -> Picture:
     return paper
 
 
-def texture(rng: np.random.Generator, digits: DigitSet) -> Picture:
+def texture(rng: np.random.Generator, digits: Digits) -> Picture:
     """Lay grain of any coarseness, of any contrast, at times cut to black and white."""
     cells = rng.integers(2, SIZE + 1, 2)
     grain = cv2.resize(rng.random(cells).astype(np.float32), (SIZE, SIZE), interpolation=int(rng.integers(0, 3)))
@@ -59,7 +72,7 @@ def texture(rng: np.random.Generator, digits: DigitSet) -> Picture:
     return (grain * rng.uniform(60, 255)).astype(np.uint8)
 
 
-def scribble(rng: np.random.Generator, digits: DigitSet) -> Picture:
+def scribble(rng: np.random.Generator, digits: Digits) -> Picture:
     """Draw one to four curves that no one meant as a digit."""
     picture = np.zeros((SIZE, SIZE), np.uint8)
     width = rng.uniform(0.8, 3.5)
@@ -72,7 +85,7 @@ def scribble(rng: np.random.Generator, digits: DigitSet) -> Picture:
     return picture
 
 
-def blot(rng: np.random.Generator, digits: DigitSet) -> Picture:
+def blot(rng: np.random.Generator, digits: Digits) -> Picture:
     """Draw one to three closed forms: filled, angular or round; or drawn, of three to five corners, which is no zero.
 
     Half of the pictures are boxed as a reader boxes what it finds.
@@ -91,7 +104,7 @@ def blot(rng: np.random.Generator, digits: DigitSet) -> Picture:
     return _cut_and_boxed(picture) if rng.random() < 0.5 else picture
 
 
-def ruling(rng: np.random.Generator, digits: DigitSet) -> Picture:
+def ruling(rng: np.random.Generator, digits: Digits) -> Picture:
     """Draw straight lines: parts of frames, tables, crosses and hatching."""
     picture = np.zeros((SIZE, SIZE), np.uint8)
     tilt, width = rng.uniform(0, np.pi), rng.uniform(0.8, 3)
@@ -104,7 +117,7 @@ def ruling(rng: np.random.Generator, digits: DigitSet) -> Picture:
     return picture
 
 
-def letter(rng: np.random.Generator, digits: DigitSet) -> Picture:
+def letter(rng: np.random.Generator, digits: Digits) -> Picture:
     """Draw a letter or a symbol, printed, or its skeleton drawn again with a pen."""
     printed, skeletons = _glyphs()
     if rng.random() < 0.5:
@@ -115,9 +128,9 @@ def letter(rng: np.random.Generator, digits: DigitSet) -> Picture:
     return _cut_and_boxed(drawn)
 
 
-def two_digits(rng: np.random.Generator, digits: DigitSet) -> Picture:
+def two_digits(rng: np.random.Generator, digits: Digits) -> Picture:
     """Put two digits beside or above one another, squeezed together."""
-    first, second = (np.asarray(digits.images[i][:, 4:24]) for i in rng.integers(0, len(digits), 2))
+    first, second = (np.asarray(digits.images[i][:, 4:24]) for i in rng.integers(0, len(digits.labels), 2))
     pair = np.hstack([first, second]) if rng.random() < 0.8 else np.vstack([first[4:24], second[4:24]])
     pair = np.pad(pair, 2)
     if rng.random() < 0.5:  # not narrowed, but seen only in part
@@ -131,9 +144,9 @@ def two_digits(rng: np.random.Generator, digits: DigitSet) -> Picture:
     )
 
 
-def joined(rng: np.random.Generator, digits: DigitSet) -> Picture:
+def joined(rng: np.random.Generator, digits: Digits) -> Picture:
     """Let two digits touch, as in a hurried number, and leave them whole or cut them apart in the wrong place."""
-    first, second = (_trimmed(digits.images[i]) for i in rng.integers(0, len(digits), 2))
+    first, second = (_trimmed(digits.images[i]) for i in rng.integers(0, len(digits.labels), 2))
     high, low = rng.integers(0, 5, 2)  # how much lower each stands
     first, second = np.pad(first, ((high, 0), (0, 0))), np.pad(second, ((low, 0), (0, 0)))
     tall = max(len(first), len(second))
@@ -151,11 +164,11 @@ def joined(rng: np.random.Generator, digits: DigitSet) -> Picture:
     return _cut_and_boxed(canvas[:, left : end - right])
 
 
-def piece(rng: np.random.Generator, digits: DigitSet) -> Picture:
+def piece(rng: np.random.Generator, digits: Digits) -> Picture:
     """Leave a fifth to a half of a digit, where it stood; not of a one, which stays one."""
-    index = rng.integers(len(digits))
+    index = rng.integers(len(digits.labels))
     while digits.labels[index] == 1:
-        index = rng.integers(len(digits))
+        index = rng.integers(len(digits.labels))
     out = np.asarray(digits.images[index]).copy()
     inked = out > 30
     rows, columns = np.flatnonzero(inked.any(1)), np.flatnonzero(inked.any(0))
@@ -176,7 +189,7 @@ KINDS: tuple[tuple[Draw, float], ...] = (  # and the share of each
 )
 
 
-def non_digits(count: int, digits: DigitSet, seed: int) -> NDArray[np.uint8]:
+def make_outliers(count: int, digits: Digits, seed: int) -> NDArray[np.uint8]:
     """Return pictures of what is no digit, uint8 (count, 28, 28), ink bright on black; the same seed makes the same.
 
     Parameters

@@ -4,20 +4,20 @@ import torch
 from inkdigits.data import Dataset
 from inkdigits.evaluation.attacks import pgd, robust_accuracy
 from inkdigits.training import train
-from inkdigits.training.adversary import attacked
+from inkdigits.training.adversarial import pgd_attack
+from inkdigits.training.inference import to_input
 from inkdigits.training.loop import make_criterion
-from inkdigits.training.measure import to_input
 from inkdigits.training.recipe import Recipe
 
 
 def test_an_attack_stays_near_and_raises_the_loss(mnist_5k: Dataset) -> None:
     run = train("cnn", mnist_5k, epochs=1, batch_size=64, augment="none", ema=0.0)
     images, labels = to_input(torch.tensor(mnist_5k.test.images[:100])), torch.tensor(mnist_5k.test.labels[:100])
-    recipe = Recipe(adversary=0.1, adversary_steps=5)
+    recipe = Recipe(epsilon=0.1, attack_steps=5)
     criterion = make_criterion(recipe)
-    x = attacked(run.model, images, labels, criterion, recipe, 1.0, torch.Generator().manual_seed(0))
+    x = pgd_attack(run.model, images, labels, criterion, recipe, 1.0, torch.Generator().manual_seed(0))
     assert (x - images).abs().max() == pytest.approx(0.1, abs=1e-6)
-    early = attacked(run.model, images, labels, criterion, recipe, 0.125, torch.Generator().manual_seed(0))
+    early = pgd_attack(run.model, images, labels, criterion, recipe, 0.125, torch.Generator().manual_seed(0))
     assert (early - images).abs().max() == pytest.approx(0.05, abs=1e-6)
     assert x.min() >= 0
     assert x.max() <= 1
@@ -30,7 +30,7 @@ def test_an_attack_stays_near_and_raises_the_loss(mnist_5k: Dataset) -> None:
 def test_training_on_attacks_withstands_more_of_them(mnist_5k: Dataset) -> None:
     common = {"epochs": 3, "batch_size": 64, "augment": "none", "ema": 0.0}
     plain = train("cnn", mnist_5k, **common)
-    hard = train("cnn", mnist_5k, adversary=0.2, adversary_steps=3, **common)
+    hard = train("cnn", mnist_5k, epsilon=0.2, attack_steps=3, **common)
     images, labels = to_input(torch.tensor(mnist_5k.test.images[:200])), torch.tensor(mnist_5k.test.labels[:200])
 
     def left(model: torch.nn.Module) -> float:

@@ -11,25 +11,25 @@ from inkdigits.data import Dataset
 from inkdigits.errors import UsageError
 from inkdigits.models import create_model
 from inkdigits.training import load_run, train
-from inkdigits.training.lessons import lessons
+from inkdigits.training.inference import predict_logits
 from inkdigits.training.loop import make_criterion
-from inkdigits.training.measure import predict_logits
 from inkdigits.training.recipe import Recipe
+from inkdigits.training.training_data import make_training_data
 
 CPU = torch.device("cpu")
 
 
 def test_plain_lessons_are_the_digits_and_their_labels(small: Dataset) -> None:
-    taught = lessons(small.train, Recipe(), 0, CPU, None)
+    data = make_training_data(small.train, Recipe(), 0, CPU, None)
     index = torch.tensor([3, 1, 4])
-    images, targets = taught.batch(index, 1, torch.Generator())
+    images, targets = data.batch(index, 1, torch.Generator())
     assert (images[:, 0] == torch.tensor(small.train.images[[3, 1, 4]]) / 255).all()
     assert targets.tolist() == small.train.labels[[3, 1, 4]].tolist()
 
 
 def test_non_digits_follow_the_digits_as_an_eleventh_class(small: Dataset) -> None:
-    taught = lessons(small.train, Recipe(non_digits=0.25), 0, CPU, None)
-    images, targets = taught.batch(torch.arange(40), 1, torch.Generator().manual_seed(0))
+    data = make_training_data(small.train, Recipe(outliers=0.25), 0, CPU, None)
+    images, targets = data.batch(torch.arange(40), 1, torch.Generator().manual_seed(0))
     assert images.shape == (50, 1, 28, 28)
     assert targets[:40].argmax(1).tolist() == small.train.labels[:40].tolist()
     assert (targets[40:].argmax(1) == 10).all()
@@ -39,17 +39,17 @@ def test_non_digits_follow_the_digits_as_an_eleventh_class(small: Dataset) -> No
 def test_a_teacher_answers_for_copies_that_the_epochs_take_in_turn(small: Dataset) -> None:
     torch.manual_seed(0)
     teacher = create_model("lenet5").eval()
-    taught = lessons(small.train, Recipe(distill=0.5, epochs=2, non_digits=0.1), 0, CPU, teacher)
-    assert taught.images.shape == (2, 600, 28, 28)
-    assert (taught.images[0].numpy() == small.train.images).all()
-    assert (taught.images[0] != taught.images[1]).any()
-    assert taught.strange.shape == (2, 60, 28, 28)
+    data = make_training_data(small.train, Recipe(distill=0.5, epochs=2, outliers=0.1), 0, CPU, teacher)
+    assert data.images.shape == (2, 600, 28, 28)
+    assert (data.images[0].numpy() == small.train.images).all()
+    assert (data.images[0] != data.images[1]).any()
+    assert data.outliers.shape == (2, 60, 28, 28)
     index = torch.arange(20)
-    images, targets = taught.batch(index, 2, torch.Generator())
-    answers = predict_logits(teacher, taught.images[1, :20]).softmax(1)
-    expected = (answers + F.one_hot(torch.tensor(small.train.labels[:20]), 10)) / 2
+    images, targets = data.batch(index, 2, torch.Generator())
+    soft_targets = predict_logits(teacher, data.images[1, :20]).softmax(1)
+    expected = (soft_targets + F.one_hot(torch.tensor(small.train.labels[:20]), 10)) / 2
     torch.testing.assert_close(targets[:20, :10], expected)
-    first, third = (taught.batch(index, epoch, torch.Generator())[0][:20] for epoch in (1, 3))
+    first, third = (data.batch(index, epoch, torch.Generator())[0][:20] for epoch in (1, 3))
     assert torch.equal(first, third)
     assert not torch.equal(first, images[:20])
 
@@ -57,16 +57,18 @@ def test_a_teacher_answers_for_copies_that_the_epochs_take_in_turn(small: Datase
 def test_digits_and_non_digits_of_a_copy_are_equally_sharp(small: Dataset) -> None:
     """A network that could tell them apart by their blur would learn nothing else of them."""
     teacher = create_model("lenet5").eval()
-    taught = lessons(small.train, Recipe(distill=0.5, epochs=8, non_digits=0.3, hands=0.3), 0, CPU, teacher)
+    data = make_training_data(
+        small.train, Recipe(distill=0.5, epochs=8, outliers=0.3, writing_styles=0.3), 0, CPU, teacher
+    )
     crisp = []  # share of pictures with a hard edge, by copy
-    for images in (taught.images, taught.strange):
+    for images in (data.images, data.outliers):
         crisp.append((images.int().diff(dim=3).abs().amax((2, 3)) >= 230).float().mean(1))
         assert (crisp[-1][1:] < 0.5 * crisp[-1][0]).all()
     torch.testing.assert_close(crisp[0][1:], crisp[1][1:], atol=0.08, rtol=0)
 
 
 def test_the_eleventh_logit_is_zero_always(small: Dataset) -> None:
-    criterion = make_criterion(Recipe(non_digits=0.1))
+    criterion = make_criterion(Recipe(outliers=0.1))
     logits = torch.randn(4, 10)
     refused = F.one_hot(torch.tensor([10] * 4), 11).float()
     # the loss of calling it no digit: log(1 + sum exp), so a low energy costs what it should
@@ -74,13 +76,13 @@ def test_the_eleventh_logit_is_zero_always(small: Dataset) -> None:
 
 
 def test_a_network_learns_to_refuse(mnist_5k: Dataset) -> None:
-    from inkdigits.data.nondigits import non_digits
+    from inkdigits.synthetic.outliers import make_outliers
 
-    recipe = {"epochs": 3, "batch_size": 64, "non_digits": 0.2, "ema": 0.0, "augment": "none"}
+    recipe = {"epochs": 3, "batch_size": 64, "outliers": 0.2, "ema": 0.0, "augment": "none"}
     run = train("cnn", mnist_5k, seed=0, **recipe)
-    strange = torch.tensor(non_digits(300, mnist_5k.test, seed=9))
+    outliers = torch.tensor(make_outliers(300, mnist_5k.test, seed=9))
     known = torch.tensor(mnist_5k.test.images[:300])
-    of_strange, of_known = (predict_logits(run.model, x).logsumexp(1) for x in (strange, known))
+    of_strange, of_known = (predict_logits(run.model, x).logsumexp(1) for x in (outliers, known))
     assert run.metrics["test_acc"] > 0.9
     assert (of_known > 0).float().mean() > 0.9  # likelier a digit than not
     assert (of_strange < 0).float().mean() > 0.8
@@ -119,7 +121,7 @@ def test_a_teacher_and_its_weight_go_together(small: Dataset) -> None:
     with pytest.raises(UsageError, match="--teacher RUN --distill"):
         train("mlp", small, distill=0.5, epochs=1)
     with pytest.raises(UsageError, match="cross-entropy, not mse"):
-        train("mlp", small, loss="mse", non_digits=0.1, epochs=1)
+        train("mlp", small, loss="mse", outliers=0.1, epochs=1)
 
 
 def test_lower_precision_learns_too(mnist_5k: Dataset) -> None:

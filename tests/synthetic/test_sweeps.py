@@ -3,7 +3,7 @@ import pytest
 
 from inkdigits.data import Dataset
 from inkdigits.errors import UsageError
-from inkdigits.imaging.sweeps import SWEEPS, sweep
+from inkdigits.synthetic.sweeps import SWEEPS, sweep
 
 
 @pytest.mark.parametrize("name", SWEEPS)

@@ -3,7 +3,7 @@
 ::
 
     robustness.csv    a row for each run, corruption and severity, and for each distortion and amount
-    robustness.json   means, mCE, break points, attacks, foreign digits
+    robustness.json   means, mCE, break points, attacks, cross_dataset digits
     figures/*.png
 """
 
@@ -25,21 +25,20 @@ from inkdigits.evaluation.calibration import TARGET, Calibration, calibration, f
 from inkdigits.evaluation.refusal import Refusal, refusal, scores_of
 from inkdigits.evaluation.robustness import LEVELS, Read, Robustness, accuracy, load_mnist_c, reader_of, robustness
 from inkdigits.evaluation.statistics import wilson
-from inkdigits.files import read_json, write_bytes, write_json, write_text
-from inkdigits.imaging.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES
-from inkdigits.imaging.nondigits import NON_DIGITS, Sources
-from inkdigits.imaging.sweeps import SWEEPS
+from inkdigits.experiments.comparison import SUMMARY, Entry
+from inkdigits.files import read_json, write_json, write_text
 from inkdigits.reader.recognizer import Recognizer, bundled
-from inkdigits.report.compare import SUMMARY, Entry
-from inkdigits.report.figures import fonts
-from inkdigits.training import Run, load_run, split_of
-from inkdigits.training.measure import logits_of, to_input
+from inkdigits.synthetic.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES
+from inkdigits.synthetic.sweeps import SWEEPS
+from inkdigits.synthetic.unseen_outliers import UNSEEN_OUTLIERS, Sources, matplotlib_fonts
+from inkdigits.training import Run, load_run, train_validation_split
+from inkdigits.training.inference import logits_of, to_input
 
-SUITES = ("corruptions", "sweeps", "foreign", "calibration", "refusal", "adversarial")
+SUITES = ("corruptions", "sweeps", "cross-dataset", "calibration", "refusal", "adversarial")
 DEFAULT_SUITES = SUITES[:-1]
 OF_RUNS = ("refusal", "adversarial")  # suites that need a network's training digits or its gradients
 BUNDLED = "bundled"  # names the model that comes with the package
-FOREIGN = ("uci-digits",)
+CROSS_DATASET = ("uci-digits",)
 ATTACKS: dict[Norm, tuple[float, ...]] = {
     "linf": (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3),
     "l2": (0.0, 0.5, 1.0, 1.5, 2.0),
@@ -55,7 +54,7 @@ Subject = Run | Recognizer  # what is measured: a trained network, or the file t
 
 @dataclass(frozen=True)
 class Scaled:
-    """Calibration on test digits before and after temperature scaling; T is 1 where no digits were set aside."""
+    """Calibration on test digits before and after temperature scaling; T is 1 where no digits were held out."""
 
     temperature: float
     before: Calibration
@@ -74,7 +73,7 @@ class RobustnessReport:
         By run.
     attacks
         By run and norm, the accuracy at each of ``epsilons``.
-    foreign
+    cross_dataset
         By run, the accuracy on other people's digits, by data set.
     official
         By run, the accuracy on MNIST-C's own files, where they were given.
@@ -90,16 +89,16 @@ class RobustnessReport:
     results: dict[str, Robustness]
     attacks: dict[str, dict[str, list[float]]]
     epsilons: Mapping[Norm, Sequence[float]]
-    foreign: dict[str, dict[str, float]]
+    cross_dataset: dict[str, dict[str, float]]
     official: dict[str, dict[str, float]]
     calibrations: dict[str, "Scaled"]
     refusals: dict[str, dict[str, Refusal]]
     base: str | None
 
     @property
-    def foreign_names(self) -> list[str]:
+    def cross_dataset_names(self) -> list[str]:
         """The data sets by other hands."""
-        return list(next(iter(self.foreign.values())))
+        return list(next(iter(self.cross_dataset.values())))
 
 
 def labels_of(runs: Sequence[Subject]) -> list[str]:
@@ -150,7 +149,7 @@ def measure_robustness(
     *,
     suites: Sequence[str] = DEFAULT_SUITES,
     digits: int | None = None,
-    foreign: Sequence[str] = FOREIGN,
+    cross_dataset: Sequence[str] = CROSS_DATASET,
     mnist_c: Path | None = None,
     restarts: int = 1,
     steps: int = 40,
@@ -169,7 +168,7 @@ def measure_robustness(
         Of :data:`SUITES`.
     digits
         How many test digits, the first ones; all by default. Attacks take 1,000 at most.
-    foreign
+    cross_dataset
         Data sets by other hands, all their digits.
     mnist_c
         The folder of MNIST-C's own files, where one has them.
@@ -203,7 +202,7 @@ def measure_robustness(
     notes = [*whole.notes, *(note for label, run in named.items() if (note := _stranger(label, run, whole)))]
     for note in notes:
         say(note)
-    by_others = [load(name) for name in foreign] if "foreign" in suites else []
+    by_others = [load(name) for name in cross_dataset] if "cross-dataset" in suites else []
     of_mnist_c = load_mnist_c(mnist_c) if mnist_c else {}
     readers = {label: _reader(run) for label, run in named.items()}
     results = robustness(
@@ -234,14 +233,18 @@ def measure_robustness(
             if "calibration" in suites:
                 calibrations[label] = _scaled(subject.run(test.images).logits, test, float(subject.card["temperature"]))
             continue
-        learned, aside, fresh = _training_digits(subject, whole, say)
+        learned, validation_set, fresh = _training_digits(subject, whole, say)
         if "calibration" in suites:
-            temperature = fit_temperature(logits_of(subject.model, aside.images), aside.labels) if fresh else 1.0
+            temperature = (
+                fit_temperature(logits_of(subject.model, validation_set.images), validation_set.labels)
+                if fresh
+                else 1.0
+            )
             calibrations[label] = _scaled(logits_of(subject.model, test.images), test, temperature)
         if "refusal" in suites:
-            say(f"{label}: refusal of {len(NON_DIGITS)} kinds of non-digits")
+            say(f"{label}: refusal of {len(UNSEEN_OUTLIERS)} kinds of non-digits")
             scores = scores_of(subject.model, learned)
-            refusals[label] = refusal(scores, aside, test, Sources(test.images, fonts()))
+            refusals[label] = refusal(scores, validation_set, test, Sources(test.images, matplotlib_fonts()))
     base = next((label for label, run in trained.items() if run.name == "cnn"), None)
     facts = {"name": whole.name, "sha256": whole.sha256, "notes": notes}
     return RobustnessReport(
@@ -264,14 +267,14 @@ def _reader(subject: Subject) -> Read:
 
 
 def _training_digits(run: Run, data: Dataset, say: Notify) -> tuple[DigitSet, DigitSet, bool]:
-    """Return training digits, at most :data:`LEARNED`, others for the threshold, and whether those were set aside."""
+    """Return training digits, at most :data:`LEARNED`, others for the threshold, and whether those were held out."""
     try:
-        (learned, aside), fresh = split_of(run, data), True
+        (learned, validation_set), fresh = train_validation_split(run, data), True
     except UsageError as error:
         say(f"{error}; temperature 1, and training digits for the threshold of refusal")
-        learned, aside = data.train.split(min(LEARNED, len(data.train) // 2), seed=1)
+        learned, validation_set = data.train.split(min(LEARNED, len(data.train) // 2), seed=1)
         fresh = False
-    return learned.split(min(LEARNED, len(learned) // 2), seed=0)[1], aside, fresh
+    return learned.split(min(LEARNED, len(learned) // 2), seed=0)[1], validation_set, fresh
 
 
 def _scaled(logits: NDArray[np.float32], test: DigitSet, temperature: float) -> Scaled:
@@ -320,7 +323,11 @@ def summary(report: RobustnessReport) -> dict[str, Any]:
             row["break_points"] = {
                 name: {f"{level:.0%}": result.break_point(name, level) for level in LEVELS} for name in result.swept
             }
-        for key, values in (("attacks", report.attacks), ("foreign", report.foreign), ("mnist_c", report.official)):
+        for key, values in (
+            ("attacks", report.attacks),
+            ("cross_dataset", report.cross_dataset),
+            ("mnist_c", report.official),
+        ):
             if values.get(label):
                 row[key] = values[label]
         if label in report.calibrations:
@@ -336,7 +343,7 @@ def _facts(subject: Subject) -> dict[str, str]:
         augment = subject.settings["recipe"]["augment"]
         if "members" in subject.settings:
             augment = f"vote of {len(subject.settings['members'])}"
-        elif subject.settings["recipe"]["adversary"]:
+        elif subject.settings["recipe"]["epsilon"]:
             augment = "attacked"
         return {"model": subject.name, "augment": augment, "weights_sha256": subject.weights_sha256}
     card = subject.card
@@ -350,11 +357,8 @@ def _calibration_figures(scaled: Scaled) -> dict[str, float]:
     return figures | {f"coverage_at_{TARGET:.2%}": after.coverage_at(TARGET)}
 
 
-def write_robustness(report: RobustnessReport, folder: Path) -> list[Path]:
-    """Write the tables and figures; return their paths."""
-    from inkdigits.report.figures import png
-    from inkdigits.report.robust_figures import ROBUST_FIGURES
-
+def write_tables(report: RobustnessReport, folder: Path) -> list[Path]:
+    """Write robustness.csv and robustness.json to ``folder``; return their paths."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["run", "distortion", "amount", "accuracy", "n"])
@@ -369,11 +373,4 @@ def write_robustness(report: RobustnessReport, folder: Path) -> list[Path]:
     paths = [folder / TABLE, folder / FIGURES_JSON]
     write_text(paths[0], text.getvalue())
     write_json(paths[1], summary(report))
-    for name, draw in ROBUST_FIGURES.items():
-        figure, path = draw(report), folder / "figures" / f"{name}.png"
-        if figure is None:
-            path.unlink(missing_ok=True)  # of an earlier measurement
-            continue
-        paths.append(path)
-        write_bytes(path, png(figure))
     return paths

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.data.nondigits import FINE, stroke
+from inkdigits.synthetic.outliers import FINE, stroke
 
 Picture = NDArray[np.uint8]  # (28, 28), ink bright on black
 ONE_PEN = 0.5  # how often a digit is drawn with one pen, against the share of flags
@@ -64,12 +64,14 @@ def one_pen(image: Picture, rng: np.random.Generator) -> Picture:
     return np.asarray(cv2.resize(drawn, image.shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
-HANDS: dict[int, tuple[Callable[[Picture, np.random.Generator], Picture], float]] = {  # and how often, against the rest
+WRITING_STYLES: dict[
+    int, tuple[Callable[[Picture, np.random.Generator], Picture], float]
+] = {  # and how often, against the rest
     **{0: (slashed_zero, 0.25), 1: (flagged_one, 1.0), 7: (crossed_seven, 1.0)}
 }
 
 
-def other_hands(
+def with_writing_styles(
     images: NDArray[np.uint8], labels: NDArray[np.integer], share: float, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Return images uint8 (N, 28, 28), ``share`` of the ones and sevens, and a quarter of it of the zeros, rewritten.
@@ -77,7 +79,7 @@ def other_hands(
     Half of ``share`` of all of them are drawn again with one pen. Their labels (N,) stay as they are.
     """
     out = images.copy()
-    for digit, (write, often) in HANDS.items():
+    for digit, (write, often) in WRITING_STYLES.items():
         for index in np.flatnonzero((labels == digit) & (rng.random(len(labels)) < share * often)):
             if (out[index] > INK).any():
                 out[index] = write(out[index], rng)

@@ -14,7 +14,7 @@ T = TypeVar("T")
 Job = tuple[Callable[[], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
 
 
-class Lane:
+class WorkerPool:
     """Threads that take jobs in the order in which they come.
 
     Parameters

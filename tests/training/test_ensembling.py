@@ -8,8 +8,8 @@ from inkdigits.errors import ModelError, RunError, UsageError
 from inkdigits.evaluation import evaluate
 from inkdigits.models import create_model, list_models
 from inkdigits.training import load_run, set_aside, train
-from inkdigits.training.measure import predict_logits
-from inkdigits.training.voting import ensemble
+from inkdigits.training.ensembling import ensemble
+from inkdigits.training.inference import predict_logits
 
 
 @pytest.fixture(scope="module")
