@@ -23,7 +23,7 @@ from PIL import Image
 from inkdigits.data import DigitSet, load
 from inkdigits.evaluation.reading import PageScore, errors_by_confidence, judged, pooled, score
 from inkdigits.files import write_json
-from inkdigits.imaging.files import sheets
+from inkdigits.imaging.files import page_images
 from inkdigits.imaging.pixels import to_bytes
 from inkdigits.reader import Reader, Reading
 from inkdigits.synthetic.pages import KINDS, make_page
@@ -48,7 +48,7 @@ def tools() -> dict[str, Read]:
     engine = RapidOCR()
 
     def rapid(path: Path) -> str:
-        found, _ = engine(to_bytes(next(sheets(path)).pixels))
+        found, _ = engine(to_bytes(next(page_images(path)).pixels))
         return "\n".join(text for _, text, _ in found or ())
 
     return {**found, "rapidocr": rapid}
@@ -58,7 +58,7 @@ def tesseract(path: Path, mode: str) -> str:
     """Return what Tesseract reads with digits alone allowed."""
     with tempfile.TemporaryDirectory() as folder:
         upright = Path(folder) / "page.png"
-        Image.fromarray(to_bytes(next(sheets(path)).pixels)).save(upright)
+        Image.fromarray(to_bytes(next(page_images(path)).pixels)).save(upright)
         command = ["tesseract", str(upright), "-", "--psm", mode, "-c", "tessedit_char_whitelist=0123456789"]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 

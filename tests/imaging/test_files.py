@@ -76,7 +76,7 @@ def test_a_large_picture_is_made_smaller_as_it_is_read_and_turned_once(
     exif[0x0112] = orientation
     path = tmp_path / f"a.{form}"
     Image.fromarray(grey).convert("RGB").save(path, exif=exif)
-    sheet = next(files.sheets(path, longest=150))
+    sheet = next(files.page_images(path, longest=150))
     assert max(sheet.pixels.shape) < 400
     assert sheet.size == ((400, 600) if orientation == 6 else (600, 400))
     corners = sheet.pixels[..., 0][[[5, 5], [-5, -5]], [[5, -5], [5, -5]]] > 128

@@ -1,10 +1,11 @@
-"""The way from a picture to a straight page and back."""
+"""From a picture to an upright page, and from its pixels back to those of the picture."""
 
 import cv2
 import numpy as np
 import pytest
 
-from inkdigits.imaging.page import LONGEST, prepare
+from inkdigits.imaging.geometry import map_box
+from inkdigits.imaging.page import PageParameters, open_pages
 
 
 def picture(angle: float = 0.0, scale: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -22,16 +23,16 @@ def picture(angle: float = 0.0, scale: float = 1.0) -> tuple[np.ndarray, np.ndar
 @pytest.mark.parametrize("angle", [0.0, 7.0])
 def test_a_box_on_the_page_is_given_in_the_pictures_pixels(quarters: int, angle: float) -> None:
     image, middle = picture(angle)
-    page = prepare(image, quarters)
+    page = next(open_pages(image)).turned(quarters)
     dark = page.ink > 0.7
     ys, xs = np.nonzero(cv2.erode(dark.astype(np.uint8), np.ones((9, 9), np.uint8)))
-    box = page.on_picture((int(xs.min()), int(ys.min()), int(np.ptp(xs)) + 1, int(np.ptp(ys)) + 1))
+    box = map_box((int(xs.min()), int(ys.min()), int(np.ptp(xs)) + 1, int(np.ptp(ys)) + 1), page.to_picture, page.size)
     found = np.array([box[0] + box[2] / 2, box[1] + box[3] / 2])
     assert np.abs(found - middle).max() < 5
 
 
 def test_a_large_picture_is_worked_on_smaller_and_its_boxes_are_full_size() -> None:
     image = cv2.resize(picture()[0], None, fx=5, fy=5)
-    page = prepare(image)
-    assert max(page.ink.shape) <= LONGEST
-    assert page.on_picture((0, 0, page.ink.shape[1], page.ink.shape[0])) == (0, 0, 4000, 3000)
+    page = next(open_pages(image))
+    assert max(page.ink.shape) <= PageParameters().longest_side
+    assert map_box((0, 0, page.ink.shape[1], page.ink.shape[0]), page.to_picture, page.size) == (0, 0, 4000, 3000)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inkdigits.imaging.sheet import without_desk
+from inkdigits.imaging.sheet import remove_desk
 
 
 def on_desk(desk: int = 60) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -20,11 +20,11 @@ def on_desk(desk: int = 60) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
 @pytest.mark.parametrize("desk", [60, 150, 190, 245])
 def test_the_desk_becomes_paper_and_the_writing_stays(desk: int) -> None:
     picture, sheet = on_desk(desk)
-    left = without_desk(picture)
+    left = remove_desk(picture)
     assert 195 < left[~sheet].min() <= left[~sheet].max() < 215
     inner = cv2.erode(sheet.astype(np.uint8), np.ones((41, 41), np.uint8)) > 0
     assert np.array_equal(left[inner], picture[inner])
-    colour = without_desk(np.dstack([picture] * 3))
+    colour = remove_desk(np.dstack([picture] * 3))
     assert 195 < colour[~sheet].min() <= colour[~sheet].max() < 215
 
 
@@ -32,7 +32,7 @@ def test_a_sheet_half_in_shadow_is_kept_whole() -> None:
     picture, sheet = on_desk(130)
     light = 1 - 0.45 / (1 + np.exp(-(np.arange(800) - 400) / 40))
     picture = np.where(sheet, picture * light, picture).astype(np.uint8)
-    left = without_desk(picture)
+    left = remove_desk(picture)
     inner = cv2.erode(sheet.astype(np.uint8), np.ones((41, 41), np.uint8)) > 0
     assert np.array_equal(left[inner], picture[inner])
     assert (left[0, :200] > 195).all()
@@ -46,7 +46,7 @@ def test_a_page_a_vignette_and_a_drawing_are_left_alone() -> None:
     drawing = np.zeros((600, 800), np.uint8)
     cv2.ellipse(drawing, (400, 300), (220, 250), 0, 0, 360, 255, 60)
     for other in (page, vignette, drawing, drawing[:50, :50]):
-        assert np.array_equal(without_desk(other), other)
+        assert np.array_equal(remove_desk(other), other)
 
 
 def test_a_dense_grid_is_no_sheet() -> None:
@@ -55,4 +55,4 @@ def test_a_dense_grid_is_no_sheet() -> None:
         cv2.line(picture, (x, 120), (x, 480), 90, 14)
     for y in range(120, 481, 60):
         cv2.line(picture, (100, y), (700, y), 90, 14)
-    assert np.array_equal(without_desk(picture), picture)
+    assert np.array_equal(remove_desk(picture), picture)

@@ -28,14 +28,14 @@ def enlarged(image: np.ndarray, times: int = 4) -> np.ndarray:
 def test_the_bundled_model_reads_mnist(recognizer: Recognizer, mnist_folder: Path) -> None:
     test = load("mnist").test
     predictions = recognizer.predict(test.images)
-    answers = recognizer.run(test.images)
-    assert (answers.probabilities.argmax(1) == test.labels).mean() >= 0.995
+    outputs = recognizer.run(test.images)
+    assert (outputs.probabilities.argmax(1) == test.labels).mean() >= 0.995
     assert np.mean([p.reject is None for p in predictions]) >= 0.99
-    likelihood = answers.probabilities[np.arange(len(test)), test.labels]
+    likelihood = outputs.probabilities[np.arange(len(test)), test.labels]
     assert -np.log(likelihood).mean() <= 0.015
 
 
-def test_it_reads_other_hands(recognizer: Recognizer) -> None:
+def test_it_reads_digits_by_other_writers(recognizer: Recognizer) -> None:
     others = load("uci-digits")
     images, labels = (
         np.concatenate([getattr(p, k) for p in (others.train, others.test)]) for k in ("images", "labels")
@@ -125,9 +125,10 @@ def test_another_models_file_is_refused(tmp_path: Path, recognizer: Recognizer) 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda card: card.update(form=99), "form 99, not 1"),
+        (lambda card: card.update(form=99), "form 99, not 2"),
         (lambda card: card.pop("temperature"), "card of .* is broken"),
-        (lambda card: card.update(refusal_threshold="high"), "card of .* is broken"),
+        (lambda card: card.update(refusal={"anchor": "high"}), "card of .* is broken"),
+        (lambda card: card.pop("refusal"), "card of .* is broken"),
         (None, "lacks its card"),
     ],
 )

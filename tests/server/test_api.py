@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inkdigits.imaging.files import sheets
+from inkdigits.imaging.files import page_images
 from inkdigits.imaging.normalize import to_mnist
 from inkdigits.reader import Reader
 
@@ -39,7 +39,7 @@ def test_a_digit_is_the_same_raw_in_a_form_and_in_json(served: Any, pngs: list[b
 def test_a_digit_is_answered_as_the_recognizer_reads_it(served: Any, pngs: list[bytes], reader: Reader) -> None:
     for png in pngs[:8]:
         answer = served.client.post("/v1/predict", content=png, headers=PNG).json()
-        pixels = next(sheets(png)).pixels
+        pixels = next(page_images(png)).pixels
         (prediction,) = reader.recognizer.read_crops([pixels])
         assert {key: answer[key] for key in prediction.to_dict()} == json.loads(json.dumps(prediction.to_dict()))
         assert answer["model"] == reader.name

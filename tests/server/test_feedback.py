@@ -13,7 +13,7 @@ from PIL import Image
 
 from inkdigits.data import Dataset, own
 from inkdigits.errors import DataError
-from inkdigits.imaging.files import sheets
+from inkdigits.imaging.files import page_images
 from inkdigits.imaging.normalize import to_mnist
 from inkdigits.server import export_feedback
 from inkdigits.server.feedback import Feedback, reduced
@@ -131,4 +131,4 @@ def test_corrections_outlive_the_server(serve: Callable[..., Any], pngs: list[by
     assert [row[:2] for row in rows] == [(None, 4), (None, 9)]
     export_feedback(path, tmp_path / "mine")
     image = np.asarray(Image.open(tmp_path / "mine" / "4" / "000001.png"))
-    np.testing.assert_array_equal(image, to_mnist(next(sheets(pngs[4])).pixels))
+    np.testing.assert_array_equal(image, to_mnist(next(page_images(pngs[4])).pixels))

@@ -27,7 +27,7 @@ _pdfium = threading.Lock()  # PDFium is not safe in threads
 
 
 @dataclass(frozen=True)
-class Sheet:
+class PageImage:
     """One page of a file.
 
     Attributes
@@ -43,17 +43,17 @@ class Sheet:
 
 
 def read_pixels(path: Path) -> NDArray[Any]:
-    """Return a picture, turned as its camera says: see :class:`Sheet`. Of several pages, the first.
+    """Return a picture, turned as its camera says: see :class:`PageImage`. Of several pages, the first.
 
     Raises
     ------
     DataError
         When it is no picture, a broken one, of a format that is not allowed, or too large; names the file.
     """
-    return next(sheets(path)).pixels
+    return next(page_images(path)).pixels
 
 
-def sheets(source: Path | bytes, name: str = "", longest: int | None = None) -> Iterator[Sheet]:
+def page_images(source: Path | bytes, name: str = "", longest: int | None = None) -> Iterator[PageImage]:
     """Yield the pages of a picture or a PDF, one after the other; of an animation the first picture.
 
     Parameters
@@ -83,10 +83,10 @@ def sheets(source: Path | bytes, name: str = "", longest: int | None = None) -> 
             for index in range(count):
                 if index:
                     opened.seek(index)
-                yield _sheet(opened, name, longest)
+                yield _page_image(opened, name, longest)
 
 
-def _sheet(opened: Image.Image, name: str, longest: int | None) -> Sheet:
+def _page_image(opened: Image.Image, name: str, longest: int | None) -> PageImage:
     width, height = opened.size
     if width * height > MAX_PIXELS:
         raise DataError(
@@ -107,10 +107,10 @@ def _sheet(opened: Image.Image, name: str, longest: int | None) -> Sheet:
         image.getexif()[ORIENTATION] = orientation
         image = ImageOps.exif_transpose(image)
     on_its_side = (image.width > image.height) != (width > height)
-    return Sheet(np.asarray(image), (height, width) if on_its_side else (width, height))
+    return PageImage(np.asarray(image), (height, width) if on_its_side else (width, height))
 
 
-def _pdf(source: Path | bytes, name: str) -> Iterator[Sheet]:
+def _pdf(source: Path | bytes, name: str) -> Iterator[PageImage]:
     import pypdfium2
 
     with _pdfium:
@@ -133,7 +133,7 @@ def _pdf(source: Path | bytes, name: str) -> Iterator[Sheet]:
                     page.close()
                 except pypdfium2.PdfiumError as error:
                     raise DataError(f"page {index + 1} of {name} is broken ({error}); repair or remove it") from None
-            yield Sheet(pixels, (pixels.shape[1], pixels.shape[0]))
+            yield PageImage(pixels, (pixels.shape[1], pixels.shape[0]))
     finally:
         with _pdfium:
             document.close()

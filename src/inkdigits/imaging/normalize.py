@@ -78,7 +78,7 @@ def normalize(image: NDArray[Any]) -> Crop:
     threshold, _ = cv2.threshold(ink, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     left, top, width, height = cv2.boundingRect((ink > min(threshold, 64.0)).view(np.uint8))
     digit = ink[top : top + height, left : left + width]
-    return Crop(boxed(digit), contrast, (left, top, width, height))
+    return Crop(fit_to_mnist(digit), contrast, (left, top, width, height))
 
 
 def _from_paper(pixels: NDArray[np.uint8]) -> Crop:
@@ -97,10 +97,10 @@ def _from_paper(pixels: NDArray[np.uint8]) -> Crop:
     strongest = strongest_ink(ink[mask > 0])
     digit = np.where(near, ink * (255 / strongest), 0).clip(0, 255).astype(np.uint8)
     box = tuple(round(value / scale) for value in (left, top, wide, tall))
-    return Crop(framed(digit), 255 * strongest, (box[0], box[1], box[2], box[3]))
+    return Crop(thicken_and_fit(digit), 255 * strongest, (box[0], box[1], box[2], box[3]))
 
 
-def framed(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def thicken_and_fit(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return the ink of one digit, bright on black (H, W), scaled to the box of MNIST's and centred: uint8 (28, 28).
 
     A pen too fine for MNIST's scale is widened first, so that its strokes are not lost.
@@ -117,7 +117,7 @@ def framed(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
             element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (widen, widen))
             wider = cv2.copyMakeBorder(digit, *4 * (widen // 2,), cv2.BORDER_CONSTANT)
             digit = np.asarray(cv2.dilate(wider, element), np.uint8)
-    return boxed(digit)
+    return fit_to_mnist(digit)
 
 
 def to_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:
@@ -131,16 +131,16 @@ def to_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:
     return normalize(image).digit
 
 
-def boxed(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def fit_to_mnist(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return ink that was cut to its bounding box (h, w), scaled to 20x20 and centred by mass: uint8 (28, 28)."""
     height, width = digit.shape
     scale = BOX / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     resized = cv2.resize(digit, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
-    return centred(np.asarray(resized, np.uint8))
+    return center_by_mass(np.asarray(resized, np.uint8))
 
 
-def centred(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def center_by_mass(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return ``digit`` (h, w), at most 20x20, on black (28, 28), its centre of mass in the middle."""
     height, width = digit.shape
     moments = cv2.moments(digit)

@@ -1,86 +1,256 @@
-"""A page made ready to be read: its ink at a working size, straightened, and the way back to the picture's pixels."""
+"""A page as the reader asks for it: its upright ink, the writing in its form boxes, its lines of writing."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from inkdigits.imaging.binarize import Ink, Mask, binarize, normalize_background
+from inkdigits.errors import DataError
+from inkdigits.imaging.binarize import BinarizationParameters, Ink, Mask, binarize, normalize_background
+from inkdigits.imaging.files import PageImage, page_images
+from inkdigits.imaging.form_boxes import FormBoxParameters, box_contents, find_form_boxes
+from inkdigits.imaging.geometry import Box
+from inkdigits.imaging.oversegmentation import Candidate, SegmentationParameters, find_candidates
+from inkdigits.imaging.pieces import Piece, find_pieces, mnist_picture
 from inkdigits.imaging.pixels import shrunk, to_bytes
-from inkdigits.imaging.rulings import Box, tilt
-from inkdigits.imaging.sheet import without_desk
+from inkdigits.imaging.ruled_lines import RuledLineParameters, find_ruled_lines, remove_ruled_lines
+from inkdigits.imaging.sheet import SheetParameters, remove_desk
+from inkdigits.imaging.skew import SkewParameters, estimate_skew
+from inkdigits.imaging.text_lines import TextLine, TextLineParameters, find_text_lines
 
-LONGEST = 1800  # longer side of the page at its working size, pixels
-SLIGHT = 0.3  # degrees: a smaller tilt is left
+Source = Path | str | bytes | NDArray[Any] | Image.Image
 
 
 @dataclass(frozen=True)
-class Page:
-    """The ink of a page, upright.
+class PageParameters:
+    """How a page is made ready and taken apart; each part has its own settings."""
+
+    longest_side: int = 1800  # pixels; larger pages are scaled down, as strokes stay wide enough
+    smallest_skew: float = 0.3  # degrees; less does no harm, and rotation blurs
+    rounds: int = 4  # in which rejected lines are removed and lines are looked for again, at most
+    sheet: SheetParameters = field(default_factory=SheetParameters)
+    binarization: BinarizationParameters = field(default_factory=BinarizationParameters)
+    skew: SkewParameters = field(default_factory=SkewParameters)
+    ruled_lines: RuledLineParameters = field(default_factory=RuledLineParameters)
+    form_boxes: FormBoxParameters = field(default_factory=FormBoxParameters)
+    text_lines: TextLineParameters = field(default_factory=TextLineParameters)
+    segmentation: SegmentationParameters = field(default_factory=SegmentationParameters)
+
+
+@dataclass(frozen=True)
+class BoxContent:
+    """What is written in a form box.
 
     Attributes
     ----------
-    ink
-        float32 (H, W) in [0, 1], a share of the paper's light.
-    mask
-        uint8 (H, W), 255 where there is ink.
-    faint
-        The same, however faint it is beside the writing: what is printed or ruled too.
-    back
-        float64 (2, 3), the affine map from its pixels to those of the picture.
-    size
-        Width and height of the picture, pixels.
+    box
+        Left, top, width, height on the page, pixels: of the writing, or of the box itself where it is blank.
+    row
+        Index of the box's row, from the top.
+    picture
+        uint8 (28, 28) in the form of MNIST; None for a blank box.
+    height
+        Height of the largest piece of writing, as a share of the box's height.
+    crosses
+        Whether the writing reaches the lines of the box.
     """
 
-    ink: Ink
-    mask: Mask
-    faint: Mask
-    back: NDArray[np.float64]
+    box: Box
+    row: int
+    picture: NDArray[np.uint8] | None
+    height: float = 0.0
+    crosses: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class PageLine:
+    """A line of writing on a page: its pieces, and the candidates for a digit that they make up.
+
+    Attributes
+    ----------
+    line
+        The pieces from left to right, and the height of the digits, pixels.
+    """
+
+    line: TextLine
+    ink: Ink = field(repr=False)
+    parameters: SegmentationParameters = field(repr=False)
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """What identifies the line: two lines of one page with this key are the same."""
+        return self.line.height, *(piece.box for piece in self.line.pieces)
+
+    @cached_property
+    def candidates(self) -> list[Candidate]:
+        """Runs of neighbouring pieces that may be one digit each, with their pictures."""
+        return find_candidates(self.line.pieces, self.line.height, self.ink, self.parameters)
+
+    def ink_pixels(self, start: int, stop: int) -> int:
+        """Return the number of pixels of ink in pieces ``start`` to ``stop``, exclusive."""
+        return sum(cv2.countNonZero(piece.mask) for piece in self.line.pieces[start:stop])
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """One page, turned by quarters; each step is made when it is first asked for, and kept.
+
+    Attributes
+    ----------
+    pixels
+        uint8 (H, W) or (H, W, 3), perhaps smaller than the picture.
+    size
+        Width and height of the picture, pixels: boxes are reported in these.
+    quarter_turns
+        By how many quarters the picture is turned to the left before it is read.
+    """
+
+    pixels: NDArray[np.uint8] = field(repr=False)
     size: tuple[int, int]
+    quarter_turns: int = 0
+    parameters: PageParameters = field(repr=False, default_factory=PageParameters)
 
-    def on_picture(self, box: Box) -> Box:
-        """Return the box, in the picture's pixels, that holds a box of the page."""
-        left, top, wide, tall = box
-        corners = np.array([[left, top], [left + wide, top], [left, top + tall], [left + wide, top + tall]], float)
-        points = corners @ self.back[:, :2].T + self.back[:, 2]
-        low = np.clip(np.floor(points.min(0) + 1e-6), 0, np.array(self.size) - 1).astype(int)
-        high = np.clip(np.ceil(points.max(0) - 1e-6), low + 1, self.size).astype(int)
-        return int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1])
+    def turned(self, quarter_turns: int) -> "Page":
+        """Return the same picture turned by ``quarter_turns`` to the left, from how it lies in the file."""
+        return replace(self, quarter_turns=quarter_turns)
+
+    @property
+    def ink(self) -> Ink:
+        """Ink of the upright, deskewed page, float32 (h, w) in [0, 1], a share of the paper's brightness."""
+        return self._upright[0]
+
+    @property
+    def to_picture(self) -> NDArray[np.float64]:
+        """The affine map (2, 3) from pixels of the page to those of the picture."""
+        return self._upright[1]
+
+    @property
+    def mask(self) -> Mask:
+        """uint8 (h, w), 255 on writing."""
+        return self._masks[0]
+
+    @property
+    def faint(self) -> Mask:
+        """uint8 (h, w), 255 on any ink: fainter print and rules too."""
+        return self._masks[1]
+
+    @cached_property
+    def form_boxes(self) -> list[BoxContent]:
+        """The page's form boxes, row by row from the left; an empty list on a page without a form."""
+        p = self.parameters
+        boxes = find_form_boxes(self.ink, self.mask, self.faint, p.form_boxes, p.ruled_lines)
+        found = []
+        for box, content in zip(boxes, box_contents(boxes, self.ink, p.form_boxes) if boxes else (), strict=True):
+            if not content.any():
+                found.append(BoxContent(box.inside, box.row, None))
+                continue
+            x, y, wide, tall = cv2.boundingRect(content)
+            largest = int(cv2.connectedComponentsWithStats(content)[2][1:, cv2.CC_STAT_HEIGHT].max())
+            piece = Piece((box.inside[0] + x, box.inside[1] + y, wide, tall), content[y : y + tall, x : x + wide])
+            crosses = bool(content[[0, -1]].any() or content[:, [0, -1]].any())
+            picture = mnist_picture([piece], self.ink)
+            found.append(BoxContent(piece.box, box.row, picture, largest / box.inside[3], crosses))
+        return found
+
+    def text_lines(self, accept: Callable[[PageLine], bool]) -> list[PageLine]:
+        """Return the lines of writing that ``accept`` accepts, from the top.
+
+        Lines that it rejects, such as print, are removed, and lines are looked for again in the rest: print of another
+        height than the writing's hides lines. ``accept`` meets the lines of every round.
+        """
+        p = self.parameters
+        mask = remove_ruled_lines(self.mask, find_ruled_lines(self.faint, p.ruled_lines), p.ruled_lines).copy()
+        accepted: list[PageLine] = []
+        for _ in range(p.rounds):
+            pieces = find_pieces(mask, p.text_lines.most_pieces, p.text_lines.smallest_piece)
+            found = find_text_lines(pieces, self.ink, p.text_lines, p.segmentation)
+            lines = [PageLine(line, self.ink, p.segmentation) for line in found]
+            accepted = [line for line in lines if accept(line)]
+            if len(accepted) == len(lines):
+                break
+            for line in lines:
+                if line not in accepted:
+                    _erase(mask, line.line)
+        return accepted
+
+    @cached_property
+    def _upright(self) -> tuple[Ink, NDArray[np.float64]]:
+        p = self.parameters
+        pixels = shrunk(self.pixels, p.longest_side)
+        to_page = np.diag([pixels.shape[1] / self.size[0], pixels.shape[0] / self.size[1], 1.0])
+        pixels, quarter = _quarter_turned(pixels, self.quarter_turns)
+        to_page = quarter @ to_page
+        ink = normalize_background(remove_desk(pixels, p.sheet), p.binarization)
+        angle = estimate_skew(ink, p.skew, p.ruled_lines)
+        if abs(angle) >= p.smallest_skew:
+            ink, rotation = _rotated(ink, angle)
+            to_page = rotation @ to_page
+        return ink, np.asarray(np.linalg.inv(to_page)[:2], np.float64)
+
+    @cached_property
+    def _masks(self) -> tuple[Mask, Mask]:
+        return binarize(self.ink, self.parameters.binarization)
 
 
-def prepare(picture: NDArray[Any], quarter_turns: int = 0, size: tuple[int, int] | None = None) -> Page:
-    """Return the page on a picture (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), turned to the left by quarters first.
-
-    ``size`` is the width and height that boxes are given in, where the picture was scaled down before.
+def open_pages(source: Source, parameters: PageParameters | None = None) -> Iterator[Page]:
+    """Yield the pages of a file, of its content, of an array (H, W), (H, W, 3) or (H, W, 4), or of a PIL image.
 
     Raises
     ------
-    ValueError
-        See :func:`inkdigits.imaging.pixels.to_bytes`.
+    DataError
+        When it is no picture that can be read, or holds NaN; names the file.
     """
-    pixels = to_bytes(picture)
-    height, width = pixels.shape[:2]
-    full = size or (width, height)
-    pixels = shrunk(pixels, LONGEST)
-    there = np.diag([pixels.shape[1] / full[0], pixels.shape[0] / full[1], 1.0])  # from the picture to the page
+    p = parameters or PageParameters()
+    name = str(source) if isinstance(source, str | Path) else "the page"
+    for image in _images(source, p.longest_side):
+        try:
+            pixels = to_bytes(image.pixels)
+        except ValueError as error:
+            raise DataError(f"{name}: {error}") from error
+        yield Page(pixels, image.size, 0, p)
+
+
+def _images(source: Source, longest: int) -> Iterator[PageImage]:
+    if isinstance(source, str | Path):
+        return page_images(Path(source), longest=longest)
+    if isinstance(source, bytes):
+        return page_images(source, longest=longest)
+    if isinstance(source, Image.Image):
+        kept = source if source.mode in ("L", "I;16", "RGB", "RGBA") else source.convert("RGBA")
+        return iter([PageImage(np.asarray(kept), source.size)])
+    pixels = np.asarray(source)
+    return iter([PageImage(pixels, (pixels.shape[1] if pixels.ndim > 1 else 0, pixels.shape[0] if pixels.ndim else 0))])
+
+
+def _quarter_turned(pixels: NDArray[np.uint8], quarter_turns: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Return pixels (H, W) or (H, W, 3) turned to the left by quarters, and the map (3, 3) of their coordinates."""
+    tall, wide = pixels.shape[:2]
     turns = quarter_turns % 4
-    if turns:
-        tall, wide = pixels.shape[:2]
-        pixels = np.ascontiguousarray(np.rot90(pixels, turns))
-        quarter = {1: [[0, 1, 0], [-1, 0, wide]], 2: [[-1, 0, wide], [0, -1, tall]], 3: [[0, -1, tall], [1, 0, 0]]}[
-            turns
-        ]
-        there = np.array([*quarter, [0, 0, 1]], float) @ there
-    ink = normalize_background(without_desk(pixels))
-    angle = tilt(ink)
-    if abs(angle) >= SLIGHT:
-        tall, wide = ink.shape
-        turn = cv2.getRotationMatrix2D((wide / 2, tall / 2), angle, 1.0)
-        cos, sin = abs(turn[0, 0]), abs(turn[0, 1])
-        new = int(np.ceil(wide * cos + tall * sin)), int(np.ceil(tall * cos + wide * sin))
-        turn[:, 2] += [(new[0] - wide) / 2, (new[1] - tall) / 2]
-        ink = np.asarray(cv2.warpAffine(ink, turn, new, flags=cv2.INTER_LINEAR), np.float32)
-        there = np.array([*turn, [0, 0, 1]]) @ there
-    return Page(ink, *binarize(ink), np.linalg.inv(there)[:2], full)
+    if not turns:
+        return pixels, np.eye(3)
+    rows = {1: [[0, 1, 0], [-1, 0, wide]], 2: [[-1, 0, wide], [0, -1, tall]], 3: [[0, -1, tall], [1, 0, 0]]}[turns]
+    return np.ascontiguousarray(np.rot90(pixels, turns)), np.array([*rows, [0, 0, 1]], float)
+
+
+def _rotated(ink: Ink, angle: float) -> tuple[Ink, NDArray[np.float64]]:
+    """Return ink (H, W) rotated to the left by ``angle`` degrees, whole, and the map (3, 3) of its coordinates."""
+    tall, wide = ink.shape
+    rotation = cv2.getRotationMatrix2D((wide / 2, tall / 2), angle, 1.0)
+    cos, sin = abs(rotation[0, 0]), abs(rotation[0, 1])
+    size = int(np.ceil(wide * cos + tall * sin)), int(np.ceil(tall * cos + wide * sin))
+    rotation[:, 2] += [(size[0] - wide) / 2, (size[1] - tall) / 2]
+    rotated = np.asarray(cv2.warpAffine(ink, rotation, size, flags=cv2.INTER_LINEAR), np.float32)
+    return rotated, np.array([*rotation, [0, 0, 1]])
+
+
+def _erase(mask: Mask, line: TextLine) -> None:
+    """Remove the ink of a line from a mask (H, W)."""
+    for piece in line.pieces:
+        left, top, wide, tall = piece.box
+        mask[top : top + tall, left : left + wide][piece.mask > 0] = 0

@@ -1,33 +1,60 @@
-"""A page with what was read drawn on it."""
+"""The picture of a page with the reading drawn on it."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from inkdigits.errors import DataError
+from inkdigits.imaging.geometry import Box
 from inkdigits.imaging.pixels import to_bytes
-from inkdigits.reader.results import Digit, Reading
 
 SURE, FAIRLY = 0.99, 0.9
 GREEN, AMBER, RED = (0, 125, 60), (200, 120, 0), (205, 20, 40)
 LONGEST = 2400  # longer side of the drawing, pixels
 
 
-def annotated(reading: Reading) -> Image.Image:
-    """Return a reading's picture with boxes, digits and confidence: green from 99 %, amber from 90 %, else red.
+class ReadDigit(Protocol):
+    """A digit that can be drawn: :class:`inkdigits.reader.results.Digit`."""
+
+    @property
+    def digit(self) -> int | None:
+        """0 to 9; None where it was rejected."""
+
+    @property
+    def confidence(self) -> float:
+        """In [0, 1]."""
+
+    @property
+    def box(self) -> Box:
+        """Left, top, width, height in the picture's pixels."""
+
+
+def annotate(picture: NDArray[Any] | None, size: tuple[int, int], digits: Sequence[ReadDigit]) -> Image.Image:
+    """Return a picture with boxes, digits and confidence: green from 99 %, amber from 90 %, else red.
+
+    Parameters
+    ----------
+    picture
+        Pixels, perhaps scaled down.
+    size
+        Width and height of the original picture, pixels, to which the boxes refer.
 
     Raises
     ------
     DataError
-        When the reading has no picture.
+        When there is no picture.
     """
-    if reading.picture is None:
+    if picture is None:
         raise DataError("this reading has no picture to draw on; read the page again")
-    pixels = to_bytes(np.asarray(reading.picture))
+    pixels = to_bytes(np.asarray(picture))
     page = Image.fromarray(pixels).convert("RGB")
     page.thumbnail((LONGEST, LONGEST))
-    scale = page.width / max(1, reading.size[0]), page.height / max(1, reading.size[1])
+    scale = page.width / max(1, size[0]), page.height / max(1, size[1])
     draw = ImageDraw.Draw(page)
-    for digit in reading.digits:
+    for digit in digits:
         left, top, wide, tall = digit.box
         x, y = left * scale[0], top * scale[1]
         right, bottom = (left + wide) * scale[0], (top + tall) * scale[1]
@@ -42,7 +69,7 @@ def annotated(reading: Reading) -> Image.Image:
     return page
 
 
-def _colour(digit: Digit) -> tuple[int, int, int]:
+def _colour(digit: ReadDigit) -> tuple[int, int, int]:
     if digit.digit is None:
         return RED
     return GREEN if digit.confidence >= SURE else AMBER if digit.confidence >= FAIRLY else RED

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from inkdigits.errors import InkdigitsError
-from inkdigits.reader.reader import Reader, Settings
+from inkdigits.reader.reader import Reader
+from inkdigits.reader.settings import Settings
 
 
 class BatchReader:

@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 
 from inkdigits.errors import DataError, ModelError
 from inkdigits.imaging.normalize import SIZE, Crop, normalize
+from inkdigits.reader.refusal import BLANK, CODES, TOO_SMALL, RefusalPolicy
 
 METADATA = "inkdigits"  # the key of the model file's metadata that holds a card as JSON
-FORM = 1  # of that card
+FORM = 2  # of that card
 INPUTS = [("images", "tensor(uint8)", [SIZE, SIZE])]
 OUTPUTS = ("logits", "probabilities", "refusal")
 FAINT = 20.0  # a contrast, of 255, under which there is no ink on the paper
-SMALLEST = 5  # pixels: ink that is neither taller nor wider cannot be read
+SMALLEST_INK = 5  # pixels: ink that is neither taller nor wider cannot be read
+LEAST_SHARE = 0.001  # probability of an alternative that is reported, at least
 BATCH = 1024  # pictures that go through the network at a time
-
-BLANK, NOT_A_DIGIT, AMBIGUOUS, TOO_SMALL = "blank", "not_a_digit", "ambiguous", "too_small"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Prediction:
     reject
         Why it was refused: ``blank``, ``not_a_digit``, ``ambiguous`` or ``too_small``; None where it was not.
     refusal
-        Score, higher where it is less like a digit; None where nothing was there to be read.
+        Refusal score, high where the answer is doubtful: minus the score of the policy; None where there is no ink.
     """
 
     digit: int | None
@@ -60,7 +60,7 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Answers:
+class Outputs:
     """The network's outputs for N pictures: float32 (N, 10), (N, 10) and (N,)."""
 
     logits: NDArray[np.float32]
@@ -99,9 +99,14 @@ class Recognizer:
             raise ModelError(
                 f"{self.path} is no ONNX model that can be run here; write one with inkdigits export"
             ) from error
-        self.card = self._read_card()
+        self.card, self.policy = self._read_card()
 
-    def _read_card(self) -> dict[str, Any]:
+    @property
+    def name(self) -> str:
+        """Name of the model with the first eight digits of the hash of its weights."""
+        return f"{self.card.get('model', 'model')}-{str(self.card.get('run_sha256', ''))[:8]}"
+
+    def _read_card(self) -> tuple[dict[str, Any], RefusalPolicy]:
         text = self._session.get_modelmeta().custom_metadata_map.get(METADATA)
         names = tuple(output.name for output in self._session.get_outputs())
         takes = [(given.name, given.type, given.shape[1:]) for given in self._session.get_inputs()]
@@ -114,13 +119,13 @@ class Recognizer:
             card = json.loads(text)
             if card["form"] != FORM:
                 raise ModelError(f"the card of {self.path} has form {card['form']}, not {FORM}; export the run anew")
-            for key in ("temperature", "refusal_threshold", "ambiguous_below"):
-                float(card[key])
+            float(card["temperature"])
+            policy = RefusalPolicy.from_card(card)
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"the card of {self.path} is broken ({error!r}); export the run anew") from error
-        return dict(card)
+        return dict(card), policy
 
-    def run(self, images: NDArray[np.uint8]) -> Answers:
+    def run(self, images: NDArray[np.uint8]) -> Outputs:
         """Return the network's outputs for pictures uint8 (N, 28, 28) in the form of MNIST, N of any size.
 
         Raises
@@ -134,15 +139,11 @@ class Recognizer:
             self._session.run(list(OUTPUTS), {"images": np.ascontiguousarray(images[start : start + BATCH])})
             for start in range(0, max(len(images), 1), BATCH)
         ]
-        return Answers(*(parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))))
+        return Outputs(*(parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))))
 
     def predict(self, images: NDArray[np.uint8]) -> list[Prediction]:
         """Read pictures uint8 (N, 28, 28) in the form of MNIST."""
-        answers = self.run(images)
-        return [
-            self.judge(probabilities, float(refusal), bool(image.any()))
-            for probabilities, refusal, image in zip(answers.probabilities, answers.refusal, images, strict=True)
-        ]
+        return self.judge(self.run(images), np.asarray(images.any((1, 2)), np.bool_))
 
     def read_crops(self, crops: list[NDArray[Any]]) -> list[Prediction]:
         """Read pictures of one digit each, of any size, grey or colour, ink dark or light.
@@ -160,36 +161,43 @@ class Recognizer:
             np.stack([crop.digit for crop in found]) if found else np.empty((0, SIZE, SIZE), np.uint8)
         )
         return [
-            _nothing(reason) if (reason := unreadable(crop)) else prediction
+            refused(reason) if (reason := unreadable(crop)) else prediction
             for crop, prediction in zip(found, predictions, strict=True)
         ]
 
-    def judge(self, probabilities: NDArray[np.float32], refusal: float, inked: bool) -> Prediction:
-        """Return what the network's answer to one picture means: probabilities (10,), refusal, whether it had ink."""
-        if not inked:
-            return _nothing(BLANK)
-        shares = probabilities.tolist()
-        order = sorted(range(len(shares)), key=shares.__getitem__, reverse=True)
-        best, confidence = order[0], shares[order[0]]
-        reject = None
-        if refusal > float(self.card["refusal_threshold"]):
-            reject = NOT_A_DIGIT
-        elif confidence < float(self.card["ambiguous_below"]):
-            reject = AMBIGUOUS
-        others = tuple((digit, shares[digit]) for digit in order[1:] if shares[digit] >= 0.001)
-        if reject:
-            return Prediction(None, confidence, ((best, confidence), *others), reject, refusal)
-        return Prediction(best, confidence, others, None, refusal)
+    def judge(self, outputs: Outputs, has_ink: NDArray[np.bool_] | bool) -> list[Prediction]:
+        """Return the predictions for the network's outputs, under the refusal policy of the model.
+
+        Parameters
+        ----------
+        has_ink
+            Whether the picture has any ink, (N,) or one value for all.
+        """
+        codes = self.policy.decide(outputs.probabilities, outputs.logits, has_ink)
+        rows = zip(codes.tolist(), outputs.probabilities.tolist(), outputs.refusal.tolist(), strict=True)
+        return [_prediction(CODES[code], shares, refusal) for code, shares, refusal in rows]
+
+
+def _prediction(reject: str | None, shares: list[float], refusal: float) -> Prediction:
+    if reject == BLANK:
+        return refused(BLANK)
+    order = sorted(range(len(shares)), key=shares.__getitem__, reverse=True)
+    best, confidence = order[0], shares[order[0]]
+    others = tuple((digit, shares[digit]) for digit in order[1:] if shares[digit] >= LEAST_SHARE)
+    if reject:
+        return Prediction(None, confidence, ((best, confidence), *others), reject, refusal)
+    return Prediction(best, confidence, others, None, refusal)
 
 
 def unreadable(crop: Crop) -> str | None:
     """Return why nothing can be read of a crop, ``blank`` or ``too_small``; or None."""
     if crop.contrast < FAINT:
         return BLANK
-    return TOO_SMALL if max(crop.box[2:]) < SMALLEST else None
+    return TOO_SMALL if max(crop.box[2:]) < SMALLEST_INK else None
 
 
-def _nothing(reason: str) -> Prediction:
+def refused(reason: str) -> Prediction:
+    """Return the prediction for a picture without a readable digit: ``blank`` or ``too_small``."""
     return Prediction(None, 0.0, (), reject=reason, refusal=None)
 
 

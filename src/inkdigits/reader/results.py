@@ -6,7 +6,8 @@ from typing import Any
 from numpy.typing import NDArray
 from PIL.Image import Image
 
-from inkdigits.imaging.rulings import Box
+from inkdigits.imaging.geometry import Box
+from inkdigits.reader.annotate import annotate
 
 
 @dataclass(frozen=True)
@@ -142,9 +143,7 @@ class Reading:
         DataError
             When the reading has no picture.
         """
-        from inkdigits.reader.annotate import annotated
-
-        return annotated(self)
+        return annotate(self.picture, self.size, self.digits)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON knows it."""

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from inkdigits.errors import DataError
-from inkdigits.imaging.files import FORMATS, MAX_PIXELS, sheets
+from inkdigits.imaging.files import FORMATS, MAX_PIXELS, page_images
 from inkdigits.imaging.normalize import normalize
-from inkdigits.reader import Prediction, Reader
-from inkdigits.reader.recognizer import unreadable
+from inkdigits.reader import Reader
+from inkdigits.reader.recognizer import refused, unreadable
 from inkdigits.server.problems import ProblemError
 from inkdigits.server.settings import MAX_CROP_PIXELS, MAX_PAGES
 
@@ -23,7 +23,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def crop_pixels(content: bytes) -> NDArray[Any]:
-    """Return the pixels of an image of one digit, as :class:`inkdigits.imaging.files.Sheet` has them.
+    """Return the pixels of an image of one digit, as :class:`inkdigits.imaging.files.PageImage` has them.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def crop_pixels(content: bytes) -> NDArray[Any]:
         Where it is none.
     """
     _limit(content, MAX_CROP_PIXELS)
-    return next(sheets(content)).pixels
+    return next(page_images(content)).pixels
 
 
 def predict(reader: Reader, content: bytes) -> dict[str, Any]:
@@ -51,10 +51,7 @@ def predict(reader: Reader, content: bytes) -> dict[str, Any]:
         raise DataError(f"the image: {error}") from error
     answers = reader.recognizer.run(crop.digit[None])
     reason = unreadable(crop)
-    if reason:
-        prediction = Prediction(None, 0.0, (), reason, None)
-    else:
-        prediction = reader.recognizer.judge(answers.probabilities[0], float(answers.refusal[0]), True)
+    prediction = refused(reason) if reason else reader.recognizer.judge(answers, True)[0]
     return {
         "model": reader.name,
         **prediction.to_dict(),

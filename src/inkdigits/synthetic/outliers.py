@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from inkdigits.errors import DataError
-from inkdigits.imaging.normalize import SIZE, boxed
+from inkdigits.imaging.normalize import SIZE, fit_to_mnist
 from inkdigits.synthetic.letters import LETTERS
 
 Picture = NDArray[np.uint8]  # (28, 28), ink bright on black
@@ -227,7 +227,7 @@ def _cut_and_boxed(drawn: NDArray[Any]) -> Picture:
     rows, columns = np.flatnonzero(drawn.any(1)), np.flatnonzero(drawn.any(0))
     if not len(rows):
         return np.zeros((SIZE, SIZE), np.uint8)
-    return boxed(np.asarray(drawn[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], np.uint8))
+    return fit_to_mnist(np.asarray(drawn[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], np.uint8))
 
 
 def font_files() -> list[Path]:

@@ -1,10 +1,12 @@
-"""Lines and pieces."""
+"""Lines of writing: which pieces of ink belong to one, and which to none."""
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.segment import Piece, candidates, components, cuts, find_lines, writing_height
+from inkdigits.imaging.oversegmentation import find_candidates
+from inkdigits.imaging.pieces import Piece, find_pieces
+from inkdigits.imaging.text_lines import TextLine, TextLineParameters, find_text_lines, writing_height
 
 
 def drawn(lines: dict[tuple[int, int], str], shape: tuple[int, int] = (600, 900)) -> NDArray[np.uint8]:
@@ -15,17 +17,24 @@ def drawn(lines: dict[tuple[int, int], str], shape: tuple[int, int] = (600, 900)
     return mask
 
 
+def pieces_of(mask: NDArray[np.uint8]) -> list[Piece]:
+    return find_pieces(mask, most=3000, smallest=4)
+
+
 def boxes(mask: NDArray[np.uint8]) -> list[int]:
     ink = (mask / 255).astype(np.float32)
-    return [len(line.pieces) for line in find_lines(components(mask), ink)]
+    return [len(line.pieces) for line in find_text_lines(pieces_of(mask), ink)]
 
 
 def test_lines_come_from_the_top_and_hold_their_digits() -> None:
     mask = drawn({(50, 100): "31415", (80, 260): "926", (40, 420): "5358979"})
     ink = (mask / 255).astype(np.float32)
-    lines = find_lines(components(mask), ink)
+    lines = find_text_lines(pieces_of(mask), ink)
     assert [line.box[1] for line in lines] == sorted(line.box[1] for line in lines)
-    spans = [[run for run in candidates(line, ink) if run.stop - run.start == len(line.pieces)] for line in lines]
+    spans = [
+        [run for run in find_candidates(line.pieces, line.height, ink) if run.stop - run.start == len(line.pieces)]
+        for line in lines
+    ]
     assert len(lines) == 3
     assert all(len(line.pieces) >= count for line, count in zip(lines, (5, 3, 7), strict=True))
     assert all(len(whole) <= 1 for whole in spans)
@@ -36,7 +45,7 @@ def test_a_line_that_climbs_by_twelve_degrees_is_one_line() -> None:
     turn = cv2.getRotationMatrix2D((450, 300), 12, 0.8)
     mask = cv2.warpAffine(mask, turn, (900, 600))
     ink = (mask / 255).astype(np.float32)
-    lines = find_lines(components(mask), ink)
+    lines = find_text_lines(pieces_of(mask), ink)
     assert len(lines) == 2
 
 
@@ -45,19 +54,7 @@ def test_specks_far_away_and_a_faint_line_are_left_out() -> None:
     ink = (mask / 255).astype(np.float32)
     ink[200:] *= 0.2
     mask[500:502, 300:302] = 255
-    assert len(find_lines(components(mask), ink)) == 1
-
-
-def test_two_digits_that_touch_are_cut_between_them_and_one_is_whole_among_the_candidates() -> None:
-    mask = np.zeros((120, 200), np.uint8)
-    cv2.ellipse(mask, (55, 60), (28, 40), 0, 0, 360, 255, 6)
-    cv2.ellipse(mask, (125, 60), (28, 40), 0, 0, 360, 255, 6)
-    cv2.line(mask, (75, 88), (105, 88), 255, 5)
-    (piece,) = components(mask)
-    parts = cuts(piece, 86)
-    assert sum(cv2.countNonZero(part.mask) for part in parts) == cv2.countNonZero(piece.mask)
-    edges = [part.box[0] for part in parts if part.joined]
-    assert any(82 <= edge <= 98 for edge in edges)
+    assert len(find_text_lines(pieces_of(mask), ink)) == 1
 
 
 def test_the_writings_height_is_that_of_its_digits_not_of_its_dust() -> None:
@@ -88,6 +85,21 @@ def test_tall_ones_below_faint_small_print_are_no_rules() -> None:
         for y in (20, 50):
             cv2.rectangle(mask, (x, y), (x + 12, y + 16), 255, -1)
             ink[y : y + 17, x : x + 13] = 0.2
-    lines = find_lines(components(mask), ink)
+    lines = find_text_lines(pieces_of(mask), ink)
     assert len(lines) == 2
     assert lines[1].box[0] + lines[1].box[2] > 415
+
+
+def test_digits_further_apart_than_the_gap_are_two_lines() -> None:
+    mask = drawn({(50, 100): "314", (400, 100): "926"})
+    ink = (mask / 255).astype(np.float32)
+    assert len(find_text_lines(pieces_of(mask), ink)) == 1
+    narrow = TextLineParameters(gap=1.5, merge_step=(0.0, 0.0, 0.0))
+    assert len(find_text_lines(pieces_of(mask), ink, narrow)) == 2
+
+
+def test_the_box_of_a_line_holds_all_its_pieces() -> None:
+    line = TextLine(
+        (Piece((5, 9, 10, 20), np.zeros((20, 10), np.uint8)), Piece((30, 4, 8, 12), np.zeros((12, 8), np.uint8))), 20.0
+    )
+    assert line.box == (5, 4, 33, 25)

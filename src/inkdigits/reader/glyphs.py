@@ -1,0 +1,67 @@
+"""Glyphs: places on a page that may hold a digit, with the recogniser's answer for each."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.imaging.geometry import Box
+from inkdigits.reader.recognizer import Recognizer
+from inkdigits.reader.refusal import BLANK, CODES, NOT_A_DIGIT
+
+
+@dataclass(frozen=True)
+class Glyph:
+    """One place on a page.
+
+    Attributes
+    ----------
+    box
+        Left, top, width, height on the page, pixels.
+    probabilities
+        Of the ten digits, given that it is a digit: float32 (10,).
+    log_probability
+        That it is a digit and the likeliest of the ten, nats.
+    reject
+        Why it is rejected; None where it is accepted.
+    """
+
+    box: Box
+    probabilities: NDArray[np.float32]
+    log_probability: float
+    reject: str | None
+
+    @property
+    def probability(self) -> float:
+        """That it is the likeliest digit, in [0, 1]."""
+        return float(np.exp(min(0.0, self.log_probability)))
+
+    def rejected(self) -> "Glyph":
+        """Return the same place, rejected as no digit."""
+        return replace(self, reject=NOT_A_DIGIT)
+
+
+def blank_glyph(box: Box) -> Glyph:
+    """Return the glyph of a blank form box."""
+    return Glyph(box, np.zeros(10, np.float32), 0.0, BLANK)
+
+
+class GlyphReader:
+    """Recognises pictures of single digits under the refusal policy of the model."""
+
+    def __init__(self, recognizer: Recognizer) -> None:
+        self._recognizer = recognizer
+
+    def read(self, boxes: Sequence[Box], pictures: Sequence[NDArray[np.uint8]], evidence: float) -> list[Glyph]:
+        """Return the glyphs of pictures uint8 (28, 28) at boxes of the page; ``evidence`` is the layout's, in nats."""
+        if not boxes:
+            return []
+        outputs = self._recognizer.run(np.stack(pictures))
+        policy = self._recognizer.policy
+        codes = policy.decide(outputs.probabilities, outputs.logits, evidence=evidence).tolist()
+        scores = policy.log_probability(outputs.logits).tolist()
+        return [
+            Glyph(box, shares, score, CODES[code])
+            for box, shares, score, code in zip(boxes, outputs.probabilities, scores, codes, strict=True)
+        ]

@@ -1,0 +1,64 @@
+"""From the glyphs of a row to its number: boxes in the picture, confidence, and the check or roster it satisfies."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.imaging.geometry import Box, bounding_box, map_box
+from inkdigits.imaging.page import Page
+from inkdigits.reader.checksums import Decoded, on_roster, rule, satisfying
+from inkdigits.reader.glyphs import Glyph
+from inkdigits.reader.recognizer import LEAST_SHARE
+from inkdigits.reader.refusal import AMBIGUOUS, BLANK
+from inkdigits.reader.results import Digit, Line
+from inkdigits.reader.settings import Settings
+
+
+def number_of(row: Sequence[Glyph], page: Page, settings: Settings) -> tuple[Line, str | None]:
+    """Return the number of a row of glyphs, and a warning if it breaks a rule of ``settings``."""
+    digits = tuple(_digit(glyph, page, settings.min_confidence) for glyph in row)
+    box = bounding_box([digit.box for digit in digits])
+    written = [index for index, glyph in enumerate(row) if glyph.reject != BLANK]
+    warning = None
+    if settings.length is not None and len(written) != settings.length:
+        warning = f"{len(written)} digits were found, not {settings.length}"
+    if settings.check is None and not settings.roster:
+        return Line(digits, box), warning
+    shares = np.array([_smoothed(row[index]) for index in written]).reshape(-1, 10)
+    if settings.check is not None:
+        decoded, name = satisfying(shares, rule(settings.check)), settings.check
+    else:
+        decoded, name = on_roster(shares, settings.roster), "roster"
+    if decoded is None:
+        return Line(digits, box), warning or f"no number of {len(written)} digits satisfies the {name}"
+    return _corrected(digits, written, decoded, name, box), warning
+
+
+def _corrected(digits: Sequence[Digit], written: Sequence[int], decoded: Decoded, name: str, box: Box) -> Line:
+    """Return a line with the digits of a number that satisfies a rule in its written places."""
+    out = list(digits)
+    for index, value in zip(written, decoded.text, strict=True):
+        old = digits[index]
+        shares = dict(old.alternatives) | ({} if old.digit is None else {old.digit: old.confidence})
+        others = tuple(sorted(((d, p) for d, p in shares.items() if d != int(value)), key=lambda item: -item[1]))
+        out[index] = Digit(int(value), shares.get(int(value), 0.0), old.box, others)
+    return Line(tuple(out), box, name, decoded.runner_up, decoded.probability)
+
+
+def _digit(glyph: Glyph, page: Page, min_confidence: float) -> Digit:
+    shares = glyph.probabilities
+    order = np.argsort(-shares, kind="stable")
+    ranked = tuple((int(i), glyph.probability * float(shares[i])) for i in order if shares[i] >= LEAST_SHARE)
+    box = map_box(glyph.box, page.to_picture, page.size)
+    confidence = ranked[0][1] if ranked else 0.0
+    reject = glyph.reject or (AMBIGUOUS if confidence < min_confidence else None)
+    if reject:
+        return Digit(None, confidence, box, ranked, reject)
+    return Digit(ranked[0][0], confidence, box, ranked[1:])
+
+
+def _smoothed(glyph: Glyph) -> NDArray[np.float64]:
+    """Return the probabilities (10,) of the digits, mixed with equal ones as far as the glyph may be no digit."""
+    sure = glyph.probability
+    return np.asarray(sure * glyph.probabilities.astype(np.float64) + (1 - sure) / 10)
