@@ -184,7 +184,7 @@ def test_explain_a_test_digit_and_a_picture(run_cli: Cli, small_npz: Path, small
     for wrong, exit_code, says in (
         (["--index", 200], 2, "--index is at most 199"),
         (["--index", 0, "--method", "attention"], 2, "train gnn-attention"),
-        (["--image", small_npz], 1, "is no picture that can be read here"),
+        (["--image", small_npz], 1, "is no image that can be read here"),
         (["--index", 0, "--image", picture], 2, "name one digit"),
     ):
         code, _, err = run_cli("explain", run, *wrong)
@@ -361,9 +361,9 @@ def test_predict_reads_on_past_what_is_no_picture(run_cli: Cli, pictures: Path) 
     assert len(out.splitlines()) == 5  # three digits, the paper and the single pixel
     lines = err.splitlines()
     assert len(lines) == 4
-    assert "broken.png is no picture" in lines[0]
+    assert "broken.png is no image" in lines[0]
     assert "vast.png has" in lines[1]
-    assert "1 file passed over" in lines[2]
+    assert "1 file skipped" in lines[2]
     assert "none.png does not exist" in lines[3]
 
 

@@ -40,7 +40,7 @@ def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
     Image.effect_noise((200, 200), 50).save(whole)
     (tmp_path / "cut.jpg").write_bytes(whole.read_bytes()[:2000])
     for name in ("text.png", "empty.png"):
-        with pytest.raises(DataError, match=rf"{name} is no picture.*PNG"):
+        with pytest.raises(DataError, match=rf"{name} is no image.*PNG"):
             read_pixels(tmp_path / name)
     with pytest.raises(DataError, match=r"cut.jpg .*truncated"):
         read_pixels(tmp_path / "cut.jpg")
@@ -50,7 +50,7 @@ def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
 
 def test_a_format_that_is_not_on_the_list_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.new("L", (4, 4)).save(tmp_path / "a.png", "TGA")
-    with pytest.raises(DataError, match="is no picture that can be read here"):
+    with pytest.raises(DataError, match="is no image that can be read here"):
         read_pixels(tmp_path / "a.png")
     assert "EPS" not in files.FORMATS  # which would start another program
 

@@ -89,7 +89,7 @@ def test_a_broken_image_is_reported_and_stops_no_other(written: str, folder: Pat
 def test_a_missing_image_is_an_error_of_its_row() -> None:
     missing, empty = BatchReader()([None, b""])
     assert missing == {"text": None, "reading": None, "error": "there is no image"}
-    assert "no picture" in empty["error"]
+    assert "no image" in empty["error"]
 
 
 def test_a_pandas_frame_keeps_its_columns_and_gains_the_reading(folder: Path) -> None:

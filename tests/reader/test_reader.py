@@ -220,7 +220,7 @@ def test_a_batch_reader_travels_by_pickle(page: MadePage) -> None:
     assert good["error"] is None
     assert json.loads(good["reading"])[0]["lines"]
     assert bad["text"] is None
-    assert "no picture" in bad["error"]
+    assert "no image" in bad["error"]
     columns = batch({"bytes": np.array([png(page.image)], object), "id": np.array([7])})
     assert columns["id"][0] == 7
     assert columns["text"][0] == good["text"]
@@ -274,7 +274,7 @@ def test_the_command_reads_many_files_and_reports_the_bad_ones(page: MadePage, r
     assert code == 1
     readings = json.loads(out)
     assert [(Path(r["source"]).name, r["page"]) for r in readings] == [("a.png", 0), ("two.tif", 0), ("two.tif", 1)]
-    for name in ("b.png is no picture", "c.jpg is no picture", "missing.png does not exist", "1 file passed over"):
+    for name in ("b.png is no image", "c.jpg is no image", "missing.png does not exist", "1 file skipped"):
         assert name in err
     assert sorted(p.name for p in drawn.iterdir()) == ["a.png", "two-2.png", "two.png"]
     assert "doubtful" in review.read_text() or "Nothing" in review.read_text()

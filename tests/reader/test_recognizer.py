@@ -149,7 +149,9 @@ def test_a_graph_that_takes_something_else_is_refused(tmp_path: Path) -> None:
     for node in model.graph.node:
         node.input[:] = ["pictures" if name == "images" else name for name in node.input]
     onnx.save(model, tmp_path / "other.onnx")
-    with pytest.raises(ModelError, match=r"other.onnx is an ONNX model, but not one .*: other things go in"):
+    with pytest.raises(
+        ModelError, match=r"other.onnx is an ONNX model, but not one .*: its inputs or outputs are others"
+    ):
         Recognizer(tmp_path / "other.onnx")
 
 

@@ -1,8 +1,9 @@
-"""inkdigits predict and read: what is on pictures of single digits, and on pages; no PyTorch."""
+"""inkdigits predict and read: digits on images of one digit each, and on pages; no PyTorch."""
 
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,24 +11,26 @@ import typer
 
 from inkdigits.cli.common import app, emit
 from inkdigits.errors import DataError, UsageError
-from inkdigits.progress import say
+from inkdigits.files import atomic_path, write_text
+from inkdigits.progress import FileBar, say
 
 if TYPE_CHECKING:
-    from inkdigits.reader import Reading
+    from inkdigits.reader import Reader, Reading, Settings
 
 FORMATS = ("text", "json", "csv")
 
 
+ModelFile = Annotated[Path | None, typer.Option(help="An .onnx file of inkdigits export. Default: the bundled model.")]
+
+
 @app.command("predict")
 def predict_command(
-    images: Annotated[list[Path], typer.Argument(help="Pictures of one digit each, or folders of them.")],
-    model: Annotated[
-        Path | None, typer.Option(help="An .onnx file of inkdigits export; the bundled one by default.")
-    ] = None,
+    images: Annotated[list[Path], typer.Argument(help="Images of one digit each, or folders of them.")],
+    model: ModelFile = None,
     form: Annotated[str, typer.Option("--format", help="text, json or csv.")] = "text",
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when a picture was refused.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when an image was refused.")] = False,
 ) -> None:
-    """Read pictures of one digit each, say how sure that is, and decline what is no digit."""
+    """Read images of one digit each, with a calibrated confidence; refuse images of no digit."""
     from inkdigits.reader import Recognizer
 
     _known_format(form)
@@ -56,94 +59,144 @@ def predict_command(
         raise typer.Exit(3)
 
 
+Review = Annotated[Path | None, typer.Option(help="Write an HTML page of the doubtful digits.")]
+Annotate = Annotated[
+    Path | None, typer.Option(help="Draw the reading on the pages: a .png for one page, a folder for several.")
+]
+
+
 @app.command("read")
 def read_command(
-    sources: Annotated[list[Path], typer.Argument(help="Pictures, PDFs or TIFFs of pages, or folders of them.")],
-    layout: Annotated[str, typer.Option(help="auto, line (handwriting) or boxes (a form's).")] = "auto",
-    length: Annotated[int | None, typer.Option(help="Digits that every number has.")] = None,
-    check: Annotated[str | None, typer.Option(help="luhn, mod97 or isbn, which every number satisfies.")] = None,
-    roster: Annotated[Path | None, typer.Option(help="A file with the numbers that there may be.")] = None,
-    min_confidence: Annotated[float, typer.Option(help="Decline digits that are less sure, 0 to 1.")] = 0.0,
+    sources: Annotated[list[Path], typer.Argument(help="Images, PDFs or TIFFs of pages, or folders of them.")],
+    layout: Annotated[
+        str, typer.Option(help="auto, line (handwriting), boxes (a form's), or another registered layout.")
+    ] = "auto",
+    length: Annotated[int | None, typer.Option(help="Number of digits of each number.")] = None,
+    check: Annotated[str | None, typer.Option(help="luhn, mod97 or isbn, which each number satisfies.")] = None,
+    roster: Annotated[Path | None, typer.Option(help="A file with the possible numbers.")] = None,
+    min_confidence: Annotated[float, typer.Option(help="Reject digits of less confidence, 0 to 1.")] = 0.0,
     max_error: Annotated[
-        str | None, typer.Option(help="Decline as many as leaves this share of errors, such as 0.1%.")
+        str | None, typer.Option(help="Reject as many digits as leaves this share of errors, such as 0.1%.")
     ] = None,
-    turn: Annotated[bool, typer.Option("--turn/--no-turn", help="Try pages that lie on their side.")] = True,
+    turn: Annotated[bool, typer.Option("--turn/--no-turn", help="Also try a page turned by quarters.")] = True,
     form: Annotated[str, typer.Option("--format", help="text, json or csv.")] = "text",
-    annotate: Annotated[
-        Path | None, typer.Option(help="Draw what was read: a .png for one page, a folder for many.")
-    ] = None,
-    review: Annotated[Path | None, typer.Option(help="Write an HTML page of the doubtful digits.")] = None,
-    model: Annotated[
-        Path | None, typer.Option(help="An .onnx file of inkdigits export; the bundled one by default.")
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when a digit was declined.")] = False,
+    annotate: Annotate = None,
+    review: Review = None,
+    model: ModelFile = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when a digit was rejected.")] = False,
 ) -> None:
     """Read the numbers on pages: photos, scans, forms with boxes, drawings."""
-    from inkdigits.files import atomic_path
-    from inkdigits.progress import FileBar
     from inkdigits.reader import Reader, Settings
     from inkdigits.reader.checksums import read_roster
-    from inkdigits.reader.review import doubtful, review_page
-    from inkdigits.reader.thresholds import confidence_for
 
     _known_format(form)
     reader = Reader(model)
     if max_error is not None:
-        if min_confidence:
-            raise UsageError("--max-error chooses the confidence; leave --min-confidence out")
-        min_confidence, coverage = confidence_for(_share(max_error), reader.name)
-        say(
-            f"digits under {min_confidence:.4f} are declined: on made pages of digits that the model had not seen, "
-            f"{100 * coverage:.1f} % were read so, {max_error} of them wrong"
-        )
+        min_confidence = _confidence_for(max_error, min_confidence, reader.name)
     numbers = () if roster is None else read_roster(roster)
     settings = Settings(layout, length, check, numbers, min_confidence, turn)
-    files = _files(sources)
     if annotate is not None and annotate.suffix.lower() != ".png" and annotate.exists() and not annotate.is_dir():
         raise UsageError(f"--annotate {annotate} is neither a .png nor a folder")
-    results, failed, declined, many = [], not files, False, len(files) > 1
-    reviewed: list[dict[str, object]] = []
+    files = _files(sources)
+    output = PageOutput(form, annotate, review, several=len(files) > 1)
+    failed = _read_files(reader, settings, files, output)
+    output.finish()
+    if failed or not files:
+        raise typer.Exit(1)
+    if strict and output.rejected:
+        raise typer.Exit(3)
+
+
+def _confidence_for(max_error: str, min_confidence: float, model: str) -> float:
+    """Return the confidence that leaves ``max_error`` on made pages, and print what it means."""
+    from inkdigits.reader.thresholds import confidence_for
+
+    if min_confidence:
+        raise UsageError("--max-error chooses the confidence; leave --min-confidence out")
+    confidence, coverage = confidence_for(_share(max_error), model)
+    say(
+        f"digits under {confidence:.4f} are rejected: on made pages of held-out digits, {100 * coverage:.1f} % of the "
+        f"digits were read, {max_error} of them wrong"
+    )
+    return confidence
+
+
+def _read_files(reader: "Reader", settings: "Settings", files: list[Path], output: "PageOutput") -> bool:
+    """Read files to ``output``; return whether one could not be read."""
+    failed = False
     with FileBar(len(files)) as bar:
         for path in files:
             try:
                 for reading in reader.read_pages(path, **vars(settings)):
-                    results.append(reading.to_dict())
-                    declined |= any(digit.reject not in (None, "blank") for digit in reading.digits)
-                    if form == "text":
-                        typer.echo(_page_text(reading, many), nl=False)
-                    for warning in reading.warnings:
-                        say(f"{path}{f' page {reading.page + 1}' if reading.page else ''}: {warning}")
-                    if annotate is not None:
-                        _annotate(reading, annotate, many)
-                    if review is not None:
-                        reviewed += doubtful(reading)
+                    output.add(path, reading)
             except DataError as error:
                 say(f"inkdigits: {error}")
                 failed = True
             bar.step()
-    if form == "json":
-        emit(results)
-    elif form == "csv":
-        typer.echo(_pages_csv(results), nl=False)
-    if review is not None:
-        with atomic_path(review) as temporary:
-            temporary.write_text(review_page(reviewed), encoding="utf-8")
-        say(f"doubtful digits: {review}")
-    if failed:
-        raise typer.Exit(1)
-    if strict and declined:
-        raise typer.Exit(3)
+    return failed
+
+
+@dataclass
+class PageOutput:
+    """Where readings go: text as they come; JSON, CSV and the review page at the end; pictures beside them.
+
+    Attributes
+    ----------
+    form
+        ``text``, ``json`` or ``csv``.
+    annotate, review
+        The picture or folder, and the HTML page, where they are asked for.
+    several
+        Whether several files are read, whose names must be told apart.
+    rejected
+        Whether a digit, blank boxes apart, was rejected.
+    """
+
+    form: str
+    annotate: Path | None
+    review: Path | None
+    several: bool
+    rejected: bool = False
+    readings: list[dict[str, Any]] = field(default_factory=list)
+    doubtful: list[dict[str, object]] = field(default_factory=list)
+
+    def add(self, path: Path, reading: "Reading") -> None:
+        """Take the reading of one page."""
+        from inkdigits.reader.review import doubtful
+
+        self.readings.append(reading.to_dict())
+        self.rejected |= any(digit.reject not in (None, "blank") for digit in reading.digits)
+        if self.form == "text":
+            typer.echo(_page_text(reading, self.several), nl=False)
+        for warning in reading.warnings:
+            say(f"{path}{f' page {reading.page + 1}' if reading.page else ''}: {warning}")
+        if self.annotate is not None:
+            _annotate(reading, self.annotate, self.several)
+        if self.review is not None:
+            self.doubtful += doubtful(reading)
+
+    def finish(self) -> None:
+        """Print or write what needs all readings."""
+        from inkdigits.reader.review import review_page
+
+        if self.form == "json":
+            emit(self.readings)
+        elif self.form == "csv":
+            typer.echo(_pages_csv(self.readings), nl=False)
+        if self.review is not None:
+            write_text(self.review, review_page(self.doubtful))
+            say(f"doubtful digits: {self.review}")
 
 
 def _pictures(paths: list[Path]) -> Iterator[tuple[Path, Any]]:
-    """Yield each picture's path and pixels, None where it cannot be read; what else lies in a folder is passed over."""
+    """Yield the path and pixels of each image, None where it cannot be read; other files in folders are skipped."""
     from inkdigits.imaging.files import IMAGE_SUFFIXES, find_pictures, read_pixels
 
     for path in paths:
-        found = passed = 0
+        found = skipped = 0
         for file in find_pictures([path]):
             if path.is_dir() and file.suffix.lower() not in IMAGE_SUFFIXES:
-                passed += 1
+                skipped += 1
                 continue
             found += 1
             try:
@@ -151,10 +204,10 @@ def _pictures(paths: list[Path]) -> Iterator[tuple[Path, Any]]:
             except DataError as error:
                 say(f"inkdigits: {error}")
                 yield file, None
-        if passed:
-            say(f"{path}: {passed} file{'s' if passed > 1 else ''} passed over, not named like a picture")
+        if skipped:
+            say(f"{path}: {skipped} file{'s' if skipped > 1 else ''} skipped, without the suffix of an image")
         if path.is_dir() and not found:
-            say(f"inkdigits: {path} holds no pictures")
+            say(f"inkdigits: {path} holds no images")
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -182,7 +235,7 @@ def _known_format(form: str) -> None:
 
 
 def _share(text: str) -> float:
-    """Return the share that ``0.1%``, or ``0.001``, means."""
+    """Return the share in [0, 1] of a text such as ``0.1%`` or ``0.001``."""
     try:
         value = float(text.removesuffix("%").strip()) / (100 if text.endswith("%") else 1)
     except ValueError:
@@ -193,7 +246,7 @@ def _share(text: str) -> float:
 
 
 def _files(sources: list[Path]) -> list[Path]:
-    """Return the files that are named, and those below folders that may be pages; say what is passed over."""
+    """Return the named files, and the pages in named folders; print what is skipped."""
     from inkdigits.imaging.files import PAGE_SUFFIXES, find_pictures
 
     found: list[Path] = []
@@ -201,10 +254,10 @@ def _files(sources: list[Path]) -> list[Path]:
         below = list(find_pictures([source]))
         kept = [path for path in below if path == source or path.suffix.lower() in PAGE_SUFFIXES]
         if len(kept) < len(below):
-            passed = len(below) - len(kept)
-            say(f"{source}: {passed} file{'s' if passed > 1 else ''} passed over, not named like a picture")
+            skipped = len(below) - len(kept)
+            say(f"{source}: {skipped} file{'s' if skipped > 1 else ''} skipped, without the suffix of an image")
         if not kept:
-            say(f"inkdigits: {source} holds no pictures")
+            say(f"inkdigits: {source} holds no images")
         found += kept
     return found
 
@@ -215,8 +268,6 @@ def _page_text(reading: "Reading", many: bool) -> str:
 
 
 def _annotate(reading: "Reading", target: Path, many: bool) -> None:
-    from inkdigits.files import atomic_path
-
     name = Path(reading.source).stem + (f"-{reading.page + 1}" if reading.page else "") + ".png"
     one = target.suffix.lower() == ".png" and not many
     path = target if one and not reading.page else (target.with_suffix("") if one else target) / name

@@ -1,4 +1,4 @@
-"""What a reader got right on pages whose numbers are known: edits, pages entirely right, errors by confidence."""
+"""Errors of a reader on pages with known numbers: edit distance, correct pages, errors by confidence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

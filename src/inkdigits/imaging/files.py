@@ -1,4 +1,4 @@
-"""Pictures from files: allowed formats, many pages, and a limit on pixels that is checked before any is decoded."""
+"""Images from files: allowed formats, several pages, and a limit on pixels that is checked before decoding."""
 
 import io
 import threading
@@ -18,12 +18,12 @@ from inkdigits.errors import DataError
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 PAGE_SUFFIXES = IMAGE_SUFFIXES | {".pdf"}
-MAX_PIXELS = 80_000_000  # an A3 page at 600 dots per inch has 70 million
+MAX_PIXELS = 80_000_000  # an A3 page at 600 dpi has 70 million
 MAX_PAGES = 1000  # of one file
-ORIENTATION = 0x0112  # the tag that a camera sets
-PDF_LONGEST = 2400  # pixels along a PDF's page
+ORIENTATION = 0x0112  # the EXIF tag that a camera sets
+PDF_LONGEST = 2400  # pixels of the longer side of a PDF's page
 
-_pdfium = threading.Lock()  # PDFium is not safe in threads
+_pdfium = threading.Lock()  # PDFium is not thread-safe
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class PageImage:
     Attributes
     ----------
     pixels
-        Grey uint8 or uint16 (H, W), or uint8 (H, W, 3), or (H, W, 4) with transparency; perhaps smaller than the page.
+        Grey uint8 or uint16 (H, W), uint8 (H, W, 3), or (H, W, 4) with transparency; perhaps smaller than the page.
     size
-        Width and height of the page as it is in the file, upright, pixels.
+        Width and height of the upright page in the file, pixels.
     """
 
     pixels: NDArray[Any]
@@ -43,32 +43,32 @@ class PageImage:
 
 
 def read_pixels(path: Path) -> NDArray[Any]:
-    """Return a picture, turned as its camera says: see :class:`PageImage`. Of several pages, the first.
+    """Return the pixels of an image, upright as its EXIF tag says: see :class:`PageImage`. Of several pages, the first.
 
     Raises
     ------
     DataError
-        When it is no picture, a broken one, of a format that is not allowed, or too large; names the file.
+        When the file is no image, broken, of another format, or too large; names the file.
     """
     return next(page_images(path)).pixels
 
 
 def page_images(source: Path | bytes, name: str = "", longest: int | None = None) -> Iterator[PageImage]:
-    """Yield the pages of a picture or a PDF, one after the other; of an animation the first picture.
+    """Yield the pages of an image or a PDF; of an animation, the first frame.
 
     Parameters
     ----------
     source
-        A file, or its content.
+        A file, or the content of one.
     name
-        What errors call it; a file's own path by default.
+        Name for error messages; the path of a file by default.
     longest
-        Pixels that the longer side needs; a JPEG is decoded at a fraction of its size where that is enough.
+        Pixels that the longer side needs; a JPEG is decoded at a fraction of its size if that is enough.
 
     Raises
     ------
     DataError
-        See :func:`read_pixels`; for a PDF that needs a password or has more than 1,000 pages too.
+        See :func:`read_pixels`; also for a PDF that needs a password or has more than 1,000 pages.
     """
     name = name or (str(source) if isinstance(source, Path) else "the image")
     with _explained(name), warnings.catch_warnings():
@@ -96,13 +96,13 @@ def _page_image(opened: Image.Image, name: str, longest: int | None) -> PageImag
         scale = longest / max(width, height)
         opened.draft(None, (round(width * scale), round(height * scale)))
     opened.load()
-    orientation = opened.getexif().get(ORIENTATION, 1)  # a TIFF has been turned as it was loaded
+    orientation = opened.getexif().get(ORIENTATION, 1)  # Pillow turns a TIFF as it loads it
     image: Image.Image = opened
     if image.mode not in ("L", "I;16", "RGB", "RGBA"):
         image = image.convert("RGBA" if "A" in image.mode or "transparency" in opened.info else "RGB")
     factor = max(image.size) // longest if longest else 1
     if factor > 1 and image.mode != "I;16":
-        image = image.reduce(factor)  # before anything copies it
+        image = image.reduce(factor)  # before it is copied
     if orientation != 1:
         image.getexif()[ORIENTATION] = orientation
         image = ImageOps.exif_transpose(image)
@@ -151,7 +151,7 @@ def _limit(count: int, name: str) -> None:
 
 @contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """Turn what can go wrong with a file's content into one line that names it."""
+    """Turn errors of the content of a file into one line that names the file."""
     try:
         yield
     except Image.DecompressionBombError:
@@ -160,13 +160,13 @@ def _explained(name: str) -> Iterator[None]:
         raise DataError(f"{name} does not exist") from None
     except UnidentifiedImageError:
         allowed = ", ".join((*FORMATS, "PDF"))
-        raise DataError(f"{name} is no picture that can be read here ({allowed}); convert or remove it") from None
+        raise DataError(f"{name} is no image that can be read here ({allowed}); convert or remove it") from None
     except (OSError, SyntaxError, ValueError, EOFError, TypeError, OverflowError, MemoryError) as error:
         raise DataError(f"cannot read {name} ({error}); repair or remove it") from error
 
 
 def find_pictures(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files that are named, and all files below the folders that are named, in order of their names."""
+    """Yield the named files, and all files in the named folders, sorted by name."""
     for path in paths:
         if path.is_dir():
             yield from sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))

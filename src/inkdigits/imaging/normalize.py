@@ -1,7 +1,7 @@
-"""Bring any crop of one digit to the form of MNIST: 28x28 grey, ink bright on black, centred by mass.
+"""Crops of one digit in the form of MNIST: 28x28 grey, ink bright on black, centred by mass.
 
-MNIST's authors scaled each digit to fit 20x20 pixels, keeping its aspect, with anti-aliasing, and set its centre of
-mass at the centre of 28x28 (LeCun et al., "Gradient-based learning applied to document recognition", 1998).
+MNIST's authors scaled each digit to fit 20x20 pixels, with its aspect kept and anti-aliasing, and moved its centre of
+mass to the centre of 28x28 (LeCun et al., "Gradient-based learning applied to document recognition", 1998).
 """
 
 from dataclasses import dataclass
@@ -16,26 +16,26 @@ from inkdigits.imaging.pixels import shrunk, to_bytes, to_grey
 
 SIZE = 28  # side of the finished image, pixels
 BOX = 20  # side of the box that the digit fills, pixels
-LARGE = 48  # longer side from which on an image is taken for a piece of paper, pixels
-MOST = 128  # and to which it is scaled down
-DUST = 3  # pixels that a piece of ink has at least
-SPECK = 0.03  # of the largest piece of ink that a piece must have to belong to the digit
-STROKE = 2.0  # pixels of the finished image that a stroke is wide, at least
+LARGE = 48  # pixels of the longer side; from here on, the background of an image is normalised
+MOST = 128  # pixels of the longer side; larger images are scaled down
+DUST = 3  # pixels; smaller pieces of ink are dust
+SPECK = 0.03  # of the largest piece of ink; smaller pieces do not belong to the digit
+STROKE = 2.0  # pixels of the finished image; finer strokes are thickened
 LEVELS = np.arange(256, dtype=np.float32)  # of grey
 
 
 @dataclass(frozen=True)
 class Crop:
-    """What is found on the picture of one digit.
+    """The digit on an image of one digit.
 
     Attributes
     ----------
     digit
-        uint8 (28, 28) in the form of MNIST; zeros where there is no ink at all.
+        uint8 (28, 28) in the form of MNIST; zeros without ink.
     contrast
-        Difference of the strongest ink from the paper, in [0, 255] levels of grey.
+        Difference between the strongest ink and the paper, in [0, 255] grey levels.
     box
-        Left, top, width, height of the ink, pixels of the picture; zeros where there is none.
+        Left, top, width, height of the ink, pixels of the image; zeros without ink.
     """
 
     digit: NDArray[np.uint8]
@@ -44,12 +44,12 @@ class Crop:
 
 
 def ink_bright(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
-    """Return ``grey`` (H, W) with the paper at 0 and the strongest ink at 255, whichever was darker, and its contrast.
+    """Return ``grey`` (H, W) with paper at 0 and the strongest ink at 255, and the contrast in grey levels.
 
-    Paper is what the rim of the image mostly shows; ink is what differs from it most.
+    Paper is the median of the image's edge; ink is what differs from it most, darker or lighter.
     """
     rim = np.sort(np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]]))
-    middle = len(rim) // 2  # of an even number of pixels, whose median np.median finds in six times the time
+    middle = len(rim) // 2  # the number of pixels is even; np.median takes six times as long
     paper = (float(rim[middle - 1]) + float(rim[middle])) / 2
     low, high, _, _ = cv2.minMaxLoc(grey)
     strongest = max(high - paper, paper - low)
@@ -60,9 +60,9 @@ def ink_bright(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
 
 
 def normalize(image: NDArray[Any]) -> Crop:
-    """Find the digit on any image of one, and bring it to the form of MNIST.
+    """Return the digit on any image of one digit, in the form of MNIST.
 
-    On a larger image the paper's shade and noise are taken away first; a small one is taken as it is.
+    The background of larger images is normalised first; small images are taken as they are.
 
     Raises
     ------
@@ -82,6 +82,7 @@ def normalize(image: NDArray[Any]) -> Crop:
 
 
 def _from_paper(pixels: NDArray[np.uint8]) -> Crop:
+    """Return the digit on a larger image, whose background is normalised."""
     scale = min(1.0, MOST / max(pixels.shape[:2]))
     pixels = shrunk(pixels, MOST)
     ink = normalize_background(pixels)
@@ -101,9 +102,9 @@ def _from_paper(pixels: NDArray[np.uint8]) -> Crop:
 
 
 def thicken_and_fit(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return the ink of one digit, bright on black (H, W), scaled to the box of MNIST's and centred: uint8 (28, 28).
+    """Return the ink of one digit, bright on black (H, W), in the form of MNIST, uint8 (28, 28).
 
-    A pen too fine for MNIST's scale is widened first, so that its strokes are not lost.
+    Strokes that are too fine for that size are thickened first.
     """
     rows, columns = np.flatnonzero((digit > 64).any(1)), np.flatnonzero((digit > 64).any(0))
     if not len(rows):
@@ -121,7 +122,7 @@ def thicken_and_fit(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def to_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return any image of one digit as uint8 (28, 28) in the form of MNIST; a blank one as zeros.
+    """Return any image of one digit as uint8 (28, 28) in the form of MNIST; a blank image as zeros.
 
     Raises
     ------
@@ -132,7 +133,7 @@ def to_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def fit_to_mnist(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return ink that was cut to its bounding box (h, w), scaled to 20x20 and centred by mass: uint8 (28, 28)."""
+    """Return ink (h, w), cut to its bounding box, scaled to fit 20x20 and centred by mass: uint8 (28, 28)."""
     height, width = digit.shape
     scale = BOX / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -141,7 +142,7 @@ def fit_to_mnist(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def center_by_mass(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return ``digit`` (h, w), at most 20x20, on black (28, 28), its centre of mass in the middle."""
+    """Return ``digit`` (h, w), at most 20x20, on black (28, 28), with its centre of mass in the middle."""
     height, width = digit.shape
     moments = cv2.moments(digit)
     canvas = np.zeros((SIZE, SIZE), np.uint8)

@@ -1,4 +1,4 @@
-"""Images of any kind as bytes: grey or colour, 8 bits a value."""
+"""Arrays of any dtype as 8-bit images, grey or colour."""
 
 from typing import Any
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 def to_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
     """Return an image (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) as uint8, grey (H, W) or colour (H, W, 3).
 
-    16-bit values are scaled by 1/257, floats and booleans are taken as [0, 1]; transparency is laid on white.
+    16-bit values are divided by 257; floats and booleans are in [0, 1]; transparency is blended with white.
 
     Raises
     ------
     ValueError
-        When the array is empty, of another shape or kind, or holds NaN or infinity.
+        When the array is empty, has another shape or dtype, or holds NaN or infinity.
     """
     if image.ndim not in (2, 3) or image.size == 0 or (image.ndim == 3 and image.shape[2] not in (1, 3, 4)):
         raise ValueError(f"an image of shape {image.shape} is neither grey (H, W) nor colour (H, W, 3 or 4)")
@@ -39,7 +39,7 @@ def to_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def to_grey(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return an image as :func:`to_bytes` takes it as grey uint8 (H, W), by the luma of ITU-R BT.601.
+    """Return an image that :func:`to_bytes` takes as grey uint8 (H, W), the luma of ITU-R BT.601.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def to_grey(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def shrunk(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
-    """Return an image (H, W) or (H, W, 3), its longer side ``longest`` pixels where it is longer, by mean of areas."""
+    """Return an image (H, W) or (H, W, 3), scaled down by area averaging to a longer side of ``longest`` pixels."""
     height, width = image.shape[:2]
     scale = longest / max(height, width)
     if scale >= 1:

@@ -1,4 +1,4 @@
-"""Many images on a cluster: a callable that travels by pickle and takes batches, for Ray Data, Spark or Daft."""
+"""Reading on a cluster: a picklable callable that takes batches, for Ray Data, Spark or Daft."""
 
 import json
 from collections.abc import Mapping
@@ -13,18 +13,18 @@ from inkdigits.reader.settings import Settings
 
 
 class BatchReader:
-    """Reads batches of encoded images; picklable, and loads its model where it is first called.
+    """Reads batches of encoded images. It can be pickled, and loads its model at the first call in each process.
 
     Parameters
     ----------
     model
-        An .onnx file that every worker can read; None for the model that comes with the package.
+        An .onnx file that each worker can read; None for the model that comes with the package.
     column
-        Of a batch that is a mapping or a pandas frame, the key whose values are the images' bytes.
+        Key of the images' bytes in a batch that is a mapping or a pandas frame.
     threads
         Cores that one call may use.
     **settings
-        Those of :class:`inkdigits.reader.reader.Settings`.
+        Those of :class:`inkdigits.reader.Settings`.
     """
 
     def __init__(
@@ -39,8 +39,8 @@ class BatchReader:
 
         Returns
         -------
-        Of a sequence of bytes a list of dictionaries, ``text``, ``reading`` (JSON), ``error`` (None, or one line); of
-        a mapping or a frame the same with those three columns, of objects, beside its own.
+        For a sequence of bytes, a list of dictionaries with ``text``, ``reading`` (JSON) and ``error`` (None, or one
+        line). For a mapping or a frame, the same mapping or frame with those three columns of objects added.
         """
         if self._reader is None:
             self._reader = Reader(self.model, self.threads)
@@ -63,5 +63,5 @@ class BatchReader:
         return {"text": "\n".join(page.text for page in pages), "reading": reading, "error": None}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the model behind: it is loaded anew where it is used."""
+        """Return the state without the model, which each process loads itself."""
         return {**self.__dict__, "_reader": None}

@@ -1,7 +1,7 @@
-"""Whole numbers: of all that satisfy a rule the likeliest, and its runner-up.
+"""Checksums and rosters: the likeliest number that satisfies a rule, and the second likeliest.
 
-A rule walks a number digit by digit and keeps a remainder; Viterbi's algorithm with two best ways to every remainder
-finds the two likeliest numbers that end in a right one, and the forward algorithm how likely all are together.
+A rule computes a remainder digit by digit. Viterbi's algorithm, with the two best paths to each remainder, finds the
+two likeliest numbers with the valid remainder; the forward algorithm sums the probability of all valid numbers.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,11 +21,11 @@ class Decoded:
     Attributes
     ----------
     text
-        Its digits.
+        Digits of the number.
     probability
-        Of it, among all numbers of this length that satisfy the rule.
+        Probability of the number among all numbers of this length that satisfy the rule.
     runner_up
-        The next likeliest of those with its probability, if there is another.
+        The second likeliest of those with its probability; None if there is no other.
     """
 
     text: str
@@ -35,12 +35,12 @@ class Decoded:
 
 @dataclass(frozen=True)
 class Rule:
-    """A check of whole numbers: from one remainder to the next by a digit at a place of a number of some length."""
+    """A checksum: how a digit changes the remainder, and which remainder is valid."""
 
     name: str
     step: Callable[[int, int, int, int], int]  # remainder, digit, place, length -> remainder
-    right: int  # the remainder that a right number ends in
-    lengths: tuple[int, ...] = ()  # those a number may have; any where there are none
+    valid: int  # remainder of a valid number
+    lengths: tuple[int, ...] = ()  # lengths that a number may have; empty for any
 
 
 def _luhn(remainder: int, digit: int, place: int, length: int) -> int:
@@ -62,12 +62,12 @@ RULES = {
 
 
 def rule(name: str) -> Rule:
-    """Return the rule of that name: luhn, mod97 or isbn.
+    """Return the rule named ``luhn``, ``mod97`` or ``isbn``.
 
     Raises
     ------
     UsageError
-        When there is none of that name.
+        When there is no rule of that name.
     """
     if name not in RULES:
         raise unknown("check", name, RULES)
@@ -75,38 +75,38 @@ def rule(name: str) -> Rule:
 
 
 def satisfying(probabilities: NDArray[np.floating], check: Rule) -> Decoded | None:
-    """Return the likeliest number that satisfies ``check``; None where none of this length can.
+    """Return the likeliest number that satisfies ``check``; None if no number of this length can.
 
     Parameters
     ----------
     probabilities
-        (L, 10), of every digit at every place.
+        Of each digit at each of L places, (L, 10).
     """
     length = len(probabilities)
     if not length or (check.lengths and length not in check.lengths):
         return None
     logs = np.log(np.clip(probabilities, 1e-9, 1))
-    ways: dict[int, list[tuple[float, str]]] = {0: [(0.0, "")]}
+    paths: dict[int, list[tuple[float, str]]] = {0: [(0.0, "")]}
     mass = {0: 1.0}
     for place in range(length):
         longer: dict[int, list[tuple[float, str]]] = {}
         heavier: dict[int, float] = {}
-        for remainder, best in ways.items():
+        for remainder, best in paths.items():
             for digit in range(10):
                 after = check.step(remainder, digit, place, length)
                 longer.setdefault(after, []).extend(
                     (score + logs[place, digit], text + str(digit)) for score, text in best
                 )
                 heavier[after] = heavier.get(after, 0.0) + mass[remainder] * float(np.exp(logs[place, digit]))
-        ways = {remainder: sorted(best, reverse=True)[:2] for remainder, best in longer.items()}
+        paths = {remainder: sorted(best, reverse=True)[:2] for remainder, best in longer.items()}
         mass = heavier
-    if check.right not in ways:
+    if check.valid not in paths:
         return None
-    return _decoded(ways[check.right], mass[check.right])
+    return _decoded(paths[check.valid], mass[check.valid])
 
 
 def on_roster(probabilities: NDArray[np.floating], roster: Sequence[str]) -> Decoded | None:
-    """Return the likeliest number of ``roster`` that has as many digits as there are places; None where none has."""
+    """Return the likeliest number of ``roster`` with L digits, for probabilities (L, 10); None if there is none."""
     length = len(probabilities)
     fitting = sorted({number for number in roster if len(number) == length})
     if not length or not fitting:
@@ -124,14 +124,14 @@ def _decoded(best: Sequence[tuple[float, str]], total: float) -> Decoded:
 
 
 def read_roster(path: Path) -> tuple[str, ...]:
-    """Return the numbers of a file: of every line the first comma-separated field that is all digits.
+    """Return the numbers of a file: the first comma-separated field of digits on each line.
 
     Raises
     ------
     DataError
-        When it cannot be read or holds no number.
+        When the file cannot be read or holds no number.
     UsageError
-        When it does not exist.
+        When the file does not exist.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
@@ -139,11 +139,11 @@ def read_roster(path: Path) -> tuple[str, ...]:
         raise UsageError(f"the roster {path} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"cannot read the roster {path} ({error}); give a text file with a number on every line"
+            f"cannot read the roster {path} ({error}); give a text file with a number on each line"
         ) from None
     fields = ([field.strip().strip('"') for field in line.split(",")] for line in lines)
     numbers = [next((f for f in row if f.isascii() and f.isdigit()), "") for row in fields]
     found = tuple(dict.fromkeys(number for number in numbers if number))
     if not found:
-        raise DataError(f"the roster {path} holds no number; write one on every line")
+        raise DataError(f"the roster {path} holds no number; write one on each line")
     return found

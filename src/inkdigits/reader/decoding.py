@@ -63,6 +63,8 @@ def viterbi(
         Digits that must be read; where no sequence has so many, the likeliest of any length is returned.
     """
     p = parameters or DecodingParameters()
+    if not candidates:
+        return []
     read, skipped = _costs(height, candidates, digits, log_probabilities, p)
     if length is not None:
         steps, score = _best_path(count, candidates, read, skipped, length)

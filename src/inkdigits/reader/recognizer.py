@@ -1,4 +1,4 @@
-"""The model that reads, in ONNX Runtime: of a crop a digit with its probability, or the reason why there is none."""
+"""The recogniser: a model in ONNX Runtime that returns the digit of a crop with its probability, or a refusal."""
 
 import json
 from dataclasses import dataclass
@@ -14,32 +14,32 @@ from inkdigits.errors import DataError, ModelError
 from inkdigits.imaging.normalize import SIZE, Crop, normalize
 from inkdigits.reader.refusal import BLANK, CODES, TOO_SMALL, RefusalPolicy
 
-METADATA = "inkdigits"  # the key of the model file's metadata that holds a card as JSON
-FORM = 2  # of that card
+METADATA = "inkdigits"  # key of the model file's metadata; its value is the model's card as JSON
+FORM = 2  # version of the card
 INPUTS = [("images", "tensor(uint8)", [SIZE, SIZE])]
 OUTPUTS = ("logits", "probabilities", "refusal")
-FAINT = 20.0  # a contrast, of 255, under which there is no ink on the paper
-SMALLEST_INK = 5  # pixels: ink that is neither taller nor wider cannot be read
-LEAST_SHARE = 0.001  # probability of an alternative that is reported, at least
-BATCH = 1024  # pictures that go through the network at a time
+FAINT = 20.0  # of 255; a crop of less contrast has no ink
+SMALLEST_INK = 5  # pixels; smaller ink cannot be read
+LEAST_SHARE = 0.001  # probability; less likely alternatives are not reported
+BATCH = 1024  # images in one forward pass
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What was read of one crop.
+    """The answer for one crop.
 
     Attributes
     ----------
     digit
-        0 to 9, or None where it was refused.
+        0 to 9, or None where the crop was refused.
     confidence
-        Calibrated probability of the likeliest digit, in [0, 1]; 0 where nothing was there to be read.
+        Calibrated probability of the likeliest digit, in [0, 1]; 0 for a crop without readable ink.
     alternatives
         The next likeliest digits with their probabilities, those of 0.001 and more.
     reject
-        Why it was refused: ``blank``, ``not_a_digit``, ``ambiguous`` or ``too_small``; None where it was not.
+        Why it was refused: ``blank``, ``not_a_digit``, ``ambiguous`` or ``too_small``; None where it was accepted.
     refusal
-        Refusal score, high where the answer is doubtful: minus the score of the policy; None where there is no ink.
+        Minus the score of the refusal policy: high for doubtful crops; None without readable ink.
     """
 
     digit: int | None
@@ -49,7 +49,7 @@ class Prediction:
     refusal: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON knows it, probabilities to four places."""
+        """Return a dictionary for JSON, probabilities with four decimals."""
         return {
             "digit": self.digit,
             "confidence": round(self.confidence, 4),
@@ -61,7 +61,7 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Outputs:
-    """The network's outputs for N pictures: float32 (N, 10), (N, 10) and (N,)."""
+    """The outputs of the model for N images: float32 (N, 10), (N, 10) and (N,)."""
 
     logits: NDArray[np.float32]
     probabilities: NDArray[np.float32]
@@ -113,7 +113,7 @@ class Recognizer:
         if text is None or names != OUTPUTS or takes != INPUTS:
             raise ModelError(
                 f"{self.path} is an ONNX model, but not one that inkdigits export wrote: "
-                + ("it lacks its card" if text is None else "other things go in or come out")
+                + ("it lacks its card" if text is None else "its inputs or outputs are others")
             )
         try:
             card = json.loads(text)
@@ -126,12 +126,12 @@ class Recognizer:
         return dict(card), policy
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
-        """Return the network's outputs for pictures uint8 (N, 28, 28) in the form of MNIST, N of any size.
+        """Return the outputs of the model for images uint8 (N, 28, 28) in the form of MNIST, any N.
 
         Raises
         ------
         DataError
-            When they are of another form.
+            When the images have another shape or dtype.
         """
         if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (SIZE, SIZE):
             raise DataError(f"digits must be uint8 (N, {SIZE}, {SIZE}), not {images.dtype} {images.shape}")
@@ -142,16 +142,16 @@ class Recognizer:
         return Outputs(*(parts[0] if len(parts) == 1 else map(np.concatenate, zip(*parts, strict=True))))
 
     def predict(self, images: NDArray[np.uint8]) -> list[Prediction]:
-        """Read pictures uint8 (N, 28, 28) in the form of MNIST."""
+        """Read images uint8 (N, 28, 28) in the form of MNIST."""
         return self.judge(self.run(images), np.asarray(images.any((1, 2)), np.bool_))
 
     def read_crops(self, crops: list[NDArray[Any]]) -> list[Prediction]:
-        """Read pictures of one digit each, of any size, grey or colour, ink dark or light.
+        """Read crops of one digit each, of any size, grey or colour, ink dark or light.
 
         Raises
         ------
         DataError
-            When one is no image, or holds NaN.
+            When a crop is no image, or holds NaN.
         """
         try:
             found = [normalize(crop) for crop in crops]
@@ -190,14 +190,14 @@ def _prediction(reject: str | None, shares: list[float], refusal: float) -> Pred
 
 
 def unreadable(crop: Crop) -> str | None:
-    """Return why nothing can be read of a crop, ``blank`` or ``too_small``; or None."""
+    """Return ``blank`` or ``too_small`` for a crop without readable ink, else None."""
     if crop.contrast < FAINT:
         return BLANK
     return TOO_SMALL if max(crop.box[2:]) < SMALLEST_INK else None
 
 
 def refused(reason: str) -> Prediction:
-    """Return the prediction for a picture without a readable digit: ``blank`` or ``too_small``."""
+    """Return the prediction for a crop without readable ink: ``blank`` or ``too_small``."""
     return Prediction(None, 0.0, (), reject=reason, refusal=None)
 
 

@@ -1,4 +1,4 @@
-"""What was read: a page's lines and their digits, as frozen records that become JSON."""
+"""Results: the numbers of a page and their digits, as frozen dataclasses that become JSON."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,20 +12,20 @@ from inkdigits.reader.annotate import annotate
 
 @dataclass(frozen=True)
 class Digit:
-    """One digit on a page, or what was declined in its place.
+    """One digit on a page, or a place where the digit was rejected.
 
     Attributes
     ----------
     digit
-        0 to 9, or None where it was declined.
+        0 to 9, or None where it was rejected.
     confidence
-        Probability that this is the digit that was written, in [0, 1].
+        Probability that this digit was written, in [0, 1].
     box
         Left, top, width, height in the picture's pixels.
     alternatives
         The next likeliest digits with their probabilities, those of 0.001 and more.
     reject
-        Why it was declined: ``blank``, ``not_a_digit``, ``ambiguous`` or ``too_small``; None where it was not.
+        Why it was rejected: ``blank``, ``not_a_digit``, ``ambiguous`` or ``too_small``; None where it was accepted.
     """
 
     digit: int | None
@@ -35,7 +35,7 @@ class Digit:
     reject: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON knows it, probabilities to four places."""
+        """Return a dictionary for JSON, probabilities with four decimals."""
         return {
             "digit": self.digit,
             "confidence": round(self.confidence, 4),
@@ -56,11 +56,11 @@ class Line:
     box
         Left, top, width, height in the picture's pixels.
     rule
-        What it was decoded by, such as ``luhn``; None where nothing but the digits decided.
+        The checksum or roster that chose the number, such as ``luhn``; None without one.
     runner_up
-        The next likeliest number that satisfies the rule, with its probability; None without a rule.
+        The second likeliest number that satisfies the rule, with its probability; None without a rule.
     probability
-        Of the number, among those that satisfy the rule; None without one.
+        Probability of the number among those that satisfy the rule; None without a rule.
     """
 
     digits: tuple[Digit, ...]
@@ -71,12 +71,12 @@ class Line:
 
     @property
     def text(self) -> str:
-        """The digits as text, ``?`` in the place of one that was declined."""
+        """The digits as text, ``?`` in the place of a rejected one."""
         return "".join("?" if digit.digit is None else str(digit.digit) for digit in self.digits)
 
     @property
     def confidence(self) -> float:
-        """Probability that the number is right; with a rule, among those that satisfy it; 0 if a digit is declined."""
+        """Probability that the number is correct; with a rule, among valid numbers; 0 if a digit is rejected."""
         if self.probability is not None:
             return self.probability
         product = 1.0
@@ -85,7 +85,7 @@ class Line:
         return product
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON knows it."""
+        """Return a dictionary for JSON."""
         out: dict[str, Any] = {"text": self.text, "confidence": round(self.confidence, 4), "box": list(self.box)}
         if self.rule is not None:
             out["rule"] = self.rule
@@ -95,22 +95,22 @@ class Line:
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read on one page.
+    """The numbers of one page.
 
     Attributes
     ----------
     source, page
-        File, and number of the page in it, from 0.
+        File, and index of the page in it, from 0.
     model
-        Name and the first figures of the weights' hash of the model that read.
+        Name of the model with the first eight digits of the hash of its weights.
     lines
         From the top.
     turned
-        By how many degrees the picture was turned to the left to stand upright: 0, 90, 180 or 270.
+        Degrees by which the picture was turned to the left to be upright: 0, 90, 180 or 270.
     layout
-        ``line`` or ``boxes``.
+        Name of the layout, such as ``line`` or ``boxes``.
     size
-        Width and height of the picture, pixels, which boxes are given in.
+        Width and height of the picture in pixels, to which the boxes refer.
     picture
         Its pixels, perhaps scaled down.
     """
@@ -127,7 +127,7 @@ class Reading:
 
     @property
     def text(self) -> str:
-        """The lines' texts, one below the other."""
+        """The texts of the lines, one below the other."""
         return "\n".join(line.text for line in self.lines)
 
     @property
@@ -136,7 +136,7 @@ class Reading:
         return tuple(digit for line in self.lines for digit in line.digits)
 
     def annotated(self) -> Image:
-        """Return the picture with every box, digit and confidence drawn on it: green, amber, red.
+        """Return the picture with boxes, digits and confidence drawn on it: green, amber, red.
 
         Raises
         ------
@@ -146,7 +146,7 @@ class Reading:
         return annotate(self.picture, self.size, self.digits)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON knows it."""
+        """Return a dictionary for JSON."""
         return {
             "source": self.source,
             "page": self.page,

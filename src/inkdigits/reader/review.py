@@ -1,4 +1,4 @@
-"""One page of doubtful digits, to be looked through and corrected by keyboard."""
+"""The review page: one HTML page of doubtful digits, which a person corrects by keyboard."""
 
 import base64
 import html
@@ -14,7 +14,7 @@ from inkdigits.imaging.pixels import to_bytes
 from inkdigits.reader.results import Digit, Reading
 
 DOUBTFUL = 0.99  # confidence below which a digit is shown
-MARGIN = 0.35  # of a digit's size, that is shown around it
+MARGIN = 0.35  # of a digit's size; surroundings that are shown
 SHOWN = 120  # side of a crop, pixels
 
 
@@ -22,7 +22,7 @@ Row = dict[str, object]
 
 
 def doubtful(reading: Reading, below: float = DOUBTFUL) -> list[Row]:
-    """Return what a page of doubtful digits shows of a reading: those declined, or less sure than ``below``.
+    """Return the doubtful digits of a reading: those rejected, or with a confidence under ``below``.
 
     Blank boxes are left out.
     """
@@ -35,9 +35,9 @@ def doubtful(reading: Reading, below: float = DOUBTFUL) -> list[Row]:
 
 
 def review_page(rows: Sequence[Row]) -> str:
-    """Return an HTML page of what :func:`doubtful` returned, the digits beside the best guesses.
+    """Return an HTML page of the rows of :func:`doubtful`: each digit beside the likeliest answers.
 
-    The page needs no other file; its button saves the corrections as CSV.
+    The page needs no other file. Its button saves the corrections as CSV.
     """
     template = (files("inkdigits.reader") / "review.html").read_text(encoding="utf-8")
     data = json.dumps(rows).replace("<", "\\u003c")
@@ -62,7 +62,7 @@ def _row(reading: Reading, number: int, place: int, digit: Digit, text: str) -> 
 
 
 def _crop(reading: Reading, digit: Digit) -> str:
-    """Return a digit's surroundings as a PNG in a data URI; an empty string where there is no picture."""
+    """Return a digit and its surroundings as a PNG in a data URI; an empty string without a picture."""
     if reading.picture is None:
         return ""
     picture = np.asarray(reading.picture)

@@ -1,4 +1,4 @@
-"""How sure a digit must be for a share of errors: measured on made pages of digits that the model had not seen."""
+"""The confidence that leaves a share of errors, measured on made pages of validation digits."""
 
 import json
 
@@ -9,7 +9,7 @@ TABLE = "page_errors.json"  # beside the model: [confidence, share of errors, sh
 
 
 def confidence_for(max_error: float, model: str) -> tuple[float, float]:
-    """Return the least confidence at which the measured share of errors is at most ``max_error``, and the share read.
+    """Return the lowest confidence with a share of errors of at most ``max_error``, and the share of digits read.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def confidence_for(max_error: float, model: str) -> tuple[float, float]:
     Raises
     ------
     UsageError
-        When no confidence leaves so few, or another model was measured.
+        When no confidence leaves so few errors, or another model was measured.
     """
     table = json.loads(bundled(TABLE).read_text())
     if table["model"] != model:

@@ -1,6 +1,6 @@
-"""Pages made of given digits, with their truth: on paper, rules, squares, a desk, in boxes, touching, below print.
+"""Made pages of given digits, with their truth: plain, ruled, squared, on a desk, in form boxes, touching, below print.
 
-To test and to tune a reader with; nothing is taken from real pages. The same seed makes the same page.
+They test and tune a reader. Nothing is taken from real pages. The same seed makes the same page.
 """
 
 from collections.abc import Callable
@@ -15,23 +15,23 @@ from inkdigits.errors import unknown
 
 Ink = NDArray[np.float32]  # (H, W) in [0, 1]
 WORDS = ("Name", "Date", "Total", "Page", "Class", "Team", "Score", "Price", "Code", "Item", "Room", "Week")
-LETTERS = "ABDEFHKMNPRTVWXY"  # written into boxes where no digit belongs
+LETTERS = "ABDEFHKMNPRTVWXY"  # written into form boxes as outliers
 LETTER_FONT = 96
-OVERLAP = 0.15  # of a digit's height, that one which touches reaches into its neighbour's box at most
+OVERLAP = 0.15  # of a digit's height; a touching digit reaches no further into its neighbour's box
 
 
 @dataclass(frozen=True)
 class MadePage:
-    """A page and what is written on it.
+    """A page and its truth.
 
     Attributes
     ----------
     image
         uint8 (H, W, 3).
     lines
-        The numbers, from the top; in boxes a blank one is ``_`` and a letter ``x``.
+        The numbers, from the top; a blank form box is ``_``, a letter ``x``.
     kind
-        The name of its maker.
+        Name of the function that made it.
     """
 
     image: NDArray[np.uint8]
@@ -40,15 +40,15 @@ class MadePage:
 
 
 @dataclass(frozen=True)
-class Hand:
-    """What is written with: digits uint8 (N, 28, 28) with labels (N,), and their height on the page, pixels."""
+class Writer:
+    """The digits of a page: images uint8 (N, 28, 28) with labels (N,), and their height on the page in pixels."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.integer]
     height: float
 
     def digit(self, rng: np.random.Generator) -> tuple[str, Ink]:
-        """Return a digit drawn at random and its ink (h, w), cut to its box."""
+        """Return a random digit and its ink (h, w), cut to its bounding box."""
         index = int(rng.integers(len(self.images)))
         scale = self.height / 20 * rng.uniform(0.88, 1.12)
         large = cv2.resize(self.images[index], None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
@@ -57,34 +57,34 @@ class Hand:
         return str(self.labels[index]), cut.astype(np.float32) / 255
 
 
-def plain(hand: Hand, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
-    """Write lines of numbers with space between the digits, at times beside printed words."""
-    return _written(hand, rng, apart=(0.12, 0.6), words=bool(rng.random() < 0.3))
+def plain(writer: Writer, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
+    """Write lines of numbers with space between the digits, sometimes beside printed words."""
+    return _written(writer, rng, apart=(0.12, 0.6), words=bool(rng.random() < 0.3))
 
 
-def touching(hand: Hand, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
-    """Write lines of numbers, of whose neighbours half touch."""
-    return _written(hand, rng, apart=(0.1, 0.3), touch=0.5)
+def touching(writer: Writer, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
+    """Write lines of numbers in which half of the neighbours touch."""
+    return _written(writer, rng, apart=(0.1, 0.3), touch=0.5)
 
 
-def ruled(hand: Hand, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
-    """Write on lines, that strokes cross, and beside a margin."""
-    ink, _, lines = _written(hand, rng, apart=(0.12, 0.5))
-    return ink, _rules(ink.shape, hand.height, rng, squares=False), lines
+def ruled(writer: Writer, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
+    """Write on ruled paper with a margin; strokes cross the lines."""
+    ink, _, lines = _written(writer, rng, apart=(0.12, 0.5))
+    return ink, _rules(ink.shape, writer.height, rng, squares=False), lines
 
 
-def squared(hand: Hand, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
+def squared(writer: Writer, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
     """Write on squared paper."""
-    ink, _, lines = _written(hand, rng, apart=(0.12, 0.5))
-    return ink, _rules(ink.shape, hand.height, rng, squares=True), lines
+    ink, _, lines = _written(writer, rng, apart=(0.12, 0.5))
+    return ink, _rules(ink.shape, writer.height, rng, squares=True), lines
 
 
-def boxes(hand: Hand, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
-    """Write one digit into each of a form's boxes; some are blank, some hold a letter; words stand beside them."""
-    side = round(hand.height * rng.uniform(1.35, 1.9))
+def boxes(writer: Writer, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
+    """Write one digit into each form box; some boxes are blank, some hold a letter; printed words stand beside them."""
+    side = round(writer.height * rng.uniform(1.35, 1.9))
     tall = round(side * rng.uniform(0.95, 1.25))
     columns, rows = int(rng.integers(5, 12)), int(rng.integers(2, 6))
-    shared = bool(rng.random() < 0.5)  # neighbours share a wall
+    shared = bool(rng.random() < 0.5)  # neighbours share a side
     step_x, step_y = side + (0 if shared else round(0.25 * side)), round(tall * rng.uniform(1.15, 1.6))
     left, top = round(3.5 * side), round(1.2 * tall)
     height, width = top + rows * step_y + tall, left + columns * step_x + side
@@ -103,10 +103,10 @@ def boxes(hand: Hand, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
                 text += "_"
                 continue
             if rng.random() < 0.04:
-                drawn = _letter(LETTERS[int(rng.integers(len(LETTERS)))], hand.height)
+                drawn = _letter(LETTERS[int(rng.integers(len(LETTERS)))], writer.height)
                 label = "x"
             else:
-                label, drawn = hand.digit(rng)
+                label, drawn = writer.digit(rng)
             free_x, free_y = side - 2 * thick - drawn.shape[1], tall - 2 * thick - drawn.shape[0]
             at_x = x + thick + round(free_x * rng.uniform(0.25, 0.75))
             at_y = y + thick + round(free_y * rng.uniform(0.2, 0.8))
@@ -116,15 +116,15 @@ def boxes(hand: Hand, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
     return ink, printed, lines
 
 
-def desk(hand: Hand, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
-    """Write as on a plain page; it will lie on a desk, turned, and lighter than it or darker."""
-    return plain(hand, rng)
+def desk(writer: Writer, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
+    """Write as on a plain page, which then lies turned on a lighter or darker desk."""
+    return plain(writer, rng)
 
 
-def printed(hand: Hand, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
+def printed(writer: Writer, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
     """Write as on a plain page, below a paragraph of print."""
-    ink, _, lines = _written(hand, rng, apart=(0.12, 0.6))
-    size = hand.height * rng.uniform(0.25, 0.6)
+    ink, _, lines = _written(writer, rng, apart=(0.12, 0.6))
+    size = writer.height * rng.uniform(0.25, 0.6)
     rows = int(rng.integers(2, 9))
     ink = np.pad(ink, ((round(1.5 * size * (rows + 1)), 0), (0, 0)))
     paragraph = np.zeros_like(ink)
@@ -134,12 +134,12 @@ def printed(hand: Hand, rng: np.random.Generator) -> tuple[Ink, Ink, list[str]]:
     return ink, paragraph, lines
 
 
-Draw = Callable[[Hand, np.random.Generator], tuple[Ink, Ink, list[str]]]
+Draw = Callable[[Writer, np.random.Generator], tuple[Ink, Ink, list[str]]]
 KINDS: dict[str, Draw] = {draw.__name__: draw for draw in (plain, touching, ruled, squared, boxes, desk, printed)}
 
 
 def make_page(kind: str, images: NDArray[np.uint8], labels: NDArray[np.integer], seed: int) -> MadePage:
-    """Return a page of a kind, photographed: of digits uint8 (N, 28, 28) with labels (N,).
+    """Return a photographed page of one of :data:`KINDS`, of digits uint8 (N, 28, 28) with labels (N,).
 
     Raises
     ------
@@ -149,14 +149,14 @@ def make_page(kind: str, images: NDArray[np.uint8], labels: NDArray[np.integer],
     if kind not in KINDS:
         raise unknown("kind of page", kind, KINDS)
     rng = np.random.default_rng([seed, list(KINDS).index(kind)])
-    hand = Hand(images, labels, float(rng.uniform(28, 72)))
-    ink, printed, lines = KINDS[kind](hand, rng)
+    writer = Writer(images, labels, float(rng.uniform(28, 72)))
+    ink, printed, lines = KINDS[kind](writer, rng)
     seen = photographed(ink, printed, rng)
     return MadePage(_on_desk(seen, rng) if kind == desk.__name__ else seen, tuple(lines), kind)
 
 
 def photographed(ink: Ink, printed: Ink, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return a page's ink (H, W) as a camera may see it, (H, W, 3): pen, paper, light, slant, blur, grain and JPEG."""
+    """Return the photo (H, W, 3) of a page's ink (H, W): pen, paper, light, perspective, blur, noise and JPEG."""
     height, width = ink.shape
     margin = round(0.05 * max(height, width))
     ink, printed = (np.pad(layer, margin) for layer in (ink, printed))
@@ -205,7 +205,7 @@ def _on_desk(page: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
 
 
 def _light(shape: tuple[int, int], rng: np.random.Generator) -> Ink:
-    """Return how much light falls on each pixel: a gradient, and at times a soft shadow."""
+    """Return the light on each pixel: a gradient, and sometimes a soft shadow."""
     height, width = shape
     y, x = np.mgrid[:height, :width].astype(np.float32)
     angle = rng.uniform(0, 2 * np.pi)
@@ -219,42 +219,42 @@ def _light(shape: tuple[int, int], rng: np.random.Generator) -> Ink:
 
 
 def _written(
-    hand: Hand, rng: np.random.Generator, apart: tuple[float, float], touch: float = 0.0, words: bool = False
+    writer: Writer, rng: np.random.Generator, apart: tuple[float, float], touch: float = 0.0, words: bool = False
 ) -> tuple[Ink, Ink, list[str]]:
     rows = int(rng.integers(3, 8))
-    step = hand.height * rng.uniform(1.7, 2.6)
-    width = round(hand.height * 14)
+    step = writer.height * rng.uniform(1.7, 2.6)
+    width = round(writer.height * 14)
     height = round(step * (rows + 1))
     ink, printed = np.zeros((height, width), np.float32), np.zeros((height, width), np.float32)
     spacing = rng.uniform(*apart)
     lines = []
     for row in range(rows):
-        x = hand.height * rng.uniform(0.8, 2.0)
+        x = writer.height * rng.uniform(0.8, 2.0)
         base = step * (row + 1)
         slope = rng.uniform(-0.03, 0.03)
         if words and rng.random() < 0.5:
-            x = 4.5 * hand.height
+            x = 4.5 * writer.height
             word = WORDS[int(rng.integers(len(WORDS)))]
-            _print(printed, word, (round(0.5 * hand.height), round(base - 0.6 * hand.height)), 0.5 * hand.height)
+            _print(printed, word, (round(0.5 * writer.height), round(base - 0.6 * writer.height)), 0.5 * writer.height)
         text, edge = "", x
         for _ in range(int(rng.integers(3, 11))):
-            label, drawn = hand.digit(rng)
-            y = round(base + slope * x - drawn.shape[0] + rng.normal(0, 0.05) * hand.height)
+            label, drawn = writer.digit(rng)
+            y = round(base + slope * x - drawn.shape[0] + rng.normal(0, 0.05) * writer.height)
             if x + drawn.shape[1] + 2 >= width or y < 0:
                 break
             at = round(x)
             if text and rng.random() < touch:
-                at = _touching(ink, drawn, at, y, round(edge - OVERLAP * hand.height))
+                at = _touching(ink, drawn, at, y, round(edge - OVERLAP * writer.height))
             _lay(ink, drawn, at, y)
             text += label
             edge = at + drawn.shape[1]
-            x = edge + hand.height * spacing * rng.uniform(0.7, 1.4)
+            x = edge + writer.height * spacing * rng.uniform(0.7, 1.4)
         lines.append(text)
     return ink, printed, [line for line in lines if line]
 
 
 def _touching(ink: Ink, drawn: Ink, x: int, y: int, least: int) -> int:
-    """Return how far left a digit moves until its ink meets what is there, or to ``least``."""
+    """Return the column to which a digit moves left until its ink touches other ink, or ``least``."""
     for at in range(x, max(0, least), -1):
         there = ink[y : y + drawn.shape[0], at : at + drawn.shape[1]]
         if ((there > 0.5) & (drawn[: there.shape[0], : there.shape[1]] > 0.5)).sum() >= 2:
@@ -275,7 +275,7 @@ def _rules(shape: tuple[int, ...], height: float, rng: np.random.Generator, squa
 
 
 def _lay(ink: Ink, drawn: Ink, x: int, y: int) -> None:
-    """Lay ink on ink, cut off at the page's edges."""
+    """Lay ink on ink, cut off at the edges of the page."""
     height, width = ink.shape
     top, left = max(0, y), max(0, x)
     bottom, right = min(height, y + drawn.shape[0]), min(width, x + drawn.shape[1])

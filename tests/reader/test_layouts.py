@@ -1,0 +1,126 @@
+"""Layouts are exchangeable parts; the parameters of each part are passed in."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from inkdigits.data import Dataset
+from inkdigits.errors import UsageError
+from inkdigits.imaging.page import Page, PageParameters
+from inkdigits.imaging.text_lines import TextLineParameters
+from inkdigits.reader import Reader
+from inkdigits.reader.decoding import DecodingParameters, viterbi
+from inkdigits.reader.glyphs import GlyphReader
+from inkdigits.reader.layouts import LayoutReading, create_layout, list_layouts, register_layout, registry
+from inkdigits.reader.layouts.boxes import BoxLayout, BoxLayoutParameters
+from inkdigits.reader.layouts.line import LineLayout, LineLayoutParameters
+from inkdigits.reader.orientation import OrientationParameters, best_orientation
+from inkdigits.synthetic.pages import MadePage, make_page
+
+
+@pytest.fixture(scope="module")
+def page(mnist_5k: Dataset) -> MadePage:
+    return make_page("plain", mnist_5k.test.images, mnist_5k.test.labels, 3)
+
+
+@pytest.fixture(scope="module")
+def form(mnist_5k: Dataset) -> MadePage:
+    return make_page("boxes", mnist_5k.test.images, mnist_5k.test.labels, 1)
+
+
+@dataclass(frozen=True)
+class FirstLine:
+    """A layout as another package would write it: the first line of handwriting alone."""
+
+    name: ClassVar[str] = "first-line"
+    order: ClassVar[int | None] = None
+
+    def read(self, page: Page, glyphs: GlyphReader, length: int | None, required: bool) -> LayoutReading | None:
+        found = LineLayout().read(page, glyphs, length, required)
+        return LayoutReading(self.name, found.rows[:1], found.score)
+
+
+@pytest.fixture
+def first_line() -> Iterator[None]:
+    register_layout(FirstLine)
+    yield
+    del registry._LAYOUTS["first-line"]
+
+
+def test_a_new_layout_is_found_by_its_name(page: MadePage, first_line: None) -> None:
+    reading = Reader().read(page.image, layout="first-line")
+    assert reading.layout == "first-line"
+    assert reading.text == Reader().read(page.image).lines[0].text
+    assert Reader().read(page.image).layout == "line"  # its order is None: auto leaves it out
+
+
+def test_a_name_that_is_taken_or_unknown_is_refused(first_line: None) -> None:
+    with pytest.raises(UsageError, match="there is already a layout 'first-line'"):
+        register_layout(FirstLine)
+    with pytest.raises(UsageError, match="there is no layout 'lines'; did you mean 'line'"):
+        create_layout("lines")
+    assert list_layouts() == ["boxes", "first-line", "line"]
+
+
+def test_auto_takes_the_first_layout_that_fits(page: MadePage, form: MadePage) -> None:
+    reader = Reader()
+    assert (reader.read(page.image).layout, reader.read(form.image).layout) == ("line", "boxes")
+    only_lines = Reader(layouts=[LineLayout()])
+    assert only_lines.read(form.image).layout == "line"
+
+
+def test_a_form_needs_as_many_written_boxes_as_the_parameters_say(form: MadePage) -> None:
+    strict = BoxLayout(BoxLayoutParameters(fewest_written=1000))
+    assert Reader(layouts=[strict, LineLayout()]).read(form.image).layout == "line"
+
+
+def test_the_evidence_of_a_line_decides_what_is_rejected(page: MadePage) -> None:
+    strict = LineLayout(LineLayoutParameters(evidence=-10.0, accepted=0.0))
+    assert not any(digit.digit is not None for digit in Reader(layouts=[strict]).read(page.image).digits)
+
+
+def test_a_digit_that_costs_more_leads_to_fewer_digits(page: MadePage) -> None:
+    dear = LineLayout(decoding=DecodingParameters(digit=-40.0))
+    assert len(Reader(layouts=[dear]).read(page.image).digits) < len(Reader().read(page.image).digits)
+
+
+def test_a_line_without_candidates_has_no_steps() -> None:
+    assert viterbi(0, 20.0, [], np.empty(0, int), np.empty(0)) == []
+
+
+def test_page_parameters_reach_the_search_for_lines(page: MadePage) -> None:
+    none = PageParameters(text_lines=TextLineParameters(core=50.0))
+    assert Reader(page=none).read(page.image, turn=False).text == ""
+
+
+def reading(score: float, accepted: int = 9, mostly_print: bool = False) -> LayoutReading:
+    class Accepted:
+        reject = None
+
+    return LayoutReading("line", [[Accepted()] * accepted], score, mostly_print)  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("scores", "quarters"),
+    [
+        ((-0.5, 0.0, 0.0, 0.0), 0),  # it reads well as it lies
+        ((-3.0, -0.1, -2.0, -2.0), 1),
+        ((-3.0, -2.8, -2.9, -2.7), 0),  # the others are hardly better
+        ((-1.0, -0.9, -0.8, -0.7), 0),
+        ((-3.0, -2.0, -0.2, -2.0), 2),
+    ],
+)
+def test_a_page_is_turned_only_where_it_reads_clearly_better(scores: tuple[float, ...], quarters: int) -> None:
+    assert best_orientation(lambda turn: reading(scores[turn]))[0] == quarters
+
+
+def test_orientation_counts_digits_and_leaves_print_upright() -> None:
+    def few(turn: int) -> LayoutReading:
+        return reading(-0.1 if turn == 1 else -3.0, accepted=3 if turn else 1)
+
+    assert best_orientation(few)[0] == 0
+    assert best_orientation(few, OrientationParameters(fewest=2))[0] == 1
+    assert best_orientation(lambda turn: reading(-0.1 if turn == 1 else -3.0, 9, mostly_print=True))[0] == 0
