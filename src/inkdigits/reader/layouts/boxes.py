@@ -19,7 +19,7 @@ class BoxLayoutParameters:
     tall: float = 0.3  # of its box that the writing is high, at least, in the median
     crossing: float = 0.5  # of the written boxes whose ink may reach their lines; on squared paper more does
     accepted: float = 0.5  # of the written boxes that hold digits, at least
-    evidence: float = 0.4  # nats added to the score of a glyph; writing in form boxes is mostly digits
+    evidence: float = 0.2  # nats added to the score of a glyph; writing in form boxes is mostly digits
     floor: float = -6.0  # nats; least that one glyph counts, so that one letter does not decide
 
 
