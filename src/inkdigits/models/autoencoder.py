@@ -30,7 +30,7 @@ def reconstruct_and_classify(
     objective=reconstruct_and_classify,
 )
 class Autoencoder(nn.Module):
-    """Encoder and decoder of ``hidden`` units, a code of ``code`` numbers, and a classifier of 128 units on the code."""
+    """Encoder and decoder of ``hidden`` units, a code of ``code`` numbers, a classifier of 128 units on the code."""
 
     def __init__(
         self, code: int = 96, hidden: int = 768, dropout: float = 0.3, classifier_weight: float = 0.02

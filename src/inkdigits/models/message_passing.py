@@ -22,7 +22,7 @@ def rows_or_zero(table: Tensor, index: Tensor) -> Tensor:
 
 
 class _Gather(torch.autograd.Function):
-    """``rows_or_zero`` for symmetric neighbours. Its backward pass gathers too; autograd's would scatter, which is slow.
+    """``rows_or_zero`` for symmetric neighbours. Its backward pass gathers too; autograd would scatter, which is slow.
 
     The gradient of a node's message through a slot is found at the neighbour there, in the opposite slot.
     """
