@@ -22,6 +22,7 @@ LIMITS = {  # the nearest values that are refused and allowed, at either end
     "attack_steps": (0, 1, 1000, 1001),
     "ema": (-0.1, 0.0, 0.99, 1.0),
 }
+TEXTS = {"optimizer", "schedule", "loss", "augment", "precision"}
 
 
 @pytest.mark.parametrize(
@@ -57,17 +58,18 @@ def test_a_number_is_allowed_within_its_limits_only(name: str) -> None:
 
 def test_every_number_has_limits_and_every_text_has_choices() -> None:
     assert {field.name for field in fields(Recipe) if field.type is not str} == set(LIMITS)
+    assert {field.name for field in fields(Recipe) if field.type is str} == TEXTS
     for field in fields(Recipe):
         assert field.metadata["help"].endswith(".")
         assert bool(field.metadata["choices"]) == (field.type is str)
 
 
 def test_the_help_of_a_text_names_its_choices() -> None:
-    for field in fields(Recipe):
-        choices = field.metadata["choices"]
-        for choice in choices() if callable(choices) else choices:
-            assert choice in field.metadata["help"]
-    assert set(next(f for f in fields(Recipe) if f.name == "augment").metadata["choices"]()) == set(AUGMENTATIONS)
+    by_name = {field.name: field.metadata for field in fields(Recipe)}
+    own = {name for name, function in AUGMENTATIONS.items() if function.__module__ == "inkdigits.data.augment"}
+    assert own <= set(by_name["augment"]["choices"]())
+    for name, choices in (("augment", own), *((name, by_name[name]["choices"]) for name in TEXTS - {"augment"})):
+        assert all(choice in by_name[name]["help"] for choice in choices)
 
 
 def test_a_recipe_survives_its_dictionary() -> None:

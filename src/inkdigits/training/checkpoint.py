@@ -283,7 +283,7 @@ def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
     RunError
         When the folder holds no finished run, or its files do not belong together.
     ModelError
-        When the weights belong to another network.
+        When the weights are those of another network.
     """
     folder = Path(folder)
     if not is_finished(folder) and (folder / STATE).exists():
