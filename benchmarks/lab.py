@@ -28,8 +28,9 @@ from inkdigits.data import Dataset, DigitSet, load
 from inkdigits.models.registry import MEAN, STD
 from inkdigits.training.device import hardware, keep_freed_memory, versions
 from inkdigits.training.inference import to_input
-from inkdigits.training.loop import Silent, Trainer
 from inkdigits.training.recipe import recipe_for
+from inkdigits.training.trainer import NoProgress, Trainer
+from inkdigits.training.training_data import make_training_data
 
 REFERENCE_TARGET, REFERENCE_EPOCHS = 0.99, 14  # the accuracy to reach, and the epochs after which the example stops
 STEPS = 150
@@ -124,12 +125,14 @@ def loop_overhead(data: Dataset) -> float:
     """Return the share of a training epoch of `cnn` spent outside forward, backward and optimizer, batch 128."""
     recipe, options = recipe_for("cnn", "standard", {"augment": "none", "ema": 0.0, "batch_size": 128})
     part = data.train.split(128 * STEPS, seed=0)[1]
-    trainer = Trainer({"model": "cnn", "options": options, "seed": 0}, recipe, part, torch.device("cpu"))
-    images, labels = to_input(trainer.images[:128]), trainer.labels[:128]
+    device = torch.device("cpu")
+    training_data = make_training_data(part, recipe, 0, device, None)
+    trainer = Trainer({"model": "cnn", "options": options, "seed": 0}, recipe, training_data, device)
+    images, labels = to_input(training_data.images[0, :128]), training_data.labels[:128]
     shares = []
     for epoch in range(1, 8):
         start = time.perf_counter()
-        trainer.train_epoch(epoch, Silent())
+        trainer.train_epoch(epoch, NoProgress())
         whole = time.perf_counter() - start
         start = time.perf_counter()
         for _ in range(STEPS):

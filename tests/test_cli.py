@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from PIL import Image
 
 from inkdigits import cli
 from inkdigits.data import Dataset
+from inkdigits.training import Recipe
 
 Cli = Callable[..., tuple[int, str, str]]
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -135,6 +137,23 @@ def test_train_then_evaluate_on_own_digits(run_cli: Cli, small_npz: Path, tmp_pa
     assert json.loads(text)["n"] == 1797
     code, _, err = run_cli("evaluate", out, "--part", "half")
     assert (code, "test, train or all" in err) == (2, True)
+
+
+def test_every_setting_of_a_recipe_is_an_option_with_help() -> None:
+    train = dict(COMMANDS)[("train",)]
+    options = {option: parameter for parameter in train.params for option in parameter.opts}  # type: ignore[attr-defined]
+    for field in fields(Recipe):
+        option = options[f"--{field.name.replace('_', '-')}"]
+        assert option.help == field.metadata["help"] != ""
+        assert option.default is None  # the preset decides
+
+
+def test_the_options_of_a_recipe_reach_the_run(run_cli: Cli, small_npz: Path, tmp_path: Path) -> None:
+    given = {"epochs": 1, "batch_size": 50, "writing_styles": 0.2, "epsilon": 0.1, "attack_steps": 2, "loss": "mse"}
+    options = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", value)]
+    assert run_cli("train", "lenet5", "--data", small_npz, "--out", tmp_path / "run", *options)[0] == 0
+    recipe = json.loads((tmp_path / "run" / "model.json").read_text())["recipe"]
+    assert {name: recipe[name] for name in given} == given
 
 
 def test_the_same_folder_is_not_taken_twice(
@@ -283,7 +302,7 @@ def heeded_ctrl_c() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("heeded_ctrl_c")
-def test_ctrl_c_says_how_to_go_on(small_npz: Path, tmp_path: Path) -> None:
+def test_ctrl_c_says_how_to_continue(small_npz: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     command = [sys.executable, "-m", "inkdigits.cli", "train", "cnn", "--data", small_npz, "--epochs", "500"]
     with subprocess.Popen([*map(str, command), "--out", str(out)], stderr=subprocess.PIPE, text=True) as process:
@@ -295,7 +314,7 @@ def test_ctrl_c_says_how_to_go_on(small_npz: Path, tmp_path: Path) -> None:
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.strip().splitlines()[-1] == (
-        f"stopped; the same command with --resume --out {out} goes on after the last whole epoch"
+        f"stopped; the same command with --resume --out {out} continues after the last complete epoch"
     )
     assert "Traceback" not in err
 
@@ -394,14 +413,14 @@ def test_a_run_is_exported_and_reads(run_cli: Cli, small_npz: Path, pictures: Pa
     assert "--out names the file" in err
 
 
-def test_runs_vote_and_teach(run_cli: Cli, small_npz: Path, tmp_path: Path) -> None:
+def test_runs_become_an_ensemble_and_a_teacher(run_cli: Cli, small_npz: Path, tmp_path: Path) -> None:
     common = ("--data", small_npz, "--epochs", 1, "--batch-size", 50)
     for seed in (0, 1):
         assert run_cli("train", "mlp", *common, "--seed", seed, "--out", tmp_path / str(seed))[0] == 0
-    code, out, _ = run_cli("ensemble", tmp_path / "0", tmp_path / "1", "--out", tmp_path / "vote")
+    code, out, _ = run_cli("ensemble", tmp_path / "0", tmp_path / "1", "--out", tmp_path / "both")
     assert code == 0
-    assert "by 2 networks together" in out
-    teacher = ("--teacher", tmp_path / "vote", "--distill", 0.5, "--non-digits", 0.1, "--augment", "robust")
+    assert "ensemble of 2 networks" in out
+    teacher = ("--teacher", tmp_path / "both", "--distill", 0.5, "--outliers", 0.1, "--augment", "robust")
     code, out, _ = run_cli("train", "cnn", *common, *teacher, "--out", tmp_path / "student", "--json")
     assert code == 0
     assert json.loads(out)["teacher"]["model"] == "ensemble"

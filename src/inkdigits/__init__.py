@@ -62,7 +62,14 @@ def __getattr__(name: str) -> Any:
 
         return version("inkdigits")
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        try:
+            return getattr(import_module(_HOMES[name]), name)
+        except ModuleNotFoundError as error:
+            if (error.name or "inkdigits").partition(".")[0] == "inkdigits":
+                raise
+            from inkdigits.errors import InkdigitsError
+
+            raise InkdigitsError(f"inkdigits.{name} needs {error.name}: pip install 'inkdigits[lab]'") from error
     raise AttributeError(f"module 'inkdigits' has no attribute {name!r}")
 
 

@@ -11,7 +11,7 @@ def batch(small: Dataset) -> torch.Tensor:
     return to_input(torch.tensor(small.train.images[:64]))
 
 
-def test_geometric_distortion_is_seeded_and_differs_between_digits(small: Dataset) -> None:
+def test_a_geometric_transform_is_seeded_and_differs_between_digits(small: Dataset) -> None:
     images = batch(small)[:1].repeat(8, 1, 1, 1)
     once = geometric(images, torch.Generator().manual_seed(1))
     again = geometric(images, torch.Generator().manual_seed(1))
@@ -19,7 +19,7 @@ def test_geometric_distortion_is_seeded_and_differs_between_digits(small: Datase
     assert (once[0] - once[1]).abs().max() > 0.1
 
 
-def test_geometric_distortion_keeps_the_ink_about_as_it_was(small: Dataset) -> None:
+def test_a_geometric_transform_keeps_the_amount_of_ink(small: Dataset) -> None:
     images = batch(small)
     moved = geometric(images, torch.Generator().manual_seed(0))
     assert moved.shape == images.shape
@@ -28,11 +28,11 @@ def test_geometric_distortion_keeps_the_ink_about_as_it_was(small: Dataset) -> N
     assert (moved.sum() / images.sum() - 1).abs() < 0.1
     columns = torch.arange(28.0)
     centres = [(x.sum((1, 2)) @ columns) / x.sum((1, 2, 3)) for x in (images, moved)]
-    assert (centres[0] - centres[1]).abs().max() < SHIFT + 3  # shift, and what slant and turning add
+    assert (centres[0] - centres[1]).abs().max() < SHIFT + 3  # the shift, and up to 3 pixels by shear and rotation
     assert (centres[0] - centres[1]).abs().mean() > 0.3
 
 
-def test_a_shift_moves_a_digit_whole(small: Dataset) -> None:
+def test_a_shift_keeps_the_shape_of_a_digit(small: Dataset) -> None:
     images = batch(small)
     moved = augmentation("shift")(images, torch.Generator().manual_seed(0))
     offsets = [
@@ -41,7 +41,9 @@ def test_a_shift_moves_a_digit_whole(small: Dataset) -> None:
     ]
     assert (offsets[0] - offsets[1]).abs().max() < 2.6
     spread = [x.flatten(1).norm(dim=1) for x in (images, moved)]
-    assert ((spread[1] / spread[0]).mean() > 0.85) & ((spread[1] / spread[0]).max() <= 1.001)  # only smoothed
+    assert ((spread[1] / spread[0]).mean() > 0.85) & (
+        (spread[1] / spread[0]).max() <= 1.001
+    )  # only smoothed by interpolation
 
 
 def test_elastic_distortion_is_seeded_and_differs_between_digits(small: Dataset) -> None:
@@ -51,8 +53,8 @@ def test_elastic_distortion_is_seeded_and_differs_between_digits(small: Dataset)
     assert (once[0] - once[1]).abs().max() > 0.1
 
 
-def test_displacing_pixels_blurs_no_more_than_moving_them(small: Dataset) -> None:
-    """A digit is read between its pixels once, whatever is done to it: the edges stay as steep."""
+def test_an_elastic_distortion_blurs_no_more_than_an_affine_transform(small: Dataset) -> None:
+    """Both interpolate the pixels once, so the edges stay as steep."""
     images = batch(small).repeat(4, 1, 1, 1)
     steep = {}
     for move in (affine, elastic_affine):
@@ -60,10 +62,10 @@ def test_displacing_pixels_blurs_no_more_than_moving_them(small: Dataset) -> Non
         steep[move] = moved.diff(dim=3).square().sum()
     again = affine(affine(images, torch.Generator().manual_seed(0), 10.0, 0.1, 0.1, 1.5), torch.Generator(), 0, 0, 0, 1)
     assert (steep[elastic_affine] / steep[affine] - 1).abs() < 0.02
-    assert again.diff(dim=3).square().sum() / steep[affine] < 0.9  # what a second reading would cost
+    assert again.diff(dim=3).square().sum() / steep[affine] < 0.9  # a second interpolation blurs
 
 
-def test_half_of_the_digits_stay_clean_under_robust(small: Dataset) -> None:
+def test_robust_degrades_half_of_the_digits(small: Dataset) -> None:
     blank = torch.zeros(2000, 1, 28, 28)
     touched = augmentation("robust")(blank, torch.Generator().manual_seed(0)).amax((1, 2, 3)) > 0.02
     assert 0.3 < touched.float().mean() < 0.6

@@ -1,4 +1,4 @@
-"""Other hands: what is drawn into MNIST's digits, and what is left alone."""
+"""Writing styles: what is added to MNIST's digits, and what stays unchanged."""
 
 import cv2
 import numpy as np
@@ -23,14 +23,14 @@ def test_a_share_of_the_ones_and_sevens_gains_ink_and_nothing_else_changes(
     assert np.array_equal(out, with_writing_styles(images, labels, 0.5, np.random.default_rng(1)))
 
 
-def test_one_pen_keeps_the_digit_and_evens_its_stroke(small: Dataset) -> None:
+def test_one_pen_keeps_the_digit(small: Dataset) -> None:
     rng = np.random.default_rng(3)
     for image in small.train.images[:20]:
         out = one_pen(image, rng)
         assert np.corrcoef(cv2.blur(out, (5, 5)).ravel(), cv2.blur(image, (5, 5)).ravel())[0, 1] > 0.7
 
 
-def test_a_flag_stands_to_the_left_of_a_ones_head(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_flag_is_left_of_the_top_of_a_one(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("inkdigits.data.writing_styles.ONE_PEN", 0.0)
     ones = small.train.images[small.train.labels == 1]
     added = with_writing_styles(ones, np.ones(len(ones), int), 1.0, np.random.default_rng(2)).astype(int) - ones
@@ -45,7 +45,7 @@ def test_a_bar_crosses_a_sevens_stem_and_a_slash_fills_a_zero(small: Dataset) ->
     for image in small.train.images[small.train.labels == 7][:20]:
         drawn = crossed_seven(image, rng)
         rows, columns = np.nonzero(drawn > image)
-        assert np.ptp(columns) > np.ptp(rows)  # it lies across
+        assert np.ptp(columns) > np.ptp(rows)  # nearly horizontal
         ink = np.nonzero(image > 100)[0]
         assert 0.25 < (rows.mean() - ink.min()) / np.ptp(ink) < 0.8  # half-way down
     for image in small.train.images[small.train.labels == 0][:20]:

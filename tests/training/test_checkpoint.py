@@ -36,7 +36,7 @@ class Bomb:
         return os.mkdir, ("exploded",)
 
 
-def test_a_run_comes_back_with_the_same_answers(small: Dataset, tmp_path: Path) -> None:
+def test_a_loaded_run_has_the_same_logits_and_metrics(small: Dataset, tmp_path: Path) -> None:
     run = train("cnn", small, epochs=1, batch_size=64, device="cpu", out=tmp_path)
     images = torch.tensor(small.test.images)
     again = load_run(tmp_path)
@@ -59,6 +59,25 @@ def test_model_json_says_what_a_person_asks(finished: Path, small: Dataset) -> N
         "model.json",
         "model.safetensors",
     ]
+
+
+def test_a_printed_run_is_five_lines_for_a_person(finished: Path, small: Dataset) -> None:
+    run = load_run(finished)
+    network, data, epochs, figures, folder = str(run).splitlines()
+    assert network == "mlp: hidden=32, activation='relu', dropout=0.3"
+    assert data == "data: small, 540 training and 60 validation digits; seed 0"
+    assert epochs == f"epochs: 1, trained in {run.metrics['train_s']:.1f} s"
+    assert figures == "accuracy (cross-entropy): " + ", ".join(
+        f"{name} {100 * run.metrics[f'{key}_acc']:.2f} % ({run.metrics[f'{key}_ce']:.4f})"
+        for name, key in (("train", "train"), ("validation", "val"), ("test", "test"))
+    )
+    assert folder == f"folder: {finished}"
+    assert repr(run) == f"Run('mlp', data='small', seed=0, folder='{finished}')"
+    in_memory = train("mlp", small, epochs=1, batch_size=64, device="cpu", options={"hidden": 8}, validation=0)
+    lines = str(in_memory).splitlines()
+    assert lines[1] == "data: small, 600 training and no validation digits; seed 0"
+    assert "validation" not in lines[3]
+    assert lines[4] == "folder: none, in memory only"
 
 
 def test_a_pickle_in_place_of_the_weights_is_never_opened(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +131,7 @@ def limit_file_size(limit: int) -> None:
 
 
 def test_a_disk_that_fills_up_leaves_no_half_written_file(small_npz: Path, tmp_path: Path) -> None:
-    """The limit on a file's size stands in for a full disk: the system answers a write with an error."""
+    """The limit on a file's size stands in for a full disk: the system refuses a write with an error."""
     command = [sys.executable, "-m", "inkdigits.cli", "train", "mlp", "--data", small_npz, "--epochs", "1"]
     done = subprocess.run(
         [*map(str, command), "--out", str(tmp_path / "run")],
@@ -137,7 +156,7 @@ def nobody() -> Iterator[None]:
     os.seteuid(user)
 
 
-def test_a_read_only_folder_is_said_in_one_line(tmp_path: Path, nobody: None) -> None:
+def test_a_read_only_folder_is_one_line(tmp_path: Path, nobody: None) -> None:
     with pytest.raises(
         RunError, match=r"cannot write .*: Permission denied; free space there or choose another folder"
     ):

@@ -15,7 +15,8 @@ from inkdigits.errors import RunError, UsageError
 from inkdigits.training import Recipe, load_run, train
 from inkdigits.training.checkpoint import EpochRow, is_finished
 from inkdigits.training.inference import softmax_mse
-from inkdigits.training.loop import Silent, averaged, learning_rate
+from inkdigits.training.optimisation import learning_rate, make_average
+from inkdigits.training.trainer import NoProgress
 
 QUICK = {"epochs": 2, "batch_size": 64, "device": "cpu"}
 
@@ -28,7 +29,7 @@ def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
-class StopAfter(Silent):
+class StopAfter(NoProgress):
     """Interrupts as Ctrl-C does, in the middle of the epoch after ``epochs``."""
 
     def __init__(self, epochs: int) -> None:
@@ -53,7 +54,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(small: Datase
     assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
 
 
-def test_training_leaves_the_callers_randomness_alone(small: Dataset) -> None:
+def test_training_leaves_the_callers_random_state_unchanged(small: Dataset) -> None:
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -113,16 +114,18 @@ def test_a_finished_run_is_not_trained_again_and_not_overwritten(small: Dataset,
     assert (out / "model.json").stat().st_mtime_ns == before
     with pytest.raises(RunError, match="already holds a run"):
         train("mlp", small, out=out, **QUICK)
-    with pytest.raises(RunError, match=r"begun with recipe.epochs 2, not 5"):
+    with pytest.raises(RunError, match=r"started with recipe.epochs 2, not 5"):
         train("mlp", small, out=out, resume=True, epochs=5, batch_size=64, device="cpu")
 
 
-def test_an_unfinished_run_is_not_continued_by_chance_or_with_other_settings(small: Dataset, tmp_path: Path) -> None:
+def test_an_unfinished_run_is_continued_only_on_request_and_with_the_same_settings(
+    small: Dataset, tmp_path: Path
+) -> None:
     with pytest.raises(KeyboardInterrupt):
         train("mlp", small, out=tmp_path, progress=StopAfter(1), **QUICK)
-    with pytest.raises(RunError, match="--resume goes on"):
+    with pytest.raises(RunError, match="--resume continues"):
         train("mlp", small, out=tmp_path, **QUICK)
-    with pytest.raises(RunError, match="begun with seed 0, not 7"):
+    with pytest.raises(RunError, match="started with seed 0, not 7"):
         train("mlp", small, out=tmp_path, resume=True, seed=7, **QUICK)
     with pytest.raises(RunError, match="unfinished run"):
         load_run(tmp_path)
@@ -144,7 +147,7 @@ def test_a_loss_that_is_no_longer_finite_ends_the_run_with_advice(small: Dataset
 def test_more_digits_in_a_batch_than_there_are_is_refused(small: Dataset) -> None:
     with pytest.raises(UsageError, match="batch-size 1000 is larger than the 540 digits"):
         train("mlp", small, batch_size=1000, device="cpu")
-    with pytest.raises(UsageError, match="cannot set 600 of 600 digits validation_set"):
+    with pytest.raises(UsageError, match="600 of 600 digits"):
         train("mlp", small, validation=600, device="cpu")
 
 
@@ -162,7 +165,7 @@ def test_one_cycle_rises_and_falls_and_cosine_falls() -> None:
 
 def test_the_average_of_constant_weights_is_those_weights_and_follows_a_change_slowly() -> None:
     model = torch.nn.Linear(2, 1)
-    average = averaged(model, 0.9)
+    average = make_average(model, 0.9)
     for _ in range(3):
         average.update_parameters(model)
     assert torch.allclose(average.module.weight, model.weight)
@@ -186,7 +189,7 @@ def test_mse_trains_too(small: Dataset) -> None:
     assert run.metrics["test_acc"] > 0.75
 
 
-def test_without_validation_digits_all_are_learned_from(small: Dataset, tmp_path: Path) -> None:
+def test_without_validation_digits_the_network_learns_from_all(small: Dataset, tmp_path: Path) -> None:
     run = train("mlp", small, validation=0, out=tmp_path, **QUICK)
     assert run.settings["data"] == {
         "name": "small",

@@ -12,14 +12,14 @@ from inkdigits.errors import UsageError
 from inkdigits.models import create_model
 from inkdigits.training import load_run, train
 from inkdigits.training.inference import predict_logits
-from inkdigits.training.loop import make_criterion
+from inkdigits.training.optimisation import make_criterion
 from inkdigits.training.recipe import Recipe
 from inkdigits.training.training_data import make_training_data
 
 CPU = torch.device("cpu")
 
 
-def test_plain_lessons_are_the_digits_and_their_labels(small: Dataset) -> None:
+def test_plain_batches_are_the_digits_and_their_labels(small: Dataset) -> None:
     data = make_training_data(small.train, Recipe(), 0, CPU, None)
     index = torch.tensor([3, 1, 4])
     images, targets = data.batch(index, 1, torch.Generator())
@@ -27,7 +27,7 @@ def test_plain_lessons_are_the_digits_and_their_labels(small: Dataset) -> None:
     assert targets.tolist() == small.train.labels[[3, 1, 4]].tolist()
 
 
-def test_non_digits_follow_the_digits_as_an_eleventh_class(small: Dataset) -> None:
+def test_outliers_follow_the_digits_as_an_eleventh_class(small: Dataset) -> None:
     data = make_training_data(small.train, Recipe(outliers=0.25), 0, CPU, None)
     images, targets = data.batch(torch.arange(40), 1, torch.Generator().manual_seed(0))
     assert images.shape == (50, 1, 28, 28)
@@ -36,7 +36,7 @@ def test_non_digits_follow_the_digits_as_an_eleventh_class(small: Dataset) -> No
     assert (targets.sum(1) == 1).all()
 
 
-def test_a_teacher_answers_for_copies_that_the_epochs_take_in_turn(small: Dataset) -> None:
+def test_the_epochs_use_the_copies_with_soft_targets_in_turn(small: Dataset) -> None:
     torch.manual_seed(0)
     teacher = create_model("lenet5").eval()
     data = make_training_data(small.train, Recipe(distill=0.5, epochs=2, outliers=0.1), 0, CPU, teacher)
@@ -54,8 +54,8 @@ def test_a_teacher_answers_for_copies_that_the_epochs_take_in_turn(small: Datase
     assert not torch.equal(first, images[:20])
 
 
-def test_digits_and_non_digits_of_a_copy_are_equally_sharp(small: Dataset) -> None:
-    """A network that could tell them apart by their blur would learn nothing else of them."""
+def test_digits_and_outliers_of_a_copy_are_equally_sharp(small: Dataset) -> None:
+    """If blur told them apart, the network would learn blur instead of shape."""
     teacher = create_model("lenet5").eval()
     data = make_training_data(
         small.train, Recipe(distill=0.5, epochs=8, outliers=0.3, writing_styles=0.3), 0, CPU, teacher
@@ -67,40 +67,40 @@ def test_digits_and_non_digits_of_a_copy_are_equally_sharp(small: Dataset) -> No
     torch.testing.assert_close(crisp[0][1:], crisp[1][1:], atol=0.08, rtol=0)
 
 
-def test_the_eleventh_logit_is_zero_always(small: Dataset) -> None:
+def test_the_eleventh_logit_is_always_zero(small: Dataset) -> None:
     criterion = make_criterion(Recipe(outliers=0.1))
     logits = torch.randn(4, 10)
-    refused = F.one_hot(torch.tensor([10] * 4), 11).float()
-    # the loss of calling it no digit: log(1 + sum exp), so a low energy costs what it should
-    torch.testing.assert_close(criterion(logits, refused), torch.log1p(logits.exp().sum(1)).mean())
+    no_digit = F.one_hot(torch.tensor([10] * 4), 11).float()
+    # cross-entropy of class 10 with logit 0: log(1 + sum of exp), which grows with the negative energy
+    torch.testing.assert_close(criterion(logits, no_digit), torch.log1p(logits.exp().sum(1)).mean())
 
 
-def test_a_network_learns_to_refuse(mnist_5k: Dataset) -> None:
+def test_outlier_exposure_lowers_the_log_odds_of_outliers(mnist_5k: Dataset) -> None:
     from inkdigits.synthetic.outliers import make_outliers
 
     recipe = {"epochs": 3, "batch_size": 64, "outliers": 0.2, "ema": 0.0, "augment": "none"}
     run = train("cnn", mnist_5k, seed=0, **recipe)
     outliers = torch.tensor(make_outliers(300, mnist_5k.test, seed=9))
     known = torch.tensor(mnist_5k.test.images[:300])
-    of_strange, of_known = (predict_logits(run.model, x).logsumexp(1) for x in (outliers, known))
+    of_outliers, of_known = (predict_logits(run.model, x).logsumexp(1) for x in (outliers, known))
     assert run.metrics["test_acc"] > 0.9
-    assert (of_known > 0).float().mean() > 0.9  # likelier a digit than not
-    assert (of_strange < 0).float().mean() > 0.8
+    assert (of_known > 0).float().mean() > 0.9  # log-odds of a digit above 0
+    assert (of_outliers < 0).float().mean() > 0.8
 
 
-def test_a_student_learns_what_its_teacher_says(small: Dataset) -> None:
-    """With labels without weight, the student can only know what the teacher says: here, always 3."""
+def test_a_student_learns_its_teachers_soft_targets(small: Dataset) -> None:
+    """The labels have no weight, and the teacher always says 3."""
     teacher = train("mlp", small, epochs=1, batch_size=50, options={"hidden": 32})
     with torch.no_grad():
         list(teacher.model.parameters())[-1].copy_(torch.tensor([0.0] * 3 + [50.0] + [0.0] * 6))
     student = train("lenet5", small, teacher=teacher, distill=1.0, epochs=2, batch_size=50, augment="none")
-    said = predict_logits(student.model, torch.tensor(small.test.images)).argmax(1)
-    assert (said == 3).float().mean() > 0.95
+    predicted = predict_logits(student.model, torch.tensor(small.test.images)).argmax(1)
+    assert (predicted == 3).float().mean() > 0.95
     assert student.settings["teacher"]["model"] == "mlp"
     assert not student.environment["notes"]
 
 
-def test_a_teacher_that_may_know_the_digits_set_aside_is_said(
+def test_a_note_says_that_a_teacher_may_know_the_validation_digits(
     small: Dataset, mnist_5k: Dataset, tmp_path: Path
 ) -> None:
     def notes_of(data: Dataset, **settings: Any) -> list[str]:
@@ -112,9 +112,9 @@ def test_a_teacher_that_may_know_the_digits_set_aside_is_said(
 
     train("mlp", small, epochs=1, batch_size=50, options={"hidden": 16}, out=tmp_path / "teacher")
     assert notes_of(small) == []
-    assert "digits set aside here" in notes_of(small, seed=1)[0]
+    assert "some of the validation digits" in notes_of(small, seed=1)[0]
     assert notes_of(small, validation=0) == []
-    assert "what of it is in mnist-5k is not known" in notes_of(mnist_5k)[0]
+    assert "which may contain digits of mnist-5k" in notes_of(mnist_5k)[0]
 
 
 def test_a_teacher_and_its_weight_go_together(small: Dataset) -> None:
@@ -124,7 +124,7 @@ def test_a_teacher_and_its_weight_go_together(small: Dataset) -> None:
         train("mlp", small, loss="mse", outliers=0.1, epochs=1)
 
 
-def test_lower_precision_learns_too(mnist_5k: Dataset) -> None:
+def test_bfloat16_learns_too(mnist_5k: Dataset) -> None:
     run = train("cnn", mnist_5k, epochs=2, batch_size=64, precision="bfloat16", augment="none", ema=0.0)
     assert run.metrics["test_acc"] > 0.9
     assert all(tensor.dtype != torch.bfloat16 for tensor in run.model.state_dict().values())

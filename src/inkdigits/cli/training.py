@@ -1,15 +1,24 @@
-"""inkdigits models, train, evaluate: one network at a time."""
+"""inkdigits models, train, ensemble, evaluate: one network at a time."""
 
+import inspect
 import json
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from inkdigits.cli.common import DataOption, Device, Json, Validation, app, emit, load, table
 from inkdigits.errors import UsageError
 from inkdigits.progress import TrainingBar, closing, say
+from inkdigits.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from inkdigits.data import Dataset
+    from inkdigits.training import Run
+
+PARTS = ("test", "train", "all")
 
 
 @app.command("models")
@@ -30,7 +39,7 @@ def models(as_json: Json = False) -> None:
 
 
 def parse_options(pairs: list[str]) -> dict[str, Any]:
-    """Read ``key=value`` pairs, values as JSON where they are that."""
+    """Return the options that ``key=value`` pairs name; a value that is JSON is decoded."""
     options: dict[str, Any] = {}
     for pair in pairs:
         key, separator, value = pair.partition("=")
@@ -43,98 +52,70 @@ def parse_options(pairs: list[str]) -> dict[str, Any]:
     return options
 
 
-def free_folder(model: str, data: str, seed: int) -> Path:
-    """Return runs/MODEL-DATA-sSEED, numbered if it is taken."""
+def default_folder(model: str, data: str, seed: int, resume: bool) -> Path:
+    """Return runs/MODEL-DATA-sSEED; if that is taken and not to be resumed, a number is appended."""
     first = Path("runs") / f"{model}-{data}-s{seed}"
     folder, number = first, 2
-    while folder.exists():
+    while folder.exists() and not resume:
         folder, number = first.with_name(f"{first.name}-{number}"), number + 1
     return folder
 
 
+def with_recipe_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one option for each field of Recipe; it receives them as ``**overrides``, None where not given."""
+    signature = inspect.signature(command)
+    parameters: list[inspect.Parameter] = []
+    for parameter in signature.parameters.values():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            parameters += [recipe_option(field.name, field.type, field.metadata["help"]) for field in fields(Recipe)]
+        else:
+            parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return command
+
+
+def recipe_option(name: str, kind: Any, text: str) -> inspect.Parameter:
+    """Return the command's parameter for a field of Recipe; typer makes the option of it."""
+    annotation = Annotated[kind | None, typer.Option(help=text)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+
+
 @app.command("train")
+@with_recipe_options
 def train_command(
     model: Annotated[str, typer.Argument(help="A network; `inkdigits models` lists them.")],
     data: DataOption = "mnist",
     preset: Annotated[
-        str, typer.Option(help="One of the model's recipes, which `inkdigits models` lists; standard.")
+        str, typer.Option(help="One of the model's recipes; `inkdigits models` lists them.")
     ] = "standard",
-    epochs: Annotated[int | None, typer.Option(help="Passes over the training digits.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Digits per step.")] = None,
-    lr: Annotated[float | None, typer.Option(help="The highest learning rate.")] = None,
-    optimizer: Annotated[str | None, typer.Option(help="adamw, adam or sgd.")] = None,
-    momentum: Annotated[float | None, typer.Option(help="Of sgd; beta1 of adam and adamw.")] = None,
-    beta2: Annotated[float | None, typer.Option(help="Of adam and adamw.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="On weights, not on biases.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="one-cycle, cosine or constant.")] = None,
-    warmup: Annotated[float | None, typer.Option(help="Share of a one-cycle in which the rate rises.")] = None,
-    loss: Annotated[str | None, typer.Option(help="cross-entropy or mse.")] = None,
-    label_smoothing: Annotated[float | None, typer.Option(help="Of the cross-entropy.")] = None,
-    augment: Annotated[str | None, typer.Option(help="none, shift, geometric, elastic, robust or degraded.")] = None,
     teacher: Annotated[
-        Path | None, typer.Option(help="A run whose probabilities are learned beside the labels; see --distill.")
+        Path | None, typer.Option(help="A run whose soft targets are learned besides the labels; see --distill.")
     ] = None,
-    distill: Annotated[float | None, typer.Option(help="Weight of the teacher against the labels, 0 to 1.")] = None,
-    outliers: Annotated[
-        float | None, typer.Option(help="Pictures of no digit to learn to refuse, as a share of each batch.")
-    ] = None,
-    writing_styles: Annotated[
-        float | None,
-        typer.Option(help="Share of the ones and sevens with a flag or a bar; half of it of all in one pen."),
-    ] = None,
-    epsilon: Annotated[
-        float | None, typer.Option(help="Train on images attacked by up to this in every pixel, 0 to 1.")
-    ] = None,
-    attack_steps: Annotated[int | None, typer.Option(help="Steps of that attack.")] = None,
-    precision: Annotated[str | None, typer.Option(help="float32 or bfloat16, of products on the CPU.")] = None,
-    ema: Annotated[float | None, typer.Option(help="Decay per step of the averaged weights; 0 for none.")] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option("--option", "-O", help="key=value of the network itself, such as activation=sigmoid."),
+        typer.Option("--option", "-O", help="key=value for the network itself, such as activation=sigmoid."),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same weights.", min=0)] = 0,
     validation: Validation = None,
     device: Device = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run in --out.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run in --out.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; runs/MODEL-DATA-sSEED by default.")] = None,
     as_json: Json = False,
+    **overrides: Any,
 ) -> None:
-    """Train one network and keep it as a run folder."""
-    from inkdigits.evaluation.statistics import wilson
+    """Train one network and save it as a run folder."""
     from inkdigits.training import recipe_for, train
     from inkdigits.training.checkpoint import is_finished
     from inkdigits.training.loop import default_validation
 
-    overrides: dict[str, Any] = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "lr": lr,
-        "optimizer": optimizer,
-        "momentum": momentum,
-        "beta2": beta2,
-        "weight_decay": weight_decay,
-        "schedule": schedule,
-        "warmup": warmup,
-        "loss": loss,
-        "label_smoothing": label_smoothing,
-        "augment": augment,
-        "distill": distill,
-        "outliers": outliers,
-        "writing_styles": writing_styles,
-        "epsilon": epsilon,
-        "attack_steps": attack_steps,
-        "precision": precision,
-        "ema": ema,
-    }
     recipe, _ = recipe_for(model, preset, overrides)
     options = parse_options(option or [])
     dataset = load(data)
-    default = Path("runs") / f"{model}-{dataset.name}-s{seed}"
-    folder = out or (default if resume else free_folder(model, dataset.name, seed))
-    aside = default_validation(len(dataset.train)) if validation is None else validation
+    folder = out or default_folder(model, dataset.name, seed, resume)
+    held_out = default_validation(len(dataset.train)) if validation is None else validation
     if resume and is_finished(folder):
         say(f"{folder} is finished already")
-    with closing(TrainingBar(model, recipe.epochs, len(dataset.train) - aside)) as bar:
+    with closing(TrainingBar(model, recipe.epochs, len(dataset.train) - held_out)) as bar:
         try:
             run = train(
                 model,
@@ -152,45 +133,48 @@ def train_command(
             )
         except KeyboardInterrupt:
             bar.close()
-            say(f"stopped; the same command with --resume --out {folder} goes on after the last whole epoch")
+            say(f"stopped; the same command with --resume --out {folder} continues after the last complete epoch")
             raise
     for note in run.environment["notes"][len(dataset.notes) :]:
         say(note)
-    n = len(dataset.test)
-    low, high = wilson(round(run.metrics["test_acc"] * n), n)
+    print_run(run, dataset, f", trained in {run.metrics['train_s']:.1f} s", as_json)
+
+
+def print_run(run: "Run", dataset: "Dataset", how: str, as_json: bool) -> None:
+    """Print a run's test figures, with ``how`` it was made, and its folder."""
+    from inkdigits.evaluation.statistics import wilson
+
+    accuracy, n = run.metrics["test_acc"], len(dataset.test)
+    low, high = wilson(round(accuracy * n), n)
     if as_json:
-        emit({"out": str(folder), **run.settings, "metrics": run.metrics, "interval": [low, high]})
+        emit({"out": str(run.folder), **run.settings, "metrics": run.metrics, "interval": [low, high]})
     else:
         typer.echo(
-            f"test accuracy {100 * run.metrics['test_acc']:.2f} % (Wilson 95 %: {100 * low:.2f} to {100 * high:.2f}), "
-            f"cross-entropy {run.metrics['test_ce']:.4f}, trained in {run.metrics['train_s']:.1f} s: {folder}"
+            f"test {accuracy_text(accuracy, low, high)}, cross-entropy {run.metrics['test_ce']:.4f}{how}: {run.folder}"
         )
+
+
+def accuracy_text(accuracy: float, low: float, high: float) -> str:
+    """Return an accuracy and its interval, all in [0, 1], in percent."""
+    return f"accuracy {100 * accuracy:.2f} % (Wilson 95 %: {100 * low:.2f} to {100 * high:.2f})"
 
 
 @app.command("ensemble")
 def ensemble_command(
     runs: Annotated[list[Path], typer.Argument(help="The folders of 2 to 5 runs that learned from the same data.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run that they become together.")],
-    data: Annotated[str | None, typer.Option(help="What they learned from; the first run's own by default.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the ensemble's run.")],
+    data: Annotated[
+        str | None, typer.Option(help="The data that the runs learned from; the first run's own by default.")
+    ] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Let trained networks vote by the mean of their logits, as one run: to evaluate, export or learn from."""
-    from inkdigits.evaluation.statistics import wilson
+    """Combine trained networks into one run, by the mean of their logits."""
     from inkdigits.training import load_run
     from inkdigits.training.ensembling import ensemble
 
     dataset = load(data or load_run(runs[0]).environment.get("data_source") or "mnist")
-    whole = ensemble(runs, dataset, out, device)
-    n = len(dataset.test)
-    low, high = wilson(round(whole.metrics["test_acc"] * n), n)
-    if as_json:
-        emit({"out": str(out), **whole.settings, "metrics": whole.metrics, "interval": [low, high]})
-        return
-    typer.echo(
-        f"test accuracy {100 * whole.metrics['test_acc']:.2f} % (Wilson 95 %: {100 * low:.2f} to {100 * high:.2f}) "
-        f"by {len(runs)} networks together, cross-entropy {whole.metrics['test_ce']:.4f}: {out}"
-    )
+    print_run(ensemble(runs, dataset, out, device), dataset, f", ensemble of {len(runs)} networks", as_json)
 
 
 @app.command("evaluate")
@@ -201,38 +185,35 @@ def evaluate_command(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Let a trained network read a data set, its own or another."""
+    """Measure a trained network on a data set, its own or another."""
     from inkdigits.data import DigitSet
     from inkdigits.evaluation import evaluate
     from inkdigits.evaluation.metrics import reconstruction_mse
     from inkdigits.training import load_run
     from inkdigits.training.device import select_device
 
-    if part not in ("test", "train", "all"):
+    if part not in PARTS:
         raise UsageError(f"--part is test, train or all, not {part!r}")
     trained = load_run(run, select_device(device))
     dataset = load(data or trained.environment.get("data_source") or "mnist")
     digits = {"test": dataset.test, "train": dataset.train}.get(part) or DigitSet.joined(dataset.train, dataset.test)
     result = evaluate(trained, digits)
-    low, high = result.interval
-    figures = {
-        "model": trained.name,
-        "data": dataset.name,
-        "part": part,
-        "n": len(digits),
-        **asdict(result.scores),
-        "interval": [low, high],
-        "confusion": result.confusion().tolist(),
-    }
-    copied = reconstruction_mse(trained.model, digits)
-    if copied is not None:
-        figures["reconstruction_mse"] = copied
+    scores, reconstruction = result.scores, reconstruction_mse(trained.model, digits)
     if as_json:
-        emit(figures)
+        figures = {
+            "model": trained.name,
+            "data": dataset.name,
+            "part": part,
+            "n": len(digits),
+            **asdict(scores),
+            "interval": [*result.interval],
+            "confusion": result.confusion().tolist(),
+        }
+        emit(figures if reconstruction is None else figures | {"reconstruction_mse": reconstruction})
         return
     typer.echo(
         f"{trained.name} on {dataset.name} ({part}, {len(digits):,} digits): "
-        f"accuracy {100 * result.scores.accuracy:.2f} % (Wilson 95 %: {100 * low:.2f} to {100 * high:.2f}), "
-        f"cross-entropy {result.scores.cross_entropy:.4f}, MSE {result.scores.mse:.5f}"
-        + (f", reconstruction MSE {copied:.4f}" if copied is not None else "")
+        f"{accuracy_text(scores.accuracy, *result.interval)}, "
+        f"cross-entropy {scores.cross_entropy:.4f}, MSE {scores.mse:.5f}"
+        + ("" if reconstruction is None else f", reconstruction MSE {reconstruction:.4f}")
     )

@@ -1,4 +1,4 @@
-"""Random distortions of a batch of digits that leave the label: as writing varies between people, or further."""
+"""Augmentations: random transforms of a batch of digits that do not change the label."""
 
 import math
 from collections.abc import Callable
@@ -13,30 +13,32 @@ from inkdigits.errors import unknown
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
-ROTATION = 10.0  # degrees, either way
-SCALE = 0.1  # relative, either way, drawn for each axis
-SHEAR = 0.1  # horizontal shift per unit of height: slant, either way
-SHIFT = 1.5  # pixels, either way, drawn for each axis
-ELASTIC_SHIFT = 2.5  # the same, where pixels are displaced too
+# Largest values of geometric(), about the variation between writers; each is drawn uniformly between -value and value.
+ROTATION = 10.0  # degrees
+SCALE = 0.1  # relative, drawn for each axis
+SHEAR = 0.1  # horizontal shift per unit of height (slant)
+SHIFT = 1.5  # pixels, drawn for each axis
+ELASTIC_SHIFT = 2.5  # the same, of shift() and elastic()
 ELASTIC, CELLS = 1.6, 5  # largest displacement of a pixel, in pixels, and the side of the grid on which it is drawn
 
-ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT = 25.0, 0.3, 0.35, 3.5  # the same, further
-CHANCE, OFTEN = 0.25, {clutter: 0.4}  # that a digit meets one kind of degradation; pages have most of other ink
-MILD, LEFT = 0.5, 0.6  # share of the digits that robust() leaves clean, and degraded() as they are
+ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT = 25.0, 0.3, 0.35, 3.5  # of the digits that are degraded
+CHANCE = 0.25  # probability of each degradation
+CHANCE_OF = {clutter: 0.4}  # exceptions: other ink is the most frequent degradation on pages
+MILD, UNCHANGED = 0.5, 0.6  # share of digits that robust() does not degrade, and that degraded() does not change
 
 
 def no_augmentation(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Return ``images`` as they are."""
+    """Return ``images`` unchanged."""
     return images
 
 
 def shift(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Shift each digit, and change nothing else: the clean training that robustness is measured after."""
+    """Shift each digit at random and change nothing else: the reference training of the robustness results."""
     return affine(images, generator, 0.0, 0.0, 0.0, ELASTIC_SHIFT)
 
 
 def geometric(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Rotate, scale, slant and shift each digit at random, as much as people do.
+    """Rotate, scale, shear and shift each digit at random, within the variation between writers.
 
     Parameters
     ----------
@@ -49,7 +51,7 @@ def geometric(images: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def elastic(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Distort as :func:`geometric` does, shift further, and displace the pixels smoothly.
+    """Transform as :func:`geometric` does, shift further, and displace the pixels smoothly.
 
     Parameters
     ----------
@@ -61,15 +63,15 @@ def elastic(images: Tensor, generator: torch.Generator) -> Tensor:
     return elastic_affine(images, generator, ROTATION, SCALE, SHEAR, ELASTIC_SHIFT)
 
 
-def drawing(images: Tensor, generator: torch.Generator) -> Callable[..., Tensor]:
-    """Return a function that draws uniform numbers in [0, 1), (B, *shape), for a batch on its device."""
+def uniform_sampler(images: Tensor, generator: torch.Generator) -> Callable[..., Tensor]:
+    """Return a function that draws uniform numbers in [0, 1) of shape (B, *shape) on the device of a batch."""
     return lambda *shape: torch.rand(len(images), *shape, generator=generator).to(images.device)
 
 
 def robust(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Move half of the digits as :func:`geometric` does; distort the others more than people do and degrade them.
+    """Transform one half of the digits as :func:`geometric` does; transform the other half further and degrade it.
 
-    Each of the others meets, on average, more than three of thirteen kinds of degradation.
+    A degraded digit gets, on average, more than three of the thirteen degradations.
 
     Parameters
     ----------
@@ -79,28 +81,29 @@ def robust(images: Tensor, generator: torch.Generator) -> Tensor:
         Source of the randomness, on the CPU.
     """
     mild = _draw_mask(images, MILD, generator)
-    moved = _apply_where(images, mild, lambda some: geometric(some, generator))
-    return _apply_where(moved, ~mild, lambda some: _degrade(some, generator)).clamp(0, 1)
+    transformed = _apply_where(images, mild, lambda some: geometric(some, generator))
+    return _apply_where(transformed, ~mild, lambda some: _degrade(some, generator)).clamp(0, 1)
 
 
 def degraded(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Leave six digits of ten as they are; do to the others what :func:`robust` does.
+    """Leave six of ten digits unchanged; transform and degrade the others as :func:`robust` does.
 
-    For digits that a teacher has moved and answered for: to move them twice would take them further than people go.
+    This is for copies with soft targets, which are transformed already. A second transform would exceed the variation
+    between writers.
     """
-    chosen = _draw_mask(images, 1 - LEFT, generator)
+    chosen = _draw_mask(images, 1 - UNCHANGED, generator)
     return _apply_where(images, chosen, lambda some: _degrade(some, generator)).clamp(0, 1)
 
 
 def _degrade(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Distort every image and let it meet each degradation by chance."""
+    """Transform every image, and apply each degradation with its probability."""
     x = elastic_affine(images, generator, ROBUST_ROTATION, ROBUST_SCALE, ROBUST_SHEAR, ROBUST_SHIFT)
     for degrade in DEGRADATIONS:
 
         def change(some: Tensor, degrade: Degrade = degrade) -> Tensor:
-            return degrade(some, drawing(some, generator))
+            return degrade(some, uniform_sampler(some, generator))
 
-        x = _apply_where(x, _draw_mask(x, OFTEN.get(degrade, CHANCE), generator), change)
+        x = _apply_where(x, _draw_mask(x, CHANCE_OF.get(degrade, CHANCE), generator), change)
     return x
 
 
@@ -109,7 +112,7 @@ def _draw_mask(images: Tensor, chance: float, generator: torch.Generator) -> Ten
 
 
 def _apply_where(images: Tensor, chosen: Tensor, change: Callable[[Tensor], Tensor]) -> Tensor:
-    """Return images with those ``chosen`` (B,) changed; the others cost nothing."""
+    """Return images of which those ``chosen``, bool (B,), are changed; the others are not computed."""
     if not chosen.any():
         return images
     out = images.clone()
@@ -120,7 +123,7 @@ def _apply_where(images: Tensor, chosen: Tensor, change: Callable[[Tensor], Tens
 def affine(
     images: Tensor, generator: torch.Generator, rotation: float, scale: float, shear: float, shift: float
 ) -> Tensor:
-    """Rotate by up to ``rotation`` degrees, scale, slant, and shift by up to ``shift`` pixels, bilinearly."""
+    """Rotate by up to ``rotation`` degrees, scale, shear, and shift by up to ``shift`` pixels; bilinear."""
     theta = _random_affine(images, generator, rotation, scale, shear, shift)
     return _resample(images, F.affine_grid(theta, list(images.shape), align_corners=False))
 
@@ -128,13 +131,14 @@ def affine(
 def elastic_affine(
     images: Tensor, generator: torch.Generator, rotation: float, scale: float, shear: float, shift: float
 ) -> Tensor:
-    """Do what :func:`affine` does, and displace the pixels by a smooth random field (P. Simard et al., ICDAR 2003).
+    """Transform as :func:`affine` does, and displace the pixels by a smooth random field.
 
-    Both at one reading of the pixels: each reading between pixels blurs a digit.
+    This is the elastic distortion of P. Simard et al., ICDAR 2003. Both share one interpolation of the pixels, since
+    each interpolation blurs a digit.
     """
     theta = _random_affine(images, generator, rotation, scale, shear, shift)
     batch, _, height, width = images.shape
-    draw = drawing(images, generator)
+    draw = uniform_sampler(images, generator)
     field = (2 * draw(2, CELLS, CELLS) - 1) * ELASTIC * draw(1, 1, 1)
     field = F.interpolate(field, (height, width), mode="bicubic", align_corners=True)  # (B, 2, H, W), pixels
     step = torch.tensor([2 / width, 2 / height], device=images.device)  # a pixel, in grid units
@@ -146,7 +150,7 @@ def elastic_affine(
 def _random_affine(
     images: Tensor, generator: torch.Generator, rotation: float, scale: float, shear: float, shift: float
 ) -> Tensor:
-    """Return for each image a random matrix float32 (B, 2, 3), from where a pixel is to where it is read."""
+    """Return a random matrix for each image, float32 (B, 2, 3), from output to input coordinates."""
     batch, _, height, width = images.shape
     draw = torch.rand(6, batch, generator=generator).mul_(2).sub_(1)  # (6, B) in [-1, 1]
     angle = draw[0] * math.radians(rotation)

@@ -1,9 +1,9 @@
-"""Random degradation of a batch of digits: worse pens, paper, light and lenses, and things in the way.
+"""Degradations of a batch of digits: random flaws of pen, paper, light and lens, clutter and occlusion.
 
-General by intent, and apart from what robustness is measured with: nothing here is a function of the named corruptions
-in ``inkdigits.synthetic.corruptions``, and no room that trains may import them. Every function takes float32 images
-(B, 1, H, W) in [0, 1], and ``draw``, which gives for a shape random numbers in [0, 1) (B, *shape); it returns images of
-the same form, not yet clipped.
+They are general, and separate from the corruptions that robustness is measured with: none of them uses a function of
+``inkdigits.synthetic.corruptions``, and the packages that train must not import it. Every function takes float32 images
+(B, 1, H, W) in [0, 1], and ``draw``, which returns uniform random numbers in [0, 1) of shape (B, *shape). It returns
+images of the same shape, not yet clipped to [0, 1].
 """
 
 import math
@@ -18,21 +18,21 @@ Degrade = Callable[[Tensor, Draw], Tensor]
 
 
 def pen(x: Tensor, draw: Draw) -> Tensor:
-    """Write with a wider or a finer pen: towards the maximum, or the minimum, of 3x3 or 5x5 pixels."""
+    """Widen the strokes towards the maximum of 3x3 or 5x5 pixels, or thin them towards the minimum of 3x3."""
     wide, fine = F.max_pool2d(x, 3, 1, 1), -F.max_pool2d(-x, 3, 1, 1)
     wider = torch.lerp(wide, F.max_pool2d(wide, 3, 1, 1), draw(1, 1, 1) * (draw(1, 1, 1) < 0.5))
     return torch.lerp(x, torch.where(draw(1, 1, 1) < 0.5, wider, fine), draw(1, 1, 1))
 
 
 def hollow(x: Tensor, draw: Draw) -> Tensor:
-    """Leave less ink inside the strokes than at their rim, as a drying felt pen or a copying machine does."""
+    """Remove ink inside the strokes and leave their outline, like a dry felt pen or a photocopy."""
     wide, fine = F.max_pool2d(x, 3, 1, 1), -F.max_pool2d(-x, 3, 1, 1)
     outside = draw(1, 1, 1) < 0.5
     return torch.where(outside, wide, x) - draw(1, 1, 1).sqrt() * torch.where(outside, x, fine)
 
 
 def gaps(x: Tensor, draw: Draw) -> Tensor:
-    """Lift the pen: up to three round gaps of up to 2.5 pixels' radius in the strokes."""
+    """Cut up to three round gaps of radius 0.5 to 2.5 pixels into the strokes, as a lifted pen does."""
     _, _, height, width = x.shape
     row, column = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
     for chance in (1.0, 0.5, 0.25):
@@ -44,7 +44,7 @@ def gaps(x: Tensor, draw: Draw) -> Tensor:
 
 
 def blur(x: Tensor, draw: Draw) -> Tensor:
-    """Smooth by a Gaussian with other widths along and across a random direction, up to 0.3 to 2.5 pixels."""
+    """Blur with a Gaussian in a random direction; the widths along and across it are 0.3 to 2.5 pixels."""
     count, _, height, width = x.shape
     offset = torch.arange(-4.0, 5.0, device=x.device)
     angle, (along, across) = math.pi * draw(1, 1), (0.3 + 2.2 * draw(2, 1, 1) ** 2).unbind(1)
@@ -56,7 +56,7 @@ def blur(x: Tensor, draw: Draw) -> Tensor:
 
 
 def clutter(x: Tensor, draw: Draw) -> Tensor:
-    """Draw up to four arcs of other ink across or beside it, each of its own ink and width, some wavy, some dashed."""
+    """Draw up to four arcs across or beside the digit, each of its own intensity and width, some wavy, some dashed."""
     _, _, height, width = x.shape
     row, column = torch.meshgrid(
         torch.linspace(-1, 1, height, device=x.device), torch.linspace(-1, 1, width, device=x.device), indexing="ij"
@@ -75,47 +75,47 @@ def clutter(x: Tensor, draw: Draw) -> Tensor:
 
 
 def neighbour(x: Tensor, draw: Draw) -> Tensor:
-    """Let another digit of the batch reach in from the left or the right: it stands 14 to 22 pixels away."""
+    """Add another digit of the batch at the left or the right, 14 to 22 pixels away."""
     width = x.shape[3]
     row = torch.cat([x.roll(1, 0), torch.zeros_like(x), x.roll(2, 0)], 3)  # (B, 1, H, 3 W)
-    away = (draw(1, 1, 1) < 0.5) * 2 - 1  # one side or the other
+    away = (draw(1, 1, 1) < 0.5) * 2 - 1  # right or left
     start = width + away * (width - 14 - (draw(1, 1, 1) * 9).long())
     return torch.maximum(x, row.gather(3, (start + torch.arange(width, device=x.device)).expand_as(x)))
 
 
 def occlusion(x: Tensor, draw: Draw) -> Tensor:
-    """Cover a rectangle of up to 10x10 pixels with grey."""
+    """Cover a rectangle of up to 10x10 pixels with one grey level."""
     return torch.where(_rectangle(x, draw, 10), draw(1, 1, 1), x)
 
 
 def resolution(x: Tensor, draw: Draw) -> Tensor:
-    """Go towards a scan of 8 to 20 pixels a side, one number for the batch."""
+    """Mix with a scan of 8 to 20 pixels a side; the side is the same for the whole batch."""
     side = 8 + int(draw(1)[:1].item() * 13)
     coarse = F.interpolate(F.adaptive_avg_pool2d(x, side), x.shape[2:], mode="bilinear", align_corners=False)
     return torch.lerp(x, coarse, draw(1, 1, 1).sqrt())
 
 
 def threshold(x: Tensor, draw: Draw) -> Tensor:
-    """Go from grey towards black and white, as a fax does: from slightly steeper to all or nothing."""
+    """Increase the contrast around a random level, from slightly steeper up to black and white, like a fax."""
     level = (0.15 + 0.6 * draw(1, 1, 1)) * x.amax((1, 2, 3), keepdim=True)
     return (0.5 + (x - level) / (0.02 + 0.6 * draw(1, 1, 1) ** 2)).clamp(0, 1)
 
 
 def background(x: Tensor, draw: Draw) -> Tensor:
-    """Lay a cloudy grey, drawn on a grid of 2x2 to 7x7, behind the ink."""
+    """Add a cloudy grey background, drawn on a grid of 2x2 to 7x7."""
     cells = 2 + int(draw(1)[:1].item() * 6)
     cloud = F.interpolate(draw(1, cells, cells), x.shape[2:], mode="bilinear", align_corners=True)
     return torch.maximum(x, cloud * draw(1, 1, 1) * 0.8)
 
 
 def contrast(x: Tensor, draw: Draw) -> Tensor:
-    """Leave 20 to 100 % of the contrast, on a random level."""
+    """Reduce the contrast to 20 to 100 %, around a random grey level."""
     left = 0.2 + 0.8 * draw(1, 1, 1)
     return x * left + (1 - left) * draw(1, 1, 1)
 
 
 def inversion(x: Tensor, draw: Draw) -> Tensor:
-    """Turn ink and paper round within or beside a band of any direction, or in a rectangle; perhaps twice."""
+    """Invert ink and paper inside or outside a band of any direction, or in a rectangle; sometimes twice."""
     _, _, height, width = x.shape
     row, column = torch.meshgrid(
         torch.linspace(-1, 1, height, device=x.device), torch.linspace(-1, 1, width, device=x.device), indexing="ij"
@@ -130,7 +130,7 @@ def inversion(x: Tensor, draw: Draw) -> Tensor:
 
 
 def noise(x: Tensor, draw: Draw) -> Tensor:
-    """Add grain of up to 0.35, and let up to a fifth of the pixels be of any brightness."""
+    """Add noise of standard deviation up to 0.35; replace up to a fifth of the pixels by random values."""
     shape = x.shape[1:]
     uniform = draw(*shape) + draw(*shape) + draw(*shape) - 1.5  # nearly Gaussian, of standard deviation 0.5
     x = x + uniform * 0.7 * draw(1, 1, 1) ** 2
@@ -138,7 +138,7 @@ def noise(x: Tensor, draw: Draw) -> Tensor:
 
 
 def _rectangle(x: Tensor, draw: Draw, largest: int) -> Tensor:
-    """Return whether a pixel lies in its image's random rectangle, of sides up to ``largest``: bool (B, 1, H, W)."""
+    """Return a random rectangle for each image, with sides of up to ``largest`` pixels, as a mask (B, 1, H, W)."""
     _, _, height, width = x.shape
     row, column = torch.arange(height, device=x.device), torch.arange(width, device=x.device)
     top, left, tall, broad = draw(4, 1, 1, 1).unbind(1)
@@ -146,7 +146,7 @@ def _rectangle(x: Tensor, draw: Draw, largest: int) -> Tensor:
     return (down >= 0) & (down < tall * largest) & (right >= 0) & (right < broad * largest)
 
 
-# as they meet a digit
+# in the order in which they are applied
 DEGRADATIONS = (
     *(pen, hollow, gaps, neighbour, blur, resolution, clutter, occlusion, threshold),
     *(background, contrast, inversion, noise),

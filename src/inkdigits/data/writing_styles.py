@@ -1,7 +1,8 @@
-"""Ways of writing that MNIST's clerks and pupils seldom used and much of the world does.
+"""Writing styles that are common in many countries and rare in MNIST, whose writers are from the United States.
 
-A one with a flag and perhaps a foot, a seven with a bar, a zero with a slash: drawn into MNIST's own digits, with a
-stroke of their own width. And any digit drawn again with a pen of one width, as a finger on glass or a felt pen does.
+A one with a flag and sometimes a foot, a seven with a bar, a zero with a slash: these strokes are added to MNIST's own
+digits, as wide as the strokes of the digit. Besides, any digit can be redrawn with one stroke width, as a finger on a
+screen or a felt pen writes.
 """
 
 from collections.abc import Callable
@@ -13,12 +14,12 @@ from numpy.typing import NDArray
 from inkdigits.synthetic.outliers import FINE, stroke
 
 Picture = NDArray[np.uint8]  # (28, 28), ink bright on black
-ONE_PEN = 0.5  # how often a digit is drawn with one pen, against the share of flags
-INK = 100  # a pixel is ink from here on
+ONE_PEN = 0.5  # share of all digits that is redrawn with one stroke width, relative to the share of flags
+INK = 100  # pixels above this are ink
 
 
 def flagged_one(image: Picture, rng: np.random.Generator) -> Picture:
-    """Give a one the upstroke that leads to its top, and at times a foot."""
+    """Add to a one the upstroke that leads to its top, and to one in five a foot."""
     ys, xs = np.nonzero(image > INK)
     width = _width(image)
     top, bottom = int(ys.min()), int(ys.max())
@@ -35,7 +36,7 @@ def flagged_one(image: Picture, rng: np.random.Generator) -> Picture:
 
 
 def crossed_seven(image: Picture, rng: np.random.Generator) -> Picture:
-    """Draw the bar through a seven's stem."""
+    """Add a bar through the stem of a seven."""
     ys, xs = np.nonzero(image > INK)
     top, bottom = int(ys.min()), int(ys.max())
     row = round(top + rng.uniform(0.42, 0.68) * (bottom - top))
@@ -46,7 +47,7 @@ def crossed_seven(image: Picture, rng: np.random.Generator) -> Picture:
 
 
 def slashed_zero(image: Picture, rng: np.random.Generator) -> Picture:
-    """Draw a slash through a zero, from the lower left to the upper right."""
+    """Add a slash through a zero, from the lower left to the upper right."""
     ys, xs = np.nonzero(image > INK)
     middle = np.array([xs.mean(), ys.mean()])
     reach = np.array([np.ptp(xs), -np.ptp(ys)]) / 2 * rng.uniform(0.5, 1.1, 2)
@@ -54,7 +55,7 @@ def slashed_zero(image: Picture, rng: np.random.Generator) -> Picture:
 
 
 def one_pen(image: Picture, rng: np.random.Generator) -> Picture:
-    """Draw a digit's middle line again, 0.8 to 3.5 pixels wide throughout."""
+    """Redraw the skeleton of a digit with one stroke width, 0.8 to 3.5 pixels."""
     from skimage.morphology import skeletonize
 
     large = cv2.GaussianBlur(cv2.resize(image, None, fx=FINE, fy=FINE, interpolation=cv2.INTER_CUBIC), (0, 0), FINE / 2)
@@ -64,23 +65,25 @@ def one_pen(image: Picture, rng: np.random.Generator) -> Picture:
     return np.asarray(cv2.resize(drawn, image.shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
 
 
-WRITING_STYLES: dict[
-    int, tuple[Callable[[Picture, np.random.Generator], Picture], float]
-] = {  # and how often, against the rest
-    **{0: (slashed_zero, 0.25), 1: (flagged_one, 1.0), 7: (crossed_seven, 1.0)}
+Write = Callable[[Picture, np.random.Generator], Picture]
+WRITING_STYLES: dict[int, tuple[Write, float]] = {  # by digit, with its frequency relative to the share
+    0: (slashed_zero, 0.25),
+    1: (flagged_one, 1.0),
+    7: (crossed_seven, 1.0),
 }
 
 
 def with_writing_styles(
     images: NDArray[np.uint8], labels: NDArray[np.integer], share: float, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Return images uint8 (N, 28, 28), ``share`` of the ones and sevens, and a quarter of it of the zeros, rewritten.
+    """Return images uint8 (N, 28, 28), some of them changed to another writing style; their labels do not change.
 
-    Half of ``share`` of all of them are drawn again with one pen. Their labels (N,) stay as they are.
+    The share of ones and sevens that are changed is ``share``, that of zeros a quarter of it. Half of ``share`` of all
+    digits is redrawn with one stroke width.
     """
     out = images.copy()
-    for digit, (write, often) in WRITING_STYLES.items():
-        for index in np.flatnonzero((labels == digit) & (rng.random(len(labels)) < share * often)):
+    for digit, (write, frequency) in WRITING_STYLES.items():
+        for index in np.flatnonzero((labels == digit) & (rng.random(len(labels)) < share * frequency)):
             if (out[index] > INK).any():
                 out[index] = write(out[index], rng)
     for index in np.flatnonzero(rng.random(len(labels)) < share * ONE_PEN):
@@ -91,7 +94,7 @@ def with_writing_styles(
 
 
 def _width(image: Picture) -> float:
-    """Return the width of an image's stroke, in pixels: from its ink over the length of its ridge."""
+    """Return the stroke width of an image in pixels, estimated as its ink divided by the length of its ridge."""
     ink = (image > INK).astype(np.uint8)
     inside = cv2.distanceTransform(np.pad(ink, 1), cv2.DIST_L2, 3)
     ridge = inside[(inside > 0) & (inside >= cv2.dilate(inside, np.ones((3, 3), np.uint8)) - 1e-3)]

@@ -1,8 +1,8 @@
-"""All-CNN: convolutions alone; those with a stride do the work of pooling, and of hidden layers there are none.
+"""All-CNN: convolutions only. Convolutions with a stride replace pooling, and there are no hidden dense layers.
 
 J. T. Springenberg, A. Dosovitskiy, T. Brox, M. Riedmiller, "Striving for simplicity: the all convolutional net", 2014,
-arXiv:1412.6806. Changed: batch norm (S. Ioffe, C. Szegedy, 2015, arXiv:1502.03167) after every convolution, kernels of
-5x5 where there is a stride, and widths for 28x28 pixels.
+arXiv:1412.6806. Changed: batch norm (S. Ioffe, C. Szegedy, 2015, arXiv:1502.03167) after every convolution, 5x5
+kernels in convolutions with a stride, and widths for 28x28 pixels.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from inkdigits.models.registry import CLASSES, Normalize, register_model
 
-LAST_KERNEL = 4  # of the convolution that makes features of the last map: 7x7 to 4x4
+LAST_KERNEL = 4  # side of the kernel that turns the last map into features: 7x7 to 4x4
 
 
 def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 0) -> list[nn.Module]:
@@ -71,9 +71,9 @@ def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, padding
     },
 )
 class AllCNN(nn.Module):
-    """Stages of convolutions, each ending with a stride of 2; then ``features``, averaged over the map that is left.
+    """Stages of convolutions, each ending with stride 2, then ``features`` maps and global average pooling.
 
-    ``stages`` has for each stage the channels of its convolutions: 3x3 ones, and a last one of 5x5 with the stride.
+    ``stages`` lists for each stage the channels of its convolutions. The last one is 5x5 with stride 2, the others 3x3.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""Autoencoder: a digit squeezed into a short code and drawn again, with a classifier on the code.
+"""Autoencoder: a digit is encoded as a short code and decoded again; a classifier works on the code.
 
 G. Hinton, R. Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 313, 2006,
-doi:10.1126/science.1127647. Changed: trained in one go, without layer-wise pre-training, by the mean squared error of
-the pixels and, at a small weight, the classifier's own loss.
+doi:10.1126/science.1127647. Changed: trained end to end, without layer-wise pre-training, on the mean squared error of
+the pixels and, with a small weight, the classifier's loss.
 """
 
 import torch.nn.functional as F
@@ -30,13 +30,15 @@ def reconstruct_and_classify(
     objective=reconstruct_and_classify,
 )
 class Autoencoder(nn.Module):
-    """A layer of ``hidden`` units down to ``code`` numbers, another up again; a classifier of 128 units on the code."""
+    """Encoder and decoder of ``hidden`` units, a code of ``code`` numbers, a classifier of 128 units on the code."""
 
     def __init__(
         self, code: int = 96, hidden: int = 768, dropout: float = 0.3, classifier_weight: float = 0.02
     ) -> None:
         super().__init__()
-        self.classifier_weight = classifier_weight  # beside the reconstruction's loss, which is a hundredth of it
+        self.classifier_weight = (
+            classifier_weight  # the classifier's loss is about a hundred times that of the reconstruction
+        )
         self.encoder = nn.Sequential(
             Normalize(),
             nn.Flatten(),  # (B, 784)
@@ -66,7 +68,7 @@ class Autoencoder(nn.Module):
         return codes
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Return the images (B, 1, 28, 28) in [0, 1] drawn from codes (B, code)."""
+        """Return the images (B, 1, 28, 28) in [0, 1] decoded from codes (B, code)."""
         images: Tensor = self.decoder(codes)
         return images
 

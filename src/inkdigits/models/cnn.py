@@ -1,8 +1,8 @@
-"""CNN: two convolutions, pooling, one hidden layer, dropout: the network of the common MNIST notebook.
+"""CNN: two convolutions, pooling, one hidden layer, dropout, as in most MNIST tutorials.
 
 After Y. LeCun et al., 1998, in the form of Keras' mnist_convnet example (F. Chollet, 2015). Changed: batch norm
-(S. Ioffe, C. Szegedy, 2015, arXiv:1502.03167), and pooling before norm and ReLU, which leaves them a quarter of the
-work.
+(S. Ioffe, C. Szegedy, 2015, arXiv:1502.03167), and pooling before norm and ReLU, which then process a quarter of the
+pixels.
 """
 
 from collections.abc import Sequence
@@ -65,10 +65,10 @@ def conv_stride(outputs: int) -> list[nn.Module]:
     },
 )
 class CNN(nn.Module):
-    """Convolutions of ``channels``, a hidden layer of ``hidden`` units.
+    """Two convolutions with ``channels`` maps, then a hidden layer of ``hidden`` units.
 
-    ``stem`` is the first convolution: ``pooled`` (3x3, then pooling), or ``strided`` (5x5 of stride 2), which spares
-    the large map that pooling would shrink.
+    ``stem`` is the first convolution: ``pooled`` (3x3, then pooling), or ``strided`` (5x5 with stride 2), which is
+    faster, since it never computes a full-size map.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
-"""DenseNet-BC: every layer sees the maps of all layers before it.
+"""DenseNet-BC: the input of every layer is the maps of all layers before it.
 
 G. Huang, Z. Liu, L. van der Maaten, K. Weinberger, "Densely connected convolutional networks", CVPR 2017,
 arXiv:1608.06993: 1x1 bottlenecks of 4k channels (B), transitions that halve the channels (C). Changed: the first
-convolution halves the image, as the paper's ImageNet form does, so two dense blocks are enough for 28x28.
+convolution halves the image, as in the paper's ImageNet networks, so two dense blocks are enough for 28x28 pixels.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from inkdigits.models.registry import CLASSES, Normalize, register_model
 
 
 def bn_relu_conv(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    """Return the paper's composite function H: batch norm, ReLU, convolution; keeps height and width."""
+    """Return the paper's composite function H: batch norm, ReLU, convolution; height and width stay the same."""
     return nn.Sequential(
         nn.BatchNorm2d(inputs),
         nn.ReLU(inplace=True),
@@ -24,7 +24,7 @@ def bn_relu_conv(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
 
 
 class DenseLayer(nn.Module):
-    """(B, inputs, H, W) to (B, inputs + growth_rate, H, W): the input with ``growth_rate`` new maps behind it."""
+    """(B, inputs, H, W) to (B, inputs + growth_rate, H, W): the input, followed by ``growth_rate`` new maps."""
 
     def __init__(self, inputs: int, growth_rate: int) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class DenseLayer(nn.Module):
     },
 )
 class DenseNet(nn.Module):
-    """Dense blocks of ``layers[i]`` layers, each adding ``growth_rate`` maps."""
+    """Dense blocks of ``layers[i]`` layers; each layer adds ``growth_rate`` maps."""
 
     def __init__(self, growth_rate: int = 16, layers: Sequence[int] = (2, 6)) -> None:
         super().__init__()

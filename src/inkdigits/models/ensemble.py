@@ -1,7 +1,7 @@
-"""Ensemble: several trained networks that vote by the mean of their logits.
+"""Ensemble: several trained networks whose logits are averaged.
 
-L. Hansen, P. Salamon, "Neural network ensembles", IEEE TPAMI 12(10), 1990; the mean of logits is the logarithm of the
-geometric mean of their probabilities, but for a constant.
+L. Hansen, P. Salamon, "Neural network ensembles", IEEE PAMI 12(10), 1990, doi:10.1109/34.58871. The mean of the logits
+is the logarithm of the geometric mean of the probabilities, up to a constant per image.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ MOST = 5  # members
 
 @register_model("ensemble", paper="Hansen and Salamon 1990", recipes={})
 class Ensemble(nn.Module):
-    """The networks that ``members`` describe: each {"model": name, "options": {...}}."""
+    """The networks that ``members`` describe, each as {"model": name, "options": {...}}."""
 
     def __init__(self, members: Sequence[Mapping[str, Any]]) -> None:
         super().__init__()

@@ -3,7 +3,7 @@
 Messages by direction after M. Schlichtkrull et al., ESWC 2018, arXiv:1703.06103, or with attention after P. Velickovic
 et al., ICLR 2018, arXiv:1710.10903; pooling of nodes on the grid after M. Simonovsky, N. Komodakis, "Dynamic
 edge-conditioned filters in convolutional neural networks on graphs", CVPR 2017, arXiv:1704.02901. Changed: batch norm
-over nodes; a node knows its place.
+over nodes; the position of a node is an input feature.
 """
 
 import itertools
@@ -29,7 +29,7 @@ STANDARD: dict[str, Any] = {
 
 
 class Stage(nn.Module):
-    """Twice messages, batch norm over nodes, ReLU: (N, inputs) to (N, width) of at least 0."""
+    """Two layers of messages, batch norm over nodes and ReLU: (N, inputs) to (N, width), at least 0."""
 
     def __init__(self, messages: type[DirectedMessages], inputs: int, width: int) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class Stage(nn.Module):
 
 
 def readout(x: Tensor, graph: PixelGraph) -> Tensor:
-    """Return mean and maximum over the nodes of each image: x (N, C) of at least 0 to (B, 2 C); zero of no nodes."""
+    """Return mean and maximum over the nodes of each image: x (N, C) of at least 0 to (B, 2 C); 0 without nodes."""
     images, height, width = graph.size
     grid = x.new_zeros(images * height * width, x.shape[1]).index_copy(0, graph.cell, x)
     grid = grid.view(images, height * width, -1)  # (B, cells, C), zero where there is no node
@@ -52,7 +52,7 @@ def readout(x: Tensor, graph: PixelGraph) -> Tensor:
 
 
 def place(graph: PixelGraph) -> Tensor:
-    """Return column and row of each node, (N, 2), from -1 at the left and at the top to 1."""
+    """Return column and row of each node, (N, 2), from -1 (left, top) to 1 (right, bottom)."""
     _, height, width = graph.size
     extent = torch.tensor([max(1, width - 1), max(1, height - 1)], device=graph.cell.device)
     return 2 * graph.pos / extent - 1
@@ -68,14 +68,14 @@ def place(graph: PixelGraph) -> Tensor:
     },
 )
 class GNN(nn.Module):
-    """A stage of two layers for each entry of ``widths``, a pooling of 2x2 cells before every stage but the first.
+    """A stage of two layers for each entry of ``widths``, with 2x2 pooling of cells before every stage but the first.
 
     Parameters
     ----------
     ink
         Pixels brighter than this, in [0, 1], are nodes.
     dropout
-        Of the readout.
+        Dropout rate of the readout.
     """
 
     messages: type[DirectedMessages] = DirectedMessages
@@ -94,7 +94,7 @@ class GNN(nn.Module):
         return self.forward_graph(ink_graph(images.squeeze(1), self.ink))
 
     def forward_graph(self, graph: PixelGraph) -> Tensor:
-        """Return logits (B, 10) of the images of a graph whose x is the intensity (N, 1)."""
+        """Return logits (B, 10) of the images of a graph; its x (N, 1) is the intensity of each node."""
         x = torch.cat([self.normalize(graph.x), place(graph)], dim=1)  # (N, 3)
         for index, stage in enumerate(self.stages):
             if index:

@@ -1,9 +1,9 @@
-"""LeNet-5: the network that read cheques.
+"""LeNet-5: the convolutional network that read cheques.
 
 Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition", Proc. IEEE
-86(11), 1998, doi:10.1109/5.726791. Changed: padding of 2 instead of images of 32x32; C3 sees all six maps of S2; a
-linear output layer instead of radial basis functions; by default max pooling and ReLU. ``pooling="average",
-activation="tanh"`` gives the original's.
+86(11), 1998, doi:10.1109/5.726791. Changed: padding of 2 instead of images of 32x32; C3 is connected to all six maps
+of S2; a linear output layer instead of radial basis functions; max pooling and ReLU by default. ``pooling="average",
+activation="tanh"`` is closer to the original.
 """
 
 from torch import Tensor, nn
@@ -30,7 +30,7 @@ POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
     },
 )
 class LeNet5(nn.Module):
-    """Six and sixteen maps of 5x5, then layers of 120 and 84 units."""
+    """Two 5x5 convolutions with 6 and 16 maps, then layers of 120 and 84 units."""
 
     def __init__(self, pooling: str = "max", activation: str = "relu") -> None:
         super().__init__()

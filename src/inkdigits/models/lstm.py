@@ -1,8 +1,8 @@
-"""LSTM: a digit read row by row, from top to bottom.
+"""LSTM: the rows of a digit are a sequence, from top to bottom.
 
 S. Hochreiter, J. Schmidhuber, "Long short-term memory", Neural Computation 9(8), 1997,
-doi:10.1162/neco.1997.9.8.1735. Each of the 28 rows is a step of 28 numbers; the classifier sees the mean of all hidden
-states, which trains faster than the last one alone.
+doi:10.1162/neco.1997.9.8.1735. Each of the 28 rows is a time step of 28 numbers. The classifier's input is the mean of
+all hidden states, which trains faster than the last hidden state alone.
 """
 
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ from inkdigits.models.registry import CLASSES, Normalize, register_model
     },
 )
 class LSTM(nn.Module):
-    """``layers`` layers of ``hidden`` cells over the rows, a linear classifier on top."""
+    """An LSTM of ``layers`` layers with ``hidden`` cells over the rows, then a linear classifier."""
 
     def __init__(self, hidden: int = 128, layers: int = 1, bidirectional: bool = False) -> None:
         super().__init__()

@@ -1,9 +1,9 @@
 """Layers of a graph network over pixels: messages from the neighbours in eight directions, norm, pooling of nodes.
 
-M. Schlichtkrull et al., "Modeling relational data with graph convolutional networks", ESWC 2018, arXiv:1703.06103, its
-equation 2 with the eight directions of the pixel grid as relations; attention after P. Velickovic et al., "Graph
+M. Schlichtkrull et al., "Modeling relational data with graph convolutional networks", ESWC 2018, arXiv:1703.06103,
+equation 2; the relations are the eight directions of the pixel grid. Attention after P. Velickovic et al., "Graph
 attention networks", ICLR 2018, arXiv:1710.10903. Changed: no normalisation by the number of neighbours, so that the
-layer equals a 3x3 convolution where every pixel is ink.
+layer equals a 3x3 convolution if every pixel is ink.
 """
 
 from typing import Any
@@ -16,15 +16,15 @@ from inkdigits.data.pixel_graph import PixelGraph
 
 
 def rows_or_zero(table: Tensor, index: Tensor) -> Tensor:
-    """Return table[index], zero where ``index`` is len(table); table (N, C)."""
+    """Return table[index] for a table (N, C); rows are zero where ``index`` is N."""
     padded = torch.cat([table, table.new_zeros(1, table.shape[1])])
     return padded.index_select(0, index.flatten()).view(*index.shape, table.shape[1])
 
 
 class _Gather(torch.autograd.Function):
-    """``rows_or_zero`` for symmetric neighbours: backward gathers as well, where the general one scatters, slowly.
+    """``rows_or_zero`` for symmetric neighbours. Its backward pass gathers too; autograd would scatter, which is slow.
 
-    What j passed on through a slot comes back from the neighbour there, which sees j in the opposite slot.
+    The gradient of a node's message through a slot is found at the neighbour there, in the opposite slot.
     """
 
     @staticmethod
@@ -42,7 +42,7 @@ class _Gather(torch.autograd.Function):
 
 
 def gather(x: Tensor, graph: PixelGraph) -> Tensor:
-    """Return the features (N, 9, C) that each node sees in its nine slots, zero where there is no neighbour."""
+    """Return the features (N, 9, C) of each node's nine neighbour slots; zero without a neighbour."""
     if torch.is_grad_enabled() and graph.symmetric:
         seen: Tensor = _Gather.apply(x, graph.neighbours)  # type: ignore[no-untyped-call]
         return seen
@@ -50,9 +50,9 @@ def gather(x: Tensor, graph: PixelGraph) -> Tensor:
 
 
 class DirectedMessages(nn.Module):
-    """h'_i = sum over d of W_d h_j(i, d): j(i, d) is the neighbour of i in direction d, i itself among the nine.
+    """h'_i = sum over d of W_d h_j(i, d), where j(i, d) is the neighbour of i in direction d; one of nine is i itself.
 
-    Nothing comes from a direction without a neighbour. With ``graph.weight`` w, each W_d h_j is multiplied by w(i, d).
+    A direction without a neighbour adds nothing. With ``graph.weight`` w, each W_d h_j is multiplied by w(i, d).
     Features (N, inputs) to (N, outputs).
     """
 
@@ -70,10 +70,10 @@ class DirectedMessages(nn.Module):
 
 
 class AttentiveMessages(DirectedMessages):
-    """h'_i = sum over d of a(i, d) W_d h_j(i, d), where a(i, .) is a softmax over the neighbours that are there.
+    """h'_i = sum over d of a(i, d) W_d h_j(i, d), where a(i, .) is a softmax over the existing neighbours.
 
     a(i, d) is proportional to exp(LeakyReLU(q . h_i + k . h_j + b_d)): the attention of graph attention networks, with
-    a bias per direction. ``graph.weight`` multiplies the messages; an edge of weight 0 gets no attention either.
+    a bias per direction. ``graph.weight`` multiplies the messages. An edge of weight 0 gets no attention.
     """
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -82,7 +82,7 @@ class AttentiveMessages(DirectedMessages):
         self.direction = nn.Parameter(torch.zeros(9))
 
     def attention(self, x: Tensor, graph: PixelGraph) -> Tensor:
-        """Return a, (N, 9), rows summing to 1, zero where there is no neighbour or the weight is 0."""
+        """Return a, (N, 9), rows summing to 1, zero without a neighbour and where the weight is 0."""
         key = gather(self.key(x), graph).squeeze(2)
         score = F.leaky_relu(self.query(x) + key + self.direction, 0.2)
         gone = graph.neighbours == x.shape[0]
@@ -98,7 +98,7 @@ class AttentiveMessages(DirectedMessages):
 
 
 class NodeNorm(nn.BatchNorm1d):
-    """Batch norm over nodes (N, C); a batch without two nodes is normalised by the running figures."""
+    """Batch norm over nodes (N, C); a batch of fewer than two nodes is normalised by the running statistics."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the normalised features."""
@@ -110,5 +110,5 @@ class NodeNorm(nn.BatchNorm1d):
 
 
 def pool(x: Tensor, parent: Tensor, nodes: int) -> Tensor:
-    """Return the largest of each cell's features: x (N, C) of at least 0, parent (N,), to (nodes, C)."""
+    """Return the maximum of each cell's features: x (N, C) of at least 0, parent (N,), to (nodes, C)."""
     return x.new_zeros(nodes, x.shape[1]).scatter_reduce(0, parent[:, None].expand_as(x), x, "amax")

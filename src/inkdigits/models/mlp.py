@@ -1,7 +1,7 @@
-"""MLP: pixels through two hidden layers, no notion of a neighbour.
+"""MLP: two hidden layers over all pixels; the network does not know which pixels are neighbours.
 
 D. Rumelhart, G. Hinton, R. Williams, "Learning representations by back-propagating errors", Nature 1986,
-doi:10.1038/323533a0; dropout after N. Srivastava et al., JMLR 15, 2014. Changed: batch norm before the activation
+doi:10.1038/323533a0. Dropout after N. Srivastava et al., JMLR 15, 2014. Changed: batch norm before the activation
 (S. Ioffe, C. Szegedy, 2015, arXiv:1502.03167), which lets it train in a few epochs.
 """
 

@@ -1,8 +1,8 @@
-"""The graph networks as PyTorch Geometric calls a network, for its ``explain`` package and its loaders.
+"""The graph networks with PyTorch Geometric's interface, for its ``explain`` package and its loaders.
 
-The package multiplies the messages of every ``MessagePassing`` layer by its mask of edges. Ours weighs messages at
-each pooling level by the pixel edges behind them, so one layer stands before the network: it hands out a weight of 1
-for each edge, the package masks that, and the network takes it from there.
+The package multiplies the messages of every ``MessagePassing`` layer by its edge mask. Our network weights the messages
+of each pooling level by the pixel edges that they stand for. Therefore one ``MessagePassing`` layer precedes it: it
+returns a weight of 1 for each edge, the package masks these weights, and the network uses them.
 """
 
 from typing import Any
@@ -17,10 +17,10 @@ from inkdigits.models.gnn import GNN
 
 
 class EdgeWeight(MessagePassing):  # type: ignore[misc]
-    """The weight of each edge, (E, 1): 1, or the mask that an explainer has set."""
+    """Returns the weight of each edge, (E, 1): 1, or the mask that an explainer has set."""
 
     def forward(self, edge_index: Tensor, nodes: int) -> Tensor:
-        """Return the weights of edge_index (2, E) between that many nodes."""
+        """Return the weights of the edges edge_index (2, E) between ``nodes`` nodes."""
         ones = torch.ones(edge_index.shape[1], 1, device=edge_index.device)
         weight: Tensor = self.propagate(edge_index, size=(nodes, nodes), ones=ones)
         return weight
@@ -30,7 +30,7 @@ class EdgeWeight(MessagePassing):  # type: ignore[misc]
         return ones
 
     def aggregate(self, inputs: Tensor) -> Tensor:
-        """Return the weights, which stay with their edges."""
+        """Return the weights unchanged, one for each edge."""
         return inputs
 
 
@@ -54,7 +54,7 @@ class DataGNN(nn.Module):
     ) -> Tensor:
         """Return logits (B, 10); x (N, 1) is the intensity of the nodes in [0, 1].
 
-        ``ptr``, which a loader adds, is not needed; of the sizes that it lists it is the sum that counts.
+        ``ptr``, which a loader adds, is not used. If ``image_size`` is a list, the numbers of images are added up.
         """
         if isinstance(image_size, list):
             image_size = (sum(images for images, _, _ in image_size), *image_size[0][1:])

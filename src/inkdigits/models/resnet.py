@@ -1,9 +1,9 @@
-"""ResNet: layers that learn what to add to their input.
+"""ResNet: layers that learn a residual, which is added to their input.
 
-K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", CVPR 2016, arXiv:1512.03385; the form
-of its section 4.2 for CIFAR-10: three stages of n blocks, 6n + 2 layers, 3x3 convolutions, global average pooling.
-Changed: the first convolution halves the image, since strokes are two to three pixels wide and two cores are to train
-it in minutes; trained 1x1 projections where the shape changes (the paper's option B).
+K. He, X. Zhang, S. Ren, J. Sun, "Deep residual learning for image recognition", CVPR 2016, arXiv:1512.03385, the
+CIFAR-10 network of section 4.2: three stages of n blocks, 6n + 2 layers, 3x3 convolutions, global average pooling.
+Changed: the first convolution halves the image, so that two CPU cores train it in minutes (strokes are two to three
+pixels wide); 1x1 projections are trained where the shape changes (the paper's option B).
 """
 
 import torch.nn.functional as F
@@ -20,7 +20,7 @@ def conv_bn(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.S
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions beside a shortcut: (B, inputs, H, W) to (B, outputs, H/stride, W/stride)."""
+    """Two 3x3 convolutions and a shortcut: (B, inputs, H, W) to (B, outputs, H/stride, W/stride)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()

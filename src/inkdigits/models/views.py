@@ -1,10 +1,10 @@
-"""Views: one small network reads a digit as it is, despeckled and filled, each with its background taken away.
+"""Views: one small network reads three views of a digit without background: the original, despeckled, and filled.
 
-What harms a digit seldom harms every view of it: a median of 3x3 pixels removes specks, a closing fills hollow strokes,
-and the white top-hat, an image less its opening, removes light and whatever is wider than a stroke (J. Serra, "Image
-analysis and mathematical morphology", 1982; J. Tukey, "Exploratory data analysis", 1977). The network learns from every
-view by itself, and the probabilities it gives them are averaged (L. Hansen, P. Salamon, "Neural network ensembles",
-IEEE PAMI 12(10), 1990, doi:10.1109/34.58871). It has no batch norm, whose running statistics belong to clean digits.
+A corruption seldom affects all views. A median of 3x3 pixels removes specks. A closing fills hollow strokes. The white
+top-hat (the image minus its opening) removes uneven light and everything wider than a stroke (J. Serra, "Image analysis
+and mathematical morphology", 1982; J. Tukey, "Exploratory data analysis", 1977). The network trains on each view
+separately, and the probabilities of the views are averaged (L. Hansen, P. Salamon, "Neural network ensembles", IEEE
+PAMI 12(10), 1990, doi:10.1109/34.58871). There is no batch norm: its running statistics would be those of clean digits.
 """
 
 import math
@@ -16,36 +16,39 @@ from torch import Tensor, nn
 
 from inkdigits.models.registry import CLASSES, Criterion, register_model
 
-STROKE = 7  # pixels: what is as wide both ways is background
-HOLLOW = 5  # pixels: a hole narrower than this, either way, is filled
-FLOOR = 0.03  # added to the deviation that a view is divided by: paper without ink stays nearly empty
+STROKE = 7  # pixels: a region at least this wide and high is background
+HOLLOW = 5  # pixels: a hole narrower or shorter than this is filled
+FLOOR = 0.03  # added to the root mean square that a view is divided by, so that a view without ink stays near 0
 
 
 def learn_every_view(model: "Views", images: Tensor, labels: Tensor, criterion: Criterion) -> tuple[Tensor, Tensor]:
-    """Return the mean criterion of the views, each read by itself, and the logits (B, 10) of all together."""
+    """Return the mean of the criterion over the single views, and the combined logits (B, 10)."""
     logits = model.read_views(images).float()  # (B, V, 10)
     loss = criterion(logits.flatten(0, 1), labels.repeat_interleave(logits.shape[1], 0))
     return loss, together(logits)
 
 
 def together(logits: Tensor) -> Tensor:
-    """Return logits (B, 10) whose softmax is the mean of that of logits (B, V, 10); their energy is the mean, too."""
+    """Combine logits (B, V, 10) to (B, 10), whose softmax and log-sum-exp are the means of those of the views."""
     mean = logits.log_softmax(2).logsumexp(1) - math.log(logits.shape[1])
     return mean + logits.logsumexp(2).mean(1, keepdim=True)
 
 
 def dilated(x: Tensor, side: int) -> Tensor:
-    """Return the maximum of the square of ``side`` pixels about each pixel of x (B, 1, H, W)."""
+    """Return the maximum over the square of ``side`` pixels around each pixel of x (B, 1, H, W)."""
     return F.max_pool2d(x, side, 1, side // 2)
 
 
 def eroded(x: Tensor, side: int) -> Tensor:
-    """Return the minimum of the square of ``side`` pixels about each pixel of x (B, 1, H, W)."""
+    """Return the minimum over the square of ``side`` pixels around each pixel of x (B, 1, H, W)."""
     return -dilated(-x, side)
 
 
 def median(x: Tensor) -> Tensor:
-    """Return the median of 3x3 pixels of x (B, 1, H, W), the rim repeated: of sorted columns, of three each."""
+    """Return the median of the 3x3 pixels around each pixel of x (B, 1, H, W); the border is repeated.
+
+    Each column of three is sorted; the median of nine is that of the largest minimum, middle median and least maximum.
+    """
     x = F.pad(x, (1, 1, 1, 1), mode="replicate")
     least, middle, most = _sorted(x[:, :, :-2], x[:, :, 1:-1], x[:, :, 2:])
     columns = [_sorted(y[..., :-2], y[..., 1:-1], y[..., 2:]) for y in (least, middle, most)]
@@ -75,7 +78,7 @@ def _sorted(a: Tensor, b: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     objective=learn_every_view,
 )
 class Views(nn.Module):
-    """Two convolutions of ``channels`` and a layer of ``hidden`` units, for three views of each digit."""
+    """Two convolutions with ``channels`` maps and a layer of ``hidden`` units, applied to three views of each digit."""
 
     def __init__(self, channels: Sequence[int] = (32, 64), hidden: int = 128, dropout: float = 0.25) -> None:
         super().__init__()
@@ -96,7 +99,7 @@ class Views(nn.Module):
 
     @staticmethod
     def views(images: Tensor) -> Tensor:
-        """Return float32 (B, 3, 28, 28): images (B, 1, 28, 28) as they are, despeckled, and filled; no background."""
+        """Return three views (B, 3, 28, 28) of images (B, 1, 28, 28): original, despeckled, filled; no background."""
         seen = torch.cat([images, median(images)], 1)
         inked = seen - dilated(eroded(seen, STROKE), STROKE)
         whole = inked[:, :1]
@@ -104,7 +107,7 @@ class Views(nn.Module):
         return seen / (seen.square().mean((2, 3), keepdim=True).sqrt() + FLOOR)
 
     def read_views(self, images: Tensor) -> Tensor:
-        """Return logits (B, V, 10), those of every view of images (B, 1, 28, 28)."""
+        """Return the logits (B, V, 10) of every view of images (B, 1, 28, 28)."""
         seen = self.views(images)
         logits: Tensor = self.layers(seen.flatten(0, 1).unsqueeze(1))  # (B V, 10)
         return logits.view(*seen.shape[:2], CLASSES)

@@ -1,8 +1,8 @@
-"""What is no digit, to learn from what refusal looks like: scribbles, blots, textures, letters, digits in pieces.
+"""Outliers for training: images that are no digits, such as scribbles, blots, textures, letters and parts of digits.
 
-Learning to refuse made examples carries over to others: D. Hendrycks et al., "Deep anomaly detection with outlier
-exposure", ICLR 2019, arXiv:1812.04606. What refusal is measured on is made elsewhere, from other fonts and by other
-means (``inkdigits.synthetic.unseen_outliers``), and no room that trains may import it.
+Outlier exposure: a network that learns to refuse some outliers also refuses others (D. Hendrycks et al., "Deep anomaly
+detection with outlier exposure", ICLR 2019, arXiv:1812.04606). Refusal is measured on other outliers, which are made
+from other fonts and in other ways (``inkdigits.synthetic.unseen_outliers``). Packages that train must not import those.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Picture = NDArray[np.uint8]  # (28, 28), ink bright on black
 
 
 class Digits(Protocol):
-    """Digits that outliers are made of, such as :class:`inkdigits.data.DigitSet`."""
+    """Digits that some outliers are made from, such as :class:`inkdigits.data.DigitSet`."""
 
     @property
     def images(self) -> NDArray[np.uint8]:
@@ -39,8 +39,8 @@ Draw = Callable[[np.random.Generator, Digits], Picture]
 
 FONTS = ("font_caladea", "font_fredoka_one", "font_intuitive", "font_manrope")  # packages of font files
 SYMBOLS = "#$%&*+=<>?@{}[]~^:;äçéñøß¶§€£"
-FINE = 4  # strokes are drawn this many times larger
-FAINT, INK = 60, 100  # a pixel belongs to a digit, and is ink that can touch other ink, above
+FINE = 4  # strokes are drawn this many times larger, then scaled down
+FAINT, INK = 60, 100  # pixels above FAINT belong to a digit; pixels above INK can touch other ink
 
 
 def stroke(points: NDArray[Any], width: float, closed: bool = False, filled: bool = False) -> Picture:
@@ -54,7 +54,7 @@ def stroke(points: NDArray[Any], width: float, closed: bool = False, filled: boo
 
 
 def blank(rng: np.random.Generator, digits: Digits) -> Picture:
-    """Leave nothing, or a speck."""
+    """Return an empty image, or one with one or two specks."""
     paper = np.zeros((SIZE, SIZE), np.uint8)
     for _ in range(rng.integers(0, 3)):
         row, column = rng.integers(0, SIZE, 2)
@@ -63,7 +63,7 @@ def blank(rng: np.random.Generator, digits: Digits) -> Picture:
 
 
 def texture(rng: np.random.Generator, digits: Digits) -> Picture:
-    """Lay grain of any coarseness, of any contrast, at times cut to black and white."""
+    """Return random grain of any size and contrast, sometimes thresholded to black and white."""
     cells = rng.integers(2, SIZE + 1, 2)
     grain = cv2.resize(rng.random(cells).astype(np.float32), (SIZE, SIZE), interpolation=int(rng.integers(0, 3)))
     grain = grain.clip(0, 1) ** rng.uniform(0.5, 4)
@@ -73,7 +73,7 @@ def texture(rng: np.random.Generator, digits: Digits) -> Picture:
 
 
 def scribble(rng: np.random.Generator, digits: Digits) -> Picture:
-    """Draw one to four curves that no one meant as a digit."""
+    """Draw one to four random curves."""
     picture = np.zeros((SIZE, SIZE), np.uint8)
     width = rng.uniform(0.8, 3.5)
     for _ in range(rng.integers(1, 5)):
@@ -86,9 +86,9 @@ def scribble(rng: np.random.Generator, digits: Digits) -> Picture:
 
 
 def blot(rng: np.random.Generator, digits: Digits) -> Picture:
-    """Draw one to three closed forms: filled, angular or round; or drawn, of three to five corners, which is no zero.
+    """Draw one to three closed shapes: filled, angular or round; or outlines of three to five corners, unlike a zero.
 
-    Half of the pictures are boxed as a reader boxes what it finds.
+    Half of the images are cropped and scaled as the reader does it with its crops.
     """
     picture = np.zeros((SIZE, SIZE), np.uint8)
     for _ in range(rng.integers(1, 4)):
@@ -105,7 +105,7 @@ def blot(rng: np.random.Generator, digits: Digits) -> Picture:
 
 
 def ruling(rng: np.random.Generator, digits: Digits) -> Picture:
-    """Draw straight lines: parts of frames, tables, crosses and hatching."""
+    """Draw two to six straight lines, like parts of frames, tables, crosses and hatching."""
     picture = np.zeros((SIZE, SIZE), np.uint8)
     tilt, width = rng.uniform(0, np.pi), rng.uniform(0.8, 3)
     for index in range(rng.integers(2, 7)):
@@ -118,7 +118,7 @@ def ruling(rng: np.random.Generator, digits: Digits) -> Picture:
 
 
 def letter(rng: np.random.Generator, digits: Digits) -> Picture:
-    """Draw a letter or a symbol, printed, or its skeleton drawn again with a pen."""
+    """Draw a printed letter or symbol, or its skeleton redrawn with a random stroke width."""
     printed, skeletons = _glyphs()
     if rng.random() < 0.5:
         return printed[rng.integers(len(printed))]
@@ -129,11 +129,11 @@ def letter(rng: np.random.Generator, digits: Digits) -> Picture:
 
 
 def two_digits(rng: np.random.Generator, digits: Digits) -> Picture:
-    """Put two digits beside or above one another, squeezed together."""
+    """Put two digits side by side, or one above the other; squeeze the pair, or show a part of it."""
     first, second = (np.asarray(digits.images[i][:, 4:24]) for i in rng.integers(0, len(digits.labels), 2))
     pair = np.hstack([first, second]) if rng.random() < 0.8 else np.vstack([first[4:24], second[4:24]])
     pair = np.pad(pair, 2)
-    if rng.random() < 0.5:  # not narrowed, but seen only in part
+    if rng.random() < 0.5:  # a part of the pair, at its size
         left, top = ((rng.random(2) * 0.3 + 0.35) * np.array(pair.shape[::-1]) - SIZE / 2).round().astype(int)
         window = np.pad(pair, SIZE)[top + SIZE : top + 2 * SIZE, left + SIZE : left + 2 * SIZE]
         return np.asarray(window, np.uint8)
@@ -145,27 +145,27 @@ def two_digits(rng: np.random.Generator, digits: Digits) -> Picture:
 
 
 def joined(rng: np.random.Generator, digits: Digits) -> Picture:
-    """Let two digits touch, as in a hurried number, and leave them whole or cut them apart in the wrong place."""
+    """Join two touching digits, as in fast handwriting; keep both whole, or cut the pair in the wrong place."""
     first, second = (_trimmed(digits.images[i]) for i in rng.integers(0, len(digits.labels), 2))
-    high, low = rng.integers(0, 5, 2)  # how much lower each stands
+    high, low = rng.integers(0, 5, 2)  # how far each is moved down
     first, second = np.pad(first, ((high, 0), (0, 0))), np.pad(second, ((low, 0), (0, 0)))
     tall = max(len(first), len(second))
     canvas = np.zeros((tall, first.shape[1] + second.shape[1]), np.uint8)
     canvas[: len(first), : first.shape[1]] = first
-    for at in range(first.shape[1], first.shape[1] // 2, -1):  # the second moves left until it meets the first
+    for at in range(first.shape[1], first.shape[1] // 2, -1):  # the second moves left until it touches the first
         end = at + second.shape[1]
         view = canvas[: len(second), at:end]
         if ((view > INK) & (second > INK)).any():
             break
     np.maximum(view, second, out=view)
-    way, shares = rng.random(), rng.uniform(0.35, 0.65, 2)  # of either digit, that is cut off
+    way, shares = rng.random(), rng.uniform(0.35, 0.65, 2)  # of each digit, to be cut off
     left = round(shares[0] * first.shape[1]) if way < 0.3 else 0
     right = round(shares[1] * second.shape[1]) if way < 0.1 or 0.3 <= way < 0.5 else 0
     return _cut_and_boxed(canvas[:, left : end - right])
 
 
 def piece(rng: np.random.Generator, digits: Digits) -> Picture:
-    """Leave a fifth to a half of a digit, where it stood; not of a one, which stays one."""
+    """Keep 20 to 45 % of a digit's rows or columns, in their place; not of a one, which would remain a one."""
     index = rng.integers(len(digits.labels))
     while digits.labels[index] == 1:
         index = rng.integers(len(digits.labels))
@@ -183,24 +183,24 @@ def piece(rng: np.random.Generator, digits: Digits) -> Picture:
     return out
 
 
-KINDS: tuple[tuple[Draw, float], ...] = (  # and the share of each
+KINDS: tuple[tuple[Draw, float], ...] = (  # with the share of each
     *((blank, 0.04), (texture, 0.1), (scribble, 0.16), (blot, 0.16), (ruling, 0.06)),
     *((letter, 0.28), (two_digits, 0.1), (joined, 0.16), (piece, 0.08)),
 )
 
 
 def make_outliers(count: int, digits: Digits, seed: int) -> NDArray[np.uint8]:
-    """Return pictures of what is no digit, uint8 (count, 28, 28), ink bright on black; the same seed makes the same.
+    """Return outlier images uint8 (count, 28, 28), ink bright on black; the same seed returns the same images.
 
     Parameters
     ----------
     digits
-        Whose parts and pairs are among them: training digits.
+        Training digits, whose parts and pairs are among the outliers.
 
     Raises
     ------
     DataError
-        When the packages of fonts are not installed.
+        When the font packages are not installed.
     """
     rng = np.random.default_rng([seed, 1])
     shares = np.array([share for _, share in KINDS])
@@ -209,13 +209,13 @@ def make_outliers(count: int, digits: Digits, seed: int) -> NDArray[np.uint8]:
 
 
 def _trimmed(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return an image (28, 28) cut to its ink; one of no ink as it is."""
+    """Return an image (28, 28) cropped to its ink, or the whole image if it has none."""
     rows, columns = np.flatnonzero((image > FAINT).any(1)), np.flatnonzero((image > FAINT).any(0))
     return image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else image
 
 
 def _rounded(points: NDArray[Any]) -> NDArray[Any]:
-    """Return a closed line (K, 2) with its corners cut three times, (8 K, 2)."""
+    """Return a closed line (K, 2) with its corners cut three times (Chaikin), (8 K, 2)."""
     for _ in range(3):
         after = np.roll(points, -1, 0)
         points = np.stack([0.75 * points + 0.25 * after, 0.25 * points + 0.75 * after], 1).reshape(-1, 2)
@@ -223,7 +223,7 @@ def _rounded(points: NDArray[Any]) -> NDArray[Any]:
 
 
 def _cut_and_boxed(drawn: NDArray[Any]) -> Picture:
-    """Return a drawing (H, W) scaled to the box of MNIST's digits and centred by mass, as a reader would."""
+    """Return a drawing (H, W) scaled to the box of MNIST's digits and centred by mass, as the reader's crops."""
     rows, columns = np.flatnonzero(drawn.any(1)), np.flatnonzero(drawn.any(0))
     if not len(rows):
         return np.zeros((SIZE, SIZE), np.uint8)
@@ -236,7 +236,7 @@ def font_files() -> list[Path]:
     Raises
     ------
     DataError
-        When one of the packages is not installed.
+        When a font package is not installed.
     """
     files: list[Path] = []
     for name in FONTS:
@@ -249,7 +249,7 @@ def font_files() -> list[Path]:
 
 
 def glyph(character: str, font: ImageFont.FreeTypeFont) -> NDArray[np.uint8]:
-    """Draw a character white on black, cut to its ink; uint8 (H, W)."""
+    """Return a character, white on black and cropped to its ink, uint8 (H, W)."""
     left, top, right, bottom = (int(edge) for edge in font.getbbox(character))
     image = Image.new("L", (max(1, right - left), max(1, bottom - top)))
     ImageDraw.Draw(image).text((-left, -top), character, fill=255, font=font)
@@ -258,7 +258,7 @@ def glyph(character: str, font: ImageFont.FreeTypeFont) -> NDArray[np.uint8]:
 
 @cache
 def _glyphs() -> tuple[list[Picture], list[NDArray[np.uint8]]]:
-    """Return every character of every font, boxed, and the padded skeletons of the finer ones."""
+    """Return every character of every font, scaled to MNIST's box, and its skeleton at full size."""
     from skimage.morphology import skeletonize
 
     printed, skeletons = [], []

@@ -1,12 +1,12 @@
-"""A run on disk: weights as safetensors, everything else as JSON and CSV that a person can read. Nothing is unpickled.
+"""A run on disk: weights as safetensors, everything else as readable JSON and CSV. Nothing is unpickled.
 
 ::
 
-    model.safetensors   the weights that were measured (averaged ones, where the recipe averages)
+    model.safetensors   the measured weights (the averaged ones, if the recipe averages)
     model.json          name, options, recipe, seed, data, versions, hardware, metrics: enough to rebuild the model
     history.csv         one row per epoch
-    log.jsonl           what happened when
-    state.safetensors   while unfinished: weights, averages and optimizer after the last whole epoch
+    log.jsonl           events with their time
+    state.safetensors   of an unfinished run: weights, average and optimizer after the last complete epoch
 """
 
 import csv
@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -41,10 +42,11 @@ WEIGHTS, CARD, HISTORY, LOG, STATE = (
 
 @dataclass(frozen=True)
 class EpochRow:
-    """Measurements after one epoch; ``train`` on a fixed part of the training digits, without their distortion.
+    """Measurements after one epoch.
 
-    Cross-entropy in nats, MSE of softmax against one-hot, accuracy in [0, 1]; validation is NaN where none was set
-    aside; ``seconds`` is the time spent on training alone, ``cpu_seconds`` that of all threads.
+    Cross-entropy is in nats, MSE is that of softmax against one-hot, accuracy is in [0, 1]. ``train`` figures are
+    those of a fixed part of the training digits, without augmentation. Validation figures are NaN if there are no
+    validation digits. ``seconds`` is the time of the training steps, ``cpu_seconds`` the CPU time of all threads.
     """
 
     epoch: int
@@ -62,57 +64,85 @@ class EpochRow:
     cpu_seconds: float
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
-    """A trained network and all that is known of its training.
+    """A trained network with the settings and the figures of its training.
 
     Attributes
     ----------
     model
-        The network, in evaluation mode, with the weights that were measured.
+        The network, in evaluation mode, with the measured weights.
     settings
-        What makes the run what it is: model, options, recipe, seed, data set and its sha256, digits set aside.
+        All that decides the weights: model, options, recipe, seed, data set with its sha256, validation digits.
     metrics
-        Final figures; empty until the run is finished.
+        Final figures.
+    environment
+        Versions, hardware, the source of the data, and notes that a reader of the figures needs.
     """
 
-    model: nn.Module = field(repr=False)
+    model: nn.Module
     settings: dict[str, Any]
-    history: list[EpochRow] = field(repr=False)
+    history: list[EpochRow]
     metrics: dict[str, float]
-    environment: dict[str, Any] = field(repr=False, default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=dict)
     folder: Path | None = None
-    weights_sha256: str = field(repr=False, default="")  # of model.safetensors, once it is written
+    weights_sha256: str = ""  # of model.safetensors, once it is written
 
     @property
     def name(self) -> str:
         """The network's name in the registry."""
         return str(self.settings["model"])
 
+    def __repr__(self) -> str:
+        data, seed = self.settings["data"]["name"], self.settings["seed"]
+        return f"Run({self.name!r}, data={data!r}, seed={seed}, folder={str(self.folder or '')!r})"
+
+    def __str__(self) -> str:
+        """Return five lines for a person: network, data, training, figures, folder."""
+        data, options = self.settings["data"], self.settings["options"]
+        network = f"{self.name}: {', '.join(f'{key}={value!r}' for key, value in options.items()) or 'no options'}"
+        validation = f"{data['validation']:,}" if data["validation"] else "no"
+        seconds = self.metrics.get("train_s", 0.0)
+        parts = (("train", "train"), ("val", "validation"), ("test", "test"))
+        figures = [
+            f"{name} {100 * self.metrics[f'{key}_acc']:.2f} % ({self.metrics[f'{key}_ce']:.4f})"
+            for key, name in parts
+            if f"{key}_acc" in self.metrics
+        ]
+        lines = (
+            shorten(network, 120, placeholder=" …"),
+            f"data: {data['name']}, {data['train']:,} training and {validation} validation digits; "
+            f"seed {self.settings['seed']}",
+            f"epochs: {len(self.history)}, trained in {seconds:.1f} s" if self.history else "epochs: none of its own",
+            f"accuracy (cross-entropy): {', '.join(figures)}",
+            f"folder: {self.folder or 'none, in memory only'}",
+        )
+        return "\n".join(lines)
+
 
 @dataclass
-class State:
-    """What a run needs to go on after its last whole epoch."""
+class TrainingState:
+    """What a run needs to resume after its last complete epoch."""
 
     model: dict[str, Tensor]
     average: dict[str, Tensor]
-    optimizer: dict[int, dict[str, Tensor]]  # by a parameter's place in the optimizer's order
+    optimizer: dict[int, dict[str, Tensor]]  # by the parameter's index in the optimizer
     history: list[EpochRow]
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether ``folder`` holds a run that was trained to its end."""
+    """Return whether ``folder`` holds a finished run."""
     return (folder / CARD).exists()
 
 
-def refuse_finished(folder: Path) -> None:
+def require_unfinished(folder: Path) -> None:
     """Raise RunError when ``folder`` holds a finished run."""
     if is_finished(folder):
         raise RunError(f"{folder} already holds a run; choose another --out, or remove it")
 
 
-def sweep(folder: Path) -> None:
-    """Remove what a killed process left half-written."""
+def remove_temporary_files(folder: Path) -> None:
+    """Remove the incomplete files that a killed process left."""
     for leftover in folder.glob(".*.tmp"):
         leftover.unlink(missing_ok=True)
 
@@ -144,7 +174,7 @@ def read_history(folder: Path) -> list[EpochRow]:
     Raises
     ------
     RunError
-        When it is missing or of another form.
+        When the file is missing or is no history.
     """
     path = folder / HISTORY
     try:
@@ -154,7 +184,7 @@ def read_history(folder: Path) -> list[EpochRow]:
                 for row in csv.DictReader(file)
             ]
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise RunError(f"cannot read {path}: {error}; train the run anew") from error
+        raise RunError(f"cannot read {path}: {error}; train the run again") from error
 
 
 def _save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> None:
@@ -162,7 +192,7 @@ def _save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
     with atomic_path(path) as temporary:
         try:
             save_file(plain, temporary, metadata)
-        except SafetensorError as error:  # the library wraps the system's error, a full disk among them
+        except SafetensorError as error:  # the library wraps the system's errors, such as a full disk
             raise OSError(None, str(error)) from error
 
 
@@ -170,13 +200,13 @@ def _load_tensors(path: Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except FileNotFoundError:
-        raise RunError(f"{path} does not exist; the run is incomplete, train it anew") from None
+        raise RunError(f"{path} does not exist; the run is incomplete, train it again") from None
     except (SafetensorError, OSError) as error:
-        raise RunError(f"{path} is no safetensors file and is not opened as anything else ({error})") from error
+        raise RunError(f"{path} is no safetensors file; no other format is opened ({error})") from error
 
 
-def save_state(folder: Path, state: State, settings: dict[str, Any]) -> None:
-    """Write all that ``--resume`` needs, in one file that is replaced whole; then history.csv for people."""
+def save_state(folder: Path, state: TrainingState, settings: dict[str, Any]) -> None:
+    """Write the state that ``--resume`` needs, as one file and atomically; then history.csv for people."""
     tensors = {f"model.{name}": tensor for name, tensor in state.model.items()}
     tensors |= {f"average.{name}": tensor for name, tensor in state.average.items()}
     for index, values in state.optimizer.items():
@@ -186,13 +216,13 @@ def save_state(folder: Path, state: State, settings: dict[str, Any]) -> None:
     write_history(folder, state.history)
 
 
-def load_state(folder: Path, settings: dict[str, Any]) -> State | None:
-    """Return the state of an unfinished run, or None where there is none yet.
+def load_state(folder: Path, settings: dict[str, Any]) -> TrainingState | None:
+    """Return the state of an unfinished run, or None if the folder has none.
 
     Raises
     ------
     RunError
-        When the run was begun with other settings, or its state cannot be read.
+        When the run was started with other settings, or its state cannot be read.
     """
     path = folder / STATE
     if not path.exists():
@@ -201,11 +231,11 @@ def load_state(folder: Path, settings: dict[str, Any]) -> State | None:
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
     try:
-        begun = json.loads(metadata["settings"])
+        started_with = json.loads(metadata["settings"])
         history = [EpochRow(**row) for row in json.loads(metadata["history"])]
     except (KeyError, ValueError, TypeError) as error:
-        raise RunError(f"{path} is no state of a run; remove it to train anew") from error
-    require_same_settings(folder, begun, settings)
+        raise RunError(f"{path} is no state of a run; remove it to start again") from error
+    require_same_settings(folder, started_with, settings)
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}}
     optimizer: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
@@ -215,16 +245,16 @@ def load_state(folder: Path, settings: dict[str, Any]) -> State | None:
             optimizer.setdefault(int(index), {})[key] = tensor
         else:
             parts[kind][rest] = tensor
-    return State(parts["model"], parts["average"], optimizer, history)
+    return TrainingState(parts["model"], parts["average"], optimizer, history)
 
 
-def require_same_settings(folder: Path, begun: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Raise RunError, naming the first difference, when a run was begun with other settings than wanted."""
-    flat_begun, flat_wanted = _flat(json.loads(json.dumps(begun))), _flat(json.loads(json.dumps(wanted)))
-    for key in flat_wanted | flat_begun:
-        old, new = flat_begun.get(key), flat_wanted.get(key)
+def require_same_settings(folder: Path, started_with: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Raise RunError, naming the first difference, when a run was started with other settings than wanted."""
+    flat_started, flat_wanted = (_flat(json.loads(json.dumps(settings))) for settings in (started_with, wanted))
+    for key in flat_wanted | flat_started:
+        old, new = flat_started.get(key), flat_wanted.get(key)
         if old != new:
-            raise RunError(f"{folder} was begun with {key} {old!r}, not {new!r}; use the same, or another --out")
+            raise RunError(f"{folder} was started with {key} {old!r}, not {new!r}; use the same, or another --out")
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -235,7 +265,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def save_run(folder: Path, run: Run) -> None:
-    """Write a finished run; model.json comes last, so that a folder that has it is whole."""
+    """Write a finished run. model.json comes last, so that a folder that has it is complete."""
     _save_tensors(folder / WEIGHTS, run.model.state_dict(), {"model": run.name})
     write_history(folder, run.history)
     run.weights_sha256 = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
@@ -251,7 +281,7 @@ def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
     Raises
     ------
     RunError
-        When the folder is no finished run, or its files do not belong together.
+        When the folder holds no finished run, or its files do not belong together.
     ModelError
         When the weights are those of another network.
     """
@@ -265,21 +295,23 @@ def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
         Recipe.from_dict(card["recipe"])
     except KeyError as error:
         raise RunError(f"{folder / CARD} lacks {error}; it was not written by `inkdigits train`") from error
-    path = folder / WEIGHTS
-    tensors = _load_tensors(path)
-    model = create_model(name, **options)
-    wanted = model.state_dict()
-    missing, unexpected = sorted(wanted.keys() - tensors.keys()), sorted(tensors.keys() - wanted.keys())
-    if missing or unexpected:
-        problem = f"lacks {missing[0]}" if missing else f"holds {unexpected[0]}, which {name} has not"
-        raise ModelError(f"{path} does not fit {name}: it {problem}; it belongs to another model or version")
-    for key, tensor in tensors.items():
-        if tensor.shape != wanted[key].shape:
-            raise ModelError(
-                f"{path} does not fit {name}: {key} is {tuple(tensor.shape)}, not {tuple(wanted[key].shape)}"
-            )
-    if hashlib.sha256(path.read_bytes()).hexdigest() != weights_sha256:
-        raise RunError(f"{path} is not the file that {CARD} describes; restore it, or train the run anew")
+    tensors, model = _load_tensors(folder / WEIGHTS), create_model(name, **options)
+    _require_same_tensors(folder / WEIGHTS, name, tensors, model.state_dict())
+    if hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != weights_sha256:
+        raise RunError(f"{folder / WEIGHTS} is not the file that {CARD} describes; restore it, or train the run again")
     model.load_state_dict(tensors)
     channels_last(model, device).eval()
     return Run(model, card, read_history(folder), metrics, environment, folder, weights_sha256)
+
+
+def _require_same_tensors(path: Path, name: str, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+    """Raise ModelError when the tensors of a file have other names or shapes than those of model ``name``."""
+    missing, unexpected = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
+    if missing or unexpected:
+        problem = f"lacks {missing[0]}" if missing else f"holds {unexpected[0]}, which {name} does not have"
+        raise ModelError(f"{path} does not fit {name}: it {problem}; it belongs to another model or version")
+    for key, tensor in found.items():
+        if tensor.shape != expected[key].shape:
+            raise ModelError(
+                f"{path} does not fit {name}: {key} is {tuple(tensor.shape)}, not {tuple(expected[key].shape)}"
+            )

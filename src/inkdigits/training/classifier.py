@@ -1,4 +1,4 @@
-"""The networks as scikit-learn estimators: fit, predict, predict_proba, score."""
+"""The networks as a scikit-learn estimator: fit, predict, predict_proba, score."""
 
 from typing import Any, Self
 
@@ -18,27 +18,27 @@ from inkdigits.training.loop import train
 
 
 class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A network of this package behind scikit-learn's interface.
+    """A network of this package with scikit-learn's interface.
 
     Parameters
     ----------
     model
         A name of :func:`inkdigits.list_models`.
     preset
-        ``fast``, ``standard`` or, where the model has one, ``best``.
+        A key of ``inkdigits.models.model_spec(model).recipes``.
     epochs
-        In place of the preset's.
+        Passes over the training digits; None for the preset's.
     augment
-        ``none``, ``geometric``, or None for the preset's.
+        A key of ``inkdigits.data.augment.AUGMENTATIONS``; None for the preset's.
     device
         ``auto``, ``cpu``, ``cuda`` or ``mps``.
     random_state
-        None, an int or a RandomState: the same one gives the same weights.
+        None, an int or a RandomState. The same int gives the same weights.
 
     Attributes
     ----------
     classes_
-        The labels seen in fit, at most ten, of any type.
+        The distinct labels given to fit, at most ten, of any type.
     n_features_in_
         Pixels per image: 784.
     run_
@@ -46,8 +46,8 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Notes
     -----
-    ``X`` is (n, 784), (n, 28, 28) or (n, 1, 28, 28), ink bright on black: uint8 or other whole numbers 0 to 255, or
-    floats in [0, 1] or, where any is above 1, in [0, 255].
+    ``X`` is (n, 784), (n, 28, 28) or (n, 1, 28, 28), ink bright on black. Integers are 0 to 255. Floats are in [0, 1],
+    or in [0, 255] if any of them is above 1.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that three-dimensional input is fine."""
+        """Tell scikit-learn that three-dimensional input is allowed."""
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
@@ -78,7 +78,7 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When shapes, values or labels cannot be digits.
+            When shapes, values or labels are not those of digits.
         """
         features, labels = validate_data(self, _flat(X), y, dtype="numeric")
         check_classification_targets(labels)
@@ -90,9 +90,8 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         data = Dataset("fit", digits, digits[:0])
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         overrides: dict[str, Any] = {"epochs": self.epochs, "augment": self.augment}
-        small = max(2, min(32, len(digits)))  # a batch no larger than the data, several to an epoch
-        if len(digits) < 10 * 128:
-            overrides["batch_size"] = small
+        if len(digits) < 10 * 128:  # several steps per epoch
+            overrides["batch_size"] = max(2, min(32, len(digits)))
         try:
             self.run_ = train(
                 self.model, data, preset=self.preset, seed=seed, validation=0, device=self.device, **overrides
@@ -111,7 +110,7 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return logits.softmax(1).cpu().numpy()
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:  # noqa: N803
-        """Return the likeliest of ``classes_`` for each image, (n,)."""
+        """Return the most probable of ``classes_`` for each image, (n,)."""
         probabilities = self.predict_proba(X)
         return np.asarray(self.classes_[probabilities.argmax(1)])
 
@@ -121,14 +120,14 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise ValueError(f"X has {features.shape[1]} features, but images of 28x28 = 784 pixels are needed")
         if _pixel_max(features) != self.pixel_max_ and features.max() > 0:
             raise ValueError(
-                f"the images seen in fit had pixels up to {self.pixel_max_:g}, these up to {features.max():g}"
+                f"the images given to fit had pixels up to {self.pixel_max_:g}, these up to {features.max():g}"
             )
         scale = 255 / self.pixel_max_
         return np.asarray((features * scale).round().clip(0, 255), np.uint8).reshape(-1, SIZE, SIZE)
 
 
 def _flat(X: ArrayLike) -> Any:  # noqa: N803
-    """Return (n, 28, 28) and (n, 1, 28, 28) as (n, 784); pass on anything else for scikit-learn to judge."""
+    """Return (n, 28, 28) and (n, 1, 28, 28) as (n, 784), other input unchanged for scikit-learn to check."""
     if getattr(X, "ndim", 0) in (3, 4):
         array = check_array(X, allow_nd=True, dtype="numeric")
         return array.reshape(len(array), -1)

@@ -1,4 +1,4 @@
-"""Where the work runs, and what it ran on."""
+"""The device that a network runs on, and facts about the machine."""
 
 import ctypes
 import os
@@ -16,48 +16,55 @@ from torch import nn
 
 from inkdigits.errors import UsageError
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
-KEEP_BYTES, MMAP_BYTES = 1 << 30, 32 << 20
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # parameters of mallopt, from glibc's malloc.h
+TRIM_BYTES = 1 << 30  # free memory above this is returned to the system
+MMAP_BYTES = 32 << 20  # blocks above this are mapped on their own, and returned when freed; glibc's largest value
 
 
 def select_device(name: str = "auto") -> torch.device:
-    """Return the device of that name; ``auto`` takes CUDA, then MPS, then the CPU.
+    """Return the device of that name; ``auto`` is the first available one of CUDA, MPS and CPU.
 
     Raises
     ------
     UsageError
-        When there is no such device on this machine.
+        When this machine has no such device.
     """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if name == "auto":
-        name = "cuda" if there["cuda"] else "mps" if there["mps"] else "cpu"
-    if not there.get(name, False):
-        raise UsageError(
-            f"there is no device {name!r} on this machine; choose from: {', '.join(d for d in there if there[d])}"
+    available = [
+        device
+        for device, is_available in (
+            ("cuda", torch.cuda.is_available()),
+            ("mps", torch.backends.mps.is_available()),
+            ("cpu", True),
         )
+        if is_available
+    ]
+    if name == "auto":
+        return torch.device(available[0])
+    if name not in available:
+        raise UsageError(f"there is no device {name!r} on this machine; choose from: {', '.join(available)}")
     return torch.device(name)
 
 
 def channels_last(model: nn.Module, device: torch.device | str) -> nn.Module:
-    """Return the model on the device, kernels laid out with the channels last, as convolutions like it best."""
+    """Return the model on the device, in the memory format "channels last", in which convolutions are faster."""
     return model.to(device).to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
 
 
 @cache
 def keep_freed_memory() -> None:
-    """Let glibc keep the memory of freed tensors for the next step instead of giving it back to the system.
+    """Make glibc keep the memory of freed tensors, so that the next step can use it again.
 
-    Asking for it anew costs a page fault for every 4 kB: up to a quarter of a training step on the CPU. Without glibc
-    this does nothing.
+    By default, glibc returns large freed blocks to the system. To allocate them again costs a page fault per 4 kB, up
+    to a quarter of a training step on the CPU. On a system without glibc, this function does nothing.
     """
     if sys.platform == "linux" and platform.libc_ver()[0] == "glibc":
         libc = ctypes.CDLL(None)
         libc.mallopt(M_MMAP_THRESHOLD, MMAP_BYTES)
-        libc.mallopt(M_TRIM_THRESHOLD, KEEP_BYTES)
+        libc.mallopt(M_TRIM_THRESHOLD, TRIM_BYTES)
 
 
 def hardware(device: torch.device) -> dict[str, str | int]:
-    """Return the processor's name, the cores and threads at hand, and the device."""
+    """Return the names of processor and device, and the numbers of cores and threads."""
     name = platform.processor() or platform.machine()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -84,7 +91,7 @@ def versions() -> dict[str, str]:
     }
 
 
-def lowered(precision: str, device: torch.device) -> AbstractContextManager[Any]:
-    """Return the context of a forward pass: bfloat16 on CUDA, and on the CPU where ``precision`` says so."""
-    lower = device.type == "cuda" or (device.type == "cpu" and precision == "bfloat16")
-    return torch.autocast(device.type, torch.bfloat16) if lower else nullcontext()
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """Return the context of a forward pass: bfloat16 on CUDA, and on the CPU if ``precision`` is ``bfloat16``."""
+    bfloat16 = device.type == "cuda" or (device.type == "cpu" and precision == "bfloat16")
+    return torch.autocast(device.type, torch.bfloat16) if bfloat16 else nullcontext()

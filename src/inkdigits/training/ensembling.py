@@ -1,8 +1,11 @@
-"""An ensemble of finished runs, as a run of its own: it is evaluated, exported, and taught from like any other."""
+"""Ensembling: several finished runs become one run, to be evaluated, exported or used as a teacher like any other."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
+from torch import nn
 
 from inkdigits.data import Dataset
 from inkdigits.errors import RunError, UsageError
@@ -10,21 +13,21 @@ from inkdigits.models import create_model
 from inkdigits.training import checkpoint
 from inkdigits.training.checkpoint import Run
 from inkdigits.training.device import hardware, select_device, versions
-from inkdigits.training.loop import measure
+from inkdigits.training.inference import measure
 from inkdigits.training.recipe import Recipe
 
 
 def ensemble(folders: Sequence[str | Path], data: Dataset, out: str | Path | None = None, device: str = "auto") -> Run:
-    """Let several runs vote by the mean of their logits.
+    """Return the run of a network whose logits are the mean of those of several runs.
 
     Parameters
     ----------
     folders
-        Of the members, 2 to 5, named before their test figures are looked at.
+        The members' folders, 2 to 5. Choose them before you look at their test figures.
     data
-        What they learned from; the metrics of the whole are taken on its test digits.
+        The data that the members learned from. The metrics are those of its test digits.
     out
-        Folder of the run that it becomes; None keeps it in memory.
+        Folder of the new run; None keeps it in memory.
 
     Raises
     ------
@@ -37,22 +40,14 @@ def ensemble(folders: Sequence[str | Path], data: Dataset, out: str | Path | Non
     """
     target = select_device(device)
     runs = [checkpoint.load_run(folder, target) for folder in folders]
-    hashes = [run.weights_sha256 for run in runs]
-    for run, sha256 in zip(runs, hashes, strict=True):
-        if run.settings["data"]["sha256"] != data.sha256:
-            raise UsageError(f"{run.folder} learned from other data than {data.name} holds; members share their data")
-        if hashes.count(sha256) > 1:
-            raise UsageError(f"{run.folder} is named twice, or has the weights of another member")
+    _require_members(runs, data)
     folder = None if out is None else Path(out)
     if folder:
-        checkpoint.refuse_finished(folder)
+        checkpoint.require_unfinished(folder)
         if (folder / checkpoint.STATE).exists():
             raise RunError(f"{folder} holds an unfinished run; choose another --out, or remove it")
     members = [{"model": run.name, "options": run.settings["options"]} for run in runs]
-    model = create_model("ensemble", members=members)
-    for member, run in zip(model.members, runs, strict=True):  # type: ignore[arg-type]
-        member.load_state_dict(run.model.state_dict())
-    model = model.to(target).eval()
+    model = _ensemble_model(runs, members, target)
     scores = measure(model, data.test, target)
     settings = {
         "model": "ensemble",
@@ -64,14 +59,31 @@ def ensemble(folders: Sequence[str | Path], data: Dataset, out: str | Path | Non
     }
     metrics = {"test_ce": scores.cross_entropy, "test_mse": scores.mse, "test_acc": scores.accuracy}
     environment = {"versions": versions(), "hardware": hardware(target), "data_source": data.source, "notes": []}
-    whole = Run(model, settings, [], metrics, environment, folder)
+    run = Run(model, settings, [], metrics, environment, folder)
     if folder:
-        checkpoint.save_run(folder, whole)
-    return whole
+        checkpoint.save_run(folder, run)
+    return run
+
+
+def _require_members(runs: Sequence[Run], data: Dataset) -> None:
+    """Raise UsageError when a run learned from other data, or two runs have the same weights."""
+    hashes = [run.weights_sha256 for run in runs]
+    for run in runs:
+        if run.settings["data"]["sha256"] != data.sha256:
+            raise UsageError(f"{run.folder} learned from other data than {data.name} holds; members share their data")
+        if hashes.count(run.weights_sha256) > 1:
+            raise UsageError(f"{run.folder} is named twice, or has the weights of another member")
+
+
+def _ensemble_model(runs: Sequence[Run], members: Sequence[dict[str, Any]], device: torch.device) -> nn.Module:
+    model = create_model("ensemble", members=members)
+    for member, run in zip(model.members, runs, strict=True):  # type: ignore[arg-type]
+        member.load_state_dict(run.model.state_dict())
+    return model.to(device).eval()
 
 
 def _shared_data(runs: Sequence[Run]) -> dict[str, Any]:
-    """Return what all members learned from; digits count as set aside only if every member set the same ones aside."""
+    """Return the facts on the members' data; validation digits count only if all members have the same ones."""
     facts = dict(runs[0].settings["data"])
     splits = {(run.settings["seed"], run.settings["data"]["validation"]) for run in runs}
     if len(splits) > 1:

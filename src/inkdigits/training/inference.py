@@ -1,5 +1,6 @@
-"""Logits of many digits, and what they score; inference mode, nothing printed."""
+"""Logits and scores of many digits, in inference mode."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from inkdigits.data import DigitSet
 
 BATCH = 500  # digits per forward pass: fits the caches of a CPU, fills a GPU well enough
 
@@ -21,7 +24,7 @@ class Scores:
 
 
 def to_input(images: Tensor) -> Tensor:
-    """Return uint8 images (B, 28, 28) as the networks take them: float32 (B, 1, 28, 28) in [0, 1]."""
+    """Return uint8 images (B, 28, 28) as model input: float32 (B, 1, 28, 28) in [0, 1]."""
     return images.unsqueeze(1).float().div_(255)  # (B, 1, 28, 28)
 
 
@@ -41,7 +44,7 @@ def predict_logits(model: nn.Module, images: Tensor, batch_size: int = BATCH) ->
 
 
 def logits_of(model: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return logits float32 (N, 10) of uint8 images (N, 28, 28), both as arrays."""
+    """Return logits float32 (N, 10) of uint8 images (N, 28, 28), as NumPy arrays."""
     device = next(model.parameters()).device
     return np.asarray(predict_logits(model, torch.tensor(images, device=device)).cpu(), np.float32)
 
@@ -54,3 +57,11 @@ def score(logits: Tensor, labels: Tensor) -> Scores:
         softmax_mse(logits, labels).item(),
         (logits.argmax(1) == labels).sum().item() / len(labels),
     )
+
+
+def measure(model: nn.Module, digits: DigitSet, device: torch.device) -> Scores:
+    """Return a model's scores on digits; NaN for an empty set."""
+    if not len(digits):
+        return Scores(math.nan, math.nan, math.nan)
+    logits = predict_logits(model, torch.tensor(digits.images, device=device))
+    return score(logits, torch.tensor(digits.labels, device=device))
