@@ -80,7 +80,7 @@ def test_the_same_seed_gives_the_same_images(model: nn.Module, digits: tuple[Ten
 
 
 @pytest.mark.parametrize("wrong", [{"norm": "l1"}, {"epsilon": -0.1}, {"steps": -1}, {"restarts": 0}])
-def test_a_setting_that_cannot_be_meant_is_said(
+def test_an_invalid_setting_is_refused(
     wrong: dict[str, object], model: nn.Module, digits: tuple[Tensor, Tensor]
 ) -> None:
     with pytest.raises(UsageError, match="an attack takes"):

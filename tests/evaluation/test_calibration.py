@@ -52,5 +52,5 @@ def test_huge_logits_stay_finite() -> None:
 
 
 def test_without_digits_there_is_no_temperature() -> None:
-    with pytest.raises(UsageError, match="no digits set aside"):
+    with pytest.raises(UsageError, match="no validation digits"):
         fit_temperature(np.zeros((0, 10)), np.zeros(0, np.int64))

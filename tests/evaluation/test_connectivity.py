@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 import json
 
@@ -11,6 +12,7 @@ from inkdigits.data.pixel_graph import PixelGraph, pixel_graph
 from inkdigits.errors import DataError, RunError, UsageError
 from inkdigits.evaluation.connectivity import Connectivity, connectivity, first_cut, travel
 from inkdigits.evaluation.explain import pairs
+from inkdigits.evaluation.topology import Topology
 from inkdigits.models import create_model
 from inkdigits.models.gnn import GNN
 
@@ -89,7 +91,7 @@ def test_where_no_cut_is_found_that_is_said(side: int) -> None:
         model.head.bias.copy_(torch.arange(10.0))
     cut = first_cut(model, pixel_graph(torch.ones(side, side)))  # type: ignore[arg-type]
     assert (len(cut.pairs), cut.digit) == (0, None)
-    assert "no cut of up to 100 pairs" in cut.says(20)
+    assert "no cut of up to 100 pairs" in cut.describe(20)
 
 
 def test_another_digit_is_explained_against_the_one_that_is_read(gnn: GNN, small: Dataset) -> None:
@@ -101,6 +103,14 @@ def test_another_digit_is_explained_against_the_one_that_is_read(gnn: GNN, small
     assert why_not.against == read.digit
     total = why_not.nodes["integrated-gradients"].sum()
     assert total < read.nodes["integrated-gradients"].sum()
+
+
+def test_it_is_described_by_answer_shape_and_cut(found: Connectivity) -> None:
+    answer, shape, cut = found.describe()
+    assert answer == f"read as {found.digit} with probability {found.probabilities[found.digit]:.4f}"
+    assert shape == Topology.describe(found.shape)
+    assert f"of {len(found.pairs)} pairs of touching pixels" in cut
+    assert dataclasses.replace(found, cut=None).describe() == [answer, shape]
 
 
 def test_all_of_it_is_json(found: Connectivity) -> None:
@@ -141,11 +151,11 @@ def test_other_images_are_refused(image: np.ndarray, says: str, gnn: GNN) -> Non
 def test_only_graph_networks_are_explained(gnn: GNN, tmp_path: object) -> None:
     assert inkdigits.connectivity is connectivity
     blank = np.zeros((28, 28))
-    with pytest.raises(UsageError, match="CNN sees no graph"):
+    with pytest.raises(UsageError, match="CNN has no graph"):
         connectivity(create_model("cnn"), blank)
     with pytest.raises(RunError, match="does not exist"):
         connectivity(f"{tmp_path}/nowhere", blank)
-    with pytest.raises(UsageError, match="not to be told from itself"):
+    with pytest.raises(UsageError, match="target and rival are both 3"):
         connectivity(gnn, blank, target=3, against=3)
     for wrong in (12, 3.5, "3", -1):
         with pytest.raises(UsageError, match="classes are 0 to 9"):

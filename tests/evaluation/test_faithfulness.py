@@ -1,4 +1,4 @@
-"""Measures of explanations, against PyTorch Geometric's and SciPy's, and on what is known to be right or wrong."""
+"""Measures of explanations, against PyTorch Geometric's and SciPy's, and on what is known to be correct or wrong."""
 
 import math
 
@@ -106,7 +106,7 @@ def test_the_area_is_that_under_straight_lines() -> None:
     assert area(np.stack([falling, at_once, np.ones(len(SHARES))])).tolist() == pytest.approx([0.5, 0.025, 1])
 
 
-def test_doubts_name_what_speaks_against_believing() -> None:
+def test_doubts_name_the_checks_that_fail() -> None:
     good, bad, wide = (0.2, 0.1, 0.3), (-0.2, -0.3, -0.1), (0.2, -0.1, 0.5)
     figures = [(0.5, 0.4, 0.6)] * 5
     curves = [(0.0,), (0.0,)]
@@ -118,7 +118,7 @@ def test_doubts_name_what_speaks_against_believing() -> None:
     assert rows["sound"].doubts == []
     assert rows["dim"].doubts == ["deletion no better than brightness", "insertion no better than brightness"]
     assert [doubt.split(" (")[0] for doubt in rows["fixed"].doubts] == [
-        *("much the same with shuffled weights", "misses planted signals")
+        *("similar with shuffled weights", "misses planted signals")
     ]
 
 

@@ -22,15 +22,14 @@ class AlwaysThree(nn.Module):
 def test_figures_of_a_known_answer(small: Dataset) -> None:
     result = evaluate(AlwaysThree(), small.test)
     threes = (small.test.labels == 3).mean()
-    assert result.scores.accuracy == pytest.approx(threes)
+    assert result.accuracy == pytest.approx(threes)
     p = np.exp(5) / (np.exp(5) + 9)
     q = (1 - p) / 9
-    assert result.scores.cross_entropy == pytest.approx(-(threes * np.log(p) + (1 - threes) * np.log(q)), rel=1e-4)
+    assert result.cross_entropy == pytest.approx(-(threes * np.log(p) + (1 - threes) * np.log(q)), rel=1e-4)
     wrong = p**2 + (1 - q) ** 2 + 8 * q**2
-    assert result.scores.mse == pytest.approx(
-        (threes * ((1 - p) ** 2 + 9 * q**2) + (1 - threes) * wrong) / 10, rel=1e-4
-    )
+    assert result.mse == pytest.approx((threes * ((1 - p) ** 2 + 9 * q**2) + (1 - threes) * wrong) / 10, rel=1e-4)
     assert result.interval[0] < threes < result.interval[1]
+    assert result.correct.mean() == result.accuracy
     assert (result.confusion()[:, 3] == small.test.counts).all()
 
 

@@ -42,12 +42,12 @@ def test_the_distance_is_that_of_mahalanobis(small: Dataset) -> None:
         assert value == pytest.approx(nearest, rel=1e-6)
 
 
-def test_a_network_that_has_seen_non_digits_refuses_those_of_other_kinds_and_fonts(mnist_5k: Dataset) -> None:
+def test_outlier_exposure_teaches_to_refuse_other_kinds_and_fonts(mnist_5k: Dataset) -> None:
     common = {"epochs": 4, "batch_size": 64, "augment": "none", "ema": 0.0}
-    taught = train("cnn", mnist_5k, outliers=0.2, **common)
+    trained = train("cnn", mnist_5k, outliers=0.2, **common)
     learned, validation_set = mnist_5k.train.split(400, 0)
     sources = Sources(mnist_5k.test.images, matplotlib_fonts())
-    found = refusal(scores_of(taught.model, learned), validation_set, mnist_5k.test, sources, per_kind=100)
+    found = refusal(scores_of(trained.model, learned), validation_set, mnist_5k.test, sources, per_kind=100)
     assert set(found) == {"energy", "max-logit", "distance"}
     for score in found.values():
         assert set(score.auroc) == set(score.refused) == set(UNSEEN_OUTLIERS)

@@ -1,4 +1,4 @@
-"""Robustness of readers that are known: one that is always right, one that is never, and a real network."""
+"""Robustness of classifiers whose accuracy is known, and of a real network."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 
 from inkdigits.data import Dataset, DigitSet
 from inkdigits.errors import DataError
-from inkdigits.evaluation.robustness import Robustness, break_point, load_mnist_c, reader_of, robustness
+from inkdigits.evaluation.robustness import Robustness, break_point, classifier_of, load_mnist_c, robustness
 from inkdigits.models.gnn import GNN
 from inkdigits.synthetic.corruptions import MNIST_C, corrupt
 from inkdigits.synthetic.sweeps import SWEEPS
@@ -22,21 +22,21 @@ def known(clean: float, corrupted: float) -> Robustness:
     return Robustness(clean, {name: np.full(5, corrupted) for name in MNIST_C}, {})
 
 
-def test_a_network_falls_with_noise_and_all_read_the_same_images(gnn: GNN, digits: DigitSet) -> None:
-    read = reader_of(gnn)
+def test_accuracy_falls_with_noise_and_all_classify_the_same_images(gnn: GNN, digits: DigitSet) -> None:
+    classify = classifier_of(gnn)
     found = robustness(
-        {"gnn": read, "again": read, "label 3": lambda images: np.full(len(images), 3)},
+        {"gnn": classify, "again": classify, "label 3": lambda images: np.full(len(images), 3)},
         digits,
         ["impulse_noise", "stripe"],
         ["noise"],
     )
-    assert found["gnn"].clean == (read(digits.images) == digits.labels).mean()
+    assert found["gnn"].clean == (classify(digits.images) == digits.labels).mean()
     np.testing.assert_array_equal(found["gnn"].corrupted["impulse_noise"], found["again"].corrupted["impulse_noise"])
     assert found["gnn"].corrupted["impulse_noise"][4] < found["gnn"].clean
     np.testing.assert_allclose(found["label 3"].corrupted["stripe"], (digits.labels == 3).mean())
     assert len(found["gnn"].swept["noise"]) == len(SWEEPS["noise"].amounts)
     at = corrupt(digits.images, "stripe", 2)
-    assert found["gnn"].corrupted["stripe"][1] == (read(at) == digits.labels).mean()
+    assert found["gnn"].corrupted["stripe"][1] == (classify(at) == digits.labels).mean()
 
 
 def test_the_published_mean_takes_each_corruption_at_its_severity() -> None:

@@ -19,7 +19,7 @@ def test_wilson_agrees_with_scipy(correct: int, n: int) -> None:
     assert wilson(correct, n) == pytest.approx((interval.low, interval.high), abs=1e-12)
 
 
-def test_wilson_covers_the_truth_as_often_as_it_says() -> None:
+def test_wilson_covers_the_truth_at_its_nominal_rate() -> None:
     rng = np.random.default_rng(0)
     inside = 0
     for count in rng.binomial(1000, 0.99, size=2000):
@@ -28,7 +28,7 @@ def test_wilson_covers_the_truth_as_often_as_it_says() -> None:
     assert 0.93 < inside / 2000 < 0.97
 
 
-def test_mcnemar_counts_the_digits_that_one_alone_reads() -> None:
+def test_mcnemar_counts_the_digits_that_only_one_classifies_correctly() -> None:
     a = np.array([1, 1, 1, 1, 1, 1, 0, 0], bool)
     b = np.array([1, 0, 0, 0, 0, 0, 0, 1], bool)
     only_a, only_b, p = mcnemar_exact(a, b)
@@ -37,8 +37,8 @@ def test_mcnemar_counts_the_digits_that_one_alone_reads() -> None:
 
 
 def test_models_that_never_differ_are_no_evidence() -> None:
-    right = np.array([True, False, True])
-    assert mcnemar_exact(right, right) == (0, 0, 1.0)
+    correct = np.array([True, False, True])
+    assert mcnemar_exact(correct, correct) == (0, 0, 1.0)
 
 
 def test_holm_by_hand() -> None:
@@ -51,21 +51,23 @@ def test_holm_rarely_raises_a_false_alarm_among_equal_models() -> None:
     rng = np.random.default_rng(1)
     alarms = 0
     for _ in range(300):
-        right = {str(i): rng.random(2000) < 0.97 for i in range(5)}
-        alarms += any(pair.verdict != "none" for pair in compare_pairs(right))
+        correct = {str(i): rng.random(2000) < 0.97 for i in range(5)}
+        alarms += any(pair.verdict != "none" for pair in compare_pairs(correct))
     assert alarms / 300 < 0.05
 
 
-def test_sentences_say_who_and_whether() -> None:
+def test_sentences_name_the_better_model_and_whether_it_is_significant() -> None:
     strong = np.ones(1000, bool)
     weak = strong.copy()
     weak[:40] = False
     near = strong.copy()
     near[:2] = False
-    said = [pair.sentence(1000) for pair in compare_pairs({"weak": weak, "strong": strong, "near": near})]
-    assert said[0].startswith("strong beats weak on these 1,000 digits (40 against 0")
-    assert said[1].startswith("near beats weak")
-    assert said[2].startswith("No evidence that strong beats near on these 1,000 digits (2 against 0")
+    sentences = [pair.sentence(1000) for pair in compare_pairs({"weak": weak, "strong": strong, "near": near})]
+    assert sentences[0].startswith(
+        "strong beats weak on these 1,000 digits (40 against 0 correct by only one of the two"
+    )
+    assert sentences[1].startswith("near beats weak")
+    assert sentences[2].startswith("No evidence that strong beats near on these 1,000 digits (2 against 0")
 
 
 def test_the_spread_is_that_of_a_sample() -> None:

@@ -1,4 +1,4 @@
-"""Arrays in, numbers out; nothing drawn or printed."""
+"""Evaluation: functions from arrays to numbers; nothing is drawn, printed or written."""
 
 from inkdigits.evaluation.metrics import Evaluation, evaluate
 from inkdigits.evaluation.statistics import compare_pairs, holm, mcnemar_exact, wilson

@@ -1,4 +1,4 @@
-"""Whether a probability means what it says, and how much is read when the doubtful is left to people.
+"""Calibration of probabilities, and the share of digits that can be read automatically at a given accuracy.
 
 Temperature scaling and expected calibration error after C. Guo et al., "On calibration of modern neural networks",
 ICML 2017, arXiv:1706.04599; risk against coverage after Y. Geifman, R. El-Yaniv, 2017, arXiv:1705.08500.
@@ -22,7 +22,7 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Calibration:
-    """How good the probabilities of a set of digits are.
+    """Quality of the probabilities on a set of digits.
 
     Attributes
     ----------
@@ -35,9 +35,9 @@ class Calibration:
     confidence, accuracy, count
         By bin, (BINS,): mean confidence and accuracy (NaN in an empty one), and number of digits.
     coverage
-        Shares of the digits that are read, surest first, (N,).
+        Share of the digits that are read, in order of falling confidence, (N,).
     risk
-        The error on them, (N,).
+        Error rate on those digits, (N,).
     """
 
     nll: float
@@ -50,7 +50,7 @@ class Calibration:
     risk: Floats
 
     def coverage_at(self, accuracy: float = TARGET) -> float:
-        """Return the largest share of the digits, surest first, that is read with at least that accuracy."""
+        """Return the largest share of the digits, most confident first, that is read with at least that accuracy."""
         good = np.flatnonzero(self.risk <= 1 - accuracy + 1e-12)
         return float(self.coverage[good[-1]]) if len(good) else 0.0
 
@@ -61,7 +61,7 @@ def fit_temperature(logits: Floats, labels: Labels) -> float:
     Parameters
     ----------
     logits
-        (N, 10), of digits that the network has not learned from and that no result is reported on.
+        (N, 10), of validation digits: the network has not learned from them, and no result is reported on them.
     labels
         (N,)
 
@@ -71,7 +71,7 @@ def fit_temperature(logits: Floats, labels: Labels) -> float:
         When there are no digits.
     """
     if not len(labels):
-        raise UsageError("there are no digits set aside to fit a temperature on; train with --validation 5000")
+        raise UsageError("there are no validation digits to fit a temperature on; train with --validation 5000")
     found = minimize_scalar(
         lambda log_t: negative_log_likelihood(logits / np.exp(log_t), labels), bounds=(-3, 3), method="bounded"
     )
@@ -84,16 +84,16 @@ def negative_log_likelihood(logits: Floats, labels: Labels) -> float:
 
 
 def calibration(logits: Floats, labels: Labels, temperature: float = 1.0) -> Calibration:
-    """Return how good the probabilities softmax(logits / temperature) are, logits (N, 10), labels (N,)."""
+    """Return the quality of softmax(logits / temperature), logits (N, 10), labels (N,)."""
     scaled = logits.astype(np.float64) / temperature
     probabilities = np.exp(log_softmax(scaled, axis=1))
     confidence = probabilities.max(1)
-    right = probabilities.argmax(1) == labels
+    correct = probabilities.argmax(1) == labels
     squares = (probabilities - np.eye(probabilities.shape[1])[labels]) ** 2
     bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
     count = np.bincount(bins, minlength=BINS)
     with np.errstate(invalid="ignore"):
-        by_bin = np.bincount(bins, confidence, BINS) / count, np.bincount(bins, right, BINS) / count
+        by_bin = np.bincount(bins, confidence, BINS) / count, np.bincount(bins, correct, BINS) / count
     gaps = np.nan_to_num(np.abs(by_bin[0] - by_bin[1]))
     order = np.argsort(-confidence, kind="stable")
     read = np.arange(1, len(labels) + 1)
@@ -105,5 +105,5 @@ def calibration(logits: Floats, labels: Labels, temperature: float = 1.0) -> Cal
         accuracy=by_bin[1],
         count=count,
         coverage=read / len(labels),
-        risk=np.cumsum(~right[order]) / read,
+        risk=np.cumsum(~correct[order]) / read,
     )

@@ -1,7 +1,7 @@
-"""How the pixels of one digit connect into what a graph network reads: arrays, nothing drawn.
+"""One digit as a graph network processes it, as arrays.
 
-The graph, what speaks for the answer, how far messages travel, the shape's own topology, and the edges whose removal
-changes the answer.
+The graph of pixels, the importance of its nodes and edges, the reach of messages after each layer, the topology of the
+shape, and the edges whose removal changes the answer.
 """
 
 import copy
@@ -18,20 +18,20 @@ from torch import Tensor, nn
 
 from inkdigits.data.pixel_graph import PixelGraph, as_batch, ink_graph
 from inkdigits.errors import DataError, UsageError, unknown
-from inkdigits.evaluation.explain import METHODS, explain, methods_for, pairs
+from inkdigits.evaluation.explain import METHODS, Importance, explain, methods_for, pairs
 from inkdigits.evaluation.topology import Topology, topology
 from inkdigits.models.gnn import GNN
 from inkdigits.models.registry import CLASSES
 from inkdigits.training import Run, load_run
 
-CANDIDATES = 16  # pairs of pixels that are tried, in order of their gradient, before one is cut
+CANDIDATES = 16  # pairs with the steepest gradient that are tried before one is cut
 LARGEST_CUT = 100  # pairs; digits of MNIST need 5 to 40
 DEFAULT_METHODS = ("integrated-gradients", "occlusion")
 
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """What has arrived at each node after one step of the network.
+    """The nodes after one step of the network, and the pixels whose messages have reached them.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Level:
     side
         Pixels along a node: 1, 2, 4.
     edge_index
-        int64 (2, E): which of its nodes touch, as the network has it.
+        int64 (2, E): edges between touching nodes.
     reached
         bool (M, N): whether a message of pixel n has reached node m.
     """
@@ -56,21 +56,21 @@ class Level:
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """Pairs of touching pixels whose edges, taken away, change the answer; none of them could be put back.
+    """Pairs of touching pixels; removing their edges changes the answer, and removing all but one of them does not.
 
     Attributes
     ----------
     pairs
         Their nodes, int64 (K, 2), in the order in which they were cut.
     digit
-        What is read without them; None where no cut of up to 100 pairs was found that changes the answer.
+        The answer without them; None when no cut of up to 100 pairs was found that changes the answer.
     """
 
     pairs: NDArray[np.int64]
     digit: int | None
 
-    def says(self, pairs: int) -> str:
-        """Say it in words, of so many pairs in all."""
+    def describe(self, pairs: int) -> str:
+        """Return the cut in words; ``pairs`` is the number of all pairs of the digit."""
         if self.digit is None:
             return f"no cut of up to {LARGEST_CUT} pairs of touching pixels was found to change the answer"
         return f"read as {self.digit} without {len(self.pairs)} of {pairs} pairs of touching pixels"
@@ -78,7 +78,7 @@ class Cut:
 
 @dataclass(frozen=True, eq=False)
 class Connectivity:
-    """One digit as its network sees it; N nodes and E edges in the order of ``pixel_graph``'s.
+    """One digit as its network processes it; N nodes and E edges in the order of ``pixel_graph``.
 
     Attributes
     ----------
@@ -87,15 +87,15 @@ class Connectivity:
     probabilities
         float32 (10,), softmax of the logits.
     target, against
-        What is explained: the target, rather than the rival, or than all others where that is None.
+        The explained class, and its rival; None stands for the mean of all other classes.
     pos, edge_index
         As in PyTorch Geometric: float32 (N, 2), int64 (2, E).
     nodes, edges
-        For each method its importance, float32 (N,) and (E,).
+        Importance by method, float32 (N,) and (E,).
     shape
         Counts of components, holes, ends and junctions.
     cut
-        None where it was not asked for.
+        None when it was not asked for.
     """
 
     image: NDArray[np.float32]
@@ -118,17 +118,17 @@ class Connectivity:
 
     @property
     def digit(self) -> int:
-        """The digit that the network reads."""
+        """The answer of the network."""
         return int(self.probabilities.argmax())
 
-    @property
-    def says(self) -> list[str]:
-        """What is read, the shape, and what would change the answer, in a line each."""
-        read = f"read as {self.digit} with probability {self.probabilities[self.digit]:.4f}"
-        return [read, Topology.say(self.shape), *([self.cut.says(len(self.pairs))] if self.cut else [])]
+    def describe(self) -> list[str]:
+        """Return a line each for the answer, the shape, and the cut that changes the answer."""
+        answer = f"read as {self.digit} with probability {self.probabilities[self.digit]:.4f}"
+        cut = [self.cut.describe(len(self.pairs))] if self.cut else []
+        return [answer, Topology.describe(self.shape), *cut]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as JSON knows it, but for the messages: those as shares of the nodes reached per level."""
+        """Return a JSON object; of the messages only the mean share of pixels that reach a node, by level."""
         plain = {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self) if f.name != "levels"}
         mean_reach = [{"name": level.name, "mean_share": _share(level.reached)} for level in self.levels]
         return {"digit": self.digit, **plain, "levels": mean_reach}
@@ -156,13 +156,13 @@ def graph_network(run: Run | nn.Module | str | Path) -> GNN:
     UsageError
         When it is another network, which has no graph to explain.
     RunError, ModelError
-        When the folder holds no run, or a broken one.
+        When the folder is not that of a complete run.
     """
     loaded = load_run(run) if isinstance(run, str | Path) else run
     model = loaded.model if isinstance(loaded, Run) else loaded
     if not isinstance(model, GNN):
         name = loaded.name if isinstance(loaded, Run) else type(model).__name__
-        raise UsageError(f"{name} sees no graph; explain a run of gnn or gnn-attention")
+        raise UsageError(f"{name} has no graph; explain a run of gnn or gnn-attention")
     on_cpu = next(model.parameters()).device.type == "cpu"
     return (model if on_cpu else copy.deepcopy(model).cpu()).eval()
 
@@ -175,7 +175,7 @@ def connectivity(
     methods: Sequence[str] = DEFAULT_METHODS,
     cut: bool = True,
 ) -> Connectivity:
-    """Return how the pixels of a digit connect, and what of it the answer rests on.
+    """Explain the answer of a graph network for one digit.
 
     Parameters
     ----------
@@ -184,43 +184,28 @@ def connectivity(
     image
         Ink bright on black, uint8 or float in [0, 1], (28, 28).
     target
-        The digit to explain; what the network reads by default. Any other is explained against that: "why not a 9?".
+        The class to explain; the answer by default. Any other class is explained against the answer: "why not a 9?".
     against
         The rival.
     methods
-        Names from :data:`inkdigits.evaluation.explain.METHODS`; attention is added where the network has it.
+        Names from :data:`inkdigits.evaluation.explain.METHODS`; attention is added when the network has it.
     cut
-        Whether to look for the edges whose removal changes the answer, up to a second of work.
+        Whether to search for edges whose removal changes the answer, which takes up to a second.
 
     Raises
     ------
     DataError
-        When it is no grey image of 28x28 finite numbers.
+        When the image is not grey, 28x28 and finite.
     UsageError
-        When the network sees no graph, or there is no such class or method.
+        When the network has no graph, or a class or method does not exist.
     """
     model, batch = graph_network(run), as_batch(image)
-    for digit in (target, against):
-        if digit is not None and digit not in range(CLASSES):
-            raise UsageError(f"classes are 0 to {CLASSES - 1}, not {digit!r}")
-    for name in methods:
-        if name not in METHODS:
-            raise unknown("method", name, METHODS)
-    if batch.shape != (1, 28, 28):
-        size = "x".join(str(length) for length in batch.shape)
-        raise DataError(f"one image of 28x28 is needed, not {size}; inkdigits.imaging.normalize.to_mnist makes it")
+    _check(batch, target, against, methods)
     graph = ink_graph(batch, model.ink)
     with torch.inference_mode():
         logits = model.forward_graph(graph)
-    read = int(logits.argmax())
-    target = read if target is None else target
-    if against is None and target != read:
-        against = read
-    if target == against:
-        raise UsageError(f"a {target} is not to be told from itself; name two digits")
-    wanted, rival = torch.tensor([target]), None if against is None else torch.tensor([against])
-    names = [*methods, *(["attention"] if "attention" in methods_for(model) and "attention" not in methods else [])]
-    found = {name: explain(model, batch, wanted, rival, name) for name in names}
+    target, against = _question(int(logits.argmax()), target, against)
+    found = _importances(model, batch, target, against, methods)
     return Connectivity(
         image=batch[0].numpy(),
         probabilities=logits.softmax(1)[0].numpy(),
@@ -237,8 +222,41 @@ def connectivity(
     )
 
 
+def _check(batch: Tensor, target: int | None, against: int | None, methods: Sequence[str]) -> None:
+    for digit in (target, against):
+        if digit is not None and digit not in range(CLASSES):
+            raise UsageError(f"classes are 0 to {CLASSES - 1}, not {digit!r}")
+    for name in methods:
+        if name not in METHODS:
+            raise unknown("method", name, METHODS)
+    if batch.shape != (1, 28, 28):
+        size = "x".join(str(length) for length in batch.shape)
+        raise DataError(f"one image of 28x28 is needed, not {size}; inkdigits.imaging.normalize.to_mnist makes it")
+
+
+def _question(answer: int, target: int | None, against: int | None) -> tuple[int, int | None]:
+    """Return target and rival: the answer is the default target, and the default rival of any other target."""
+    target = answer if target is None else target
+    if against is None and target != answer:
+        against = answer
+    if target == against:
+        raise UsageError(f"target and rival are both {target}; name two different digits")
+    return target, against
+
+
+def _importances(
+    model: GNN, batch: Tensor, target: int, against: int | None, methods: Sequence[str]
+) -> dict[str, Importance]:
+    """Return importance by method, with attention when the network has it."""
+    names = [*methods]
+    if "attention" in methods_for(model) and "attention" not in names:
+        names.append("attention")
+    wanted, rival = torch.tensor([target]), None if against is None else torch.tensor([against])
+    return {name: explain(model, batch, wanted, rival, name) for name in names}
+
+
 def travel(model: GNN, graph: PixelGraph) -> list[Level]:
-    """Return where the messages of each pixel have arrived after every layer and pooling of the network."""
+    """Return which nodes the messages of each pixel have reached after every layer and pooling of the network."""
     reached = torch.eye(len(graph.cell), dtype=torch.bool)
     side, layer = 1, 0
     levels = [_level("pixels", graph, side, reached)]
@@ -263,11 +281,11 @@ def _level(name: str, graph: PixelGraph, side: int, reached: Tensor) -> Level:
 
 
 def first_cut(model: GNN, graph: PixelGraph) -> Cut:
-    """Return a small set of pairs of pixels whose edges, taken away, change the answer on a single image.
+    """Return a small set of pairs of pixels such that removing their edges changes the answer on a single image.
 
-    Greedily: of the pairs with the steepest gradient each is tried, and the one that costs the answer most is cut,
-    until the answer changes; then each is put back that need not be cut. So none of the set can be spared; a smaller
-    set elsewhere may exist.
+    The search is greedy. Of the pairs with the steepest gradient, the one that lowers the margin of the answer most is
+    cut, until the answer changes. Then every pair that is not needed is restored. So the set is minimal, but a smaller
+    set of other pairs may exist.
     """
     pair, number = pairs(graph)
     weight = torch.ones(pair.shape[1])  # (P,)
@@ -278,21 +296,21 @@ def first_cut(model: GNN, graph: PixelGraph) -> Cut:
             return Cut(np.empty((0, 2), np.int64), None)
         variable = weight.clone().requires_grad_()
         logits = model.forward_graph(graph.with_edge_weight(variable[number]))
-        (slope,) = torch.autograd.grad(_lead(logits, answer).sum(), variable)
+        (slope,) = torch.autograd.grad(_margin(logits, answer).sum(), variable)
         steepest = slope.masked_fill(weight == 0, -torch.inf).topk(min(CANDIDATES, len(weight) - len(cut))).indices
         tries = weight.repeat(len(steepest), 1)
         tries[torch.arange(len(steepest)), steepest] = 0
-        best = int(steepest[_lead(_logits(model, graph, tries, number), answer).argmin()])
+        best = int(steepest[_margin(_logits(model, graph, tries, number), answer).argmin()])
         weight[best] = 0
         cut.append(best)
-    spared = True
-    while spared:  # to put one back may spare another
-        spared = False
+    restored = True
+    while restored:  # restoring one pair may make another unnecessary
+        restored = False
         for index in list(cut):
             weight[index] = 1
             if _changed(model, graph, weight, number, answer):
                 cut.remove(index)
-                spared = True
+                restored = True
             else:
                 weight[index] = 0
     digit = int(_logits(model, graph, weight[None], number).argmax())
@@ -309,8 +327,8 @@ def _changed(model: GNN, graph: PixelGraph, weight: Tensor, number: Tensor, answ
     return int(_logits(model, graph, weight[None], number).argmax()) != answer
 
 
-def _lead(logits: Tensor, answer: int) -> Tensor:
-    """Return by how much the answer's logit leads that of the best rival, (K,)."""
+def _margin(logits: Tensor, answer: int) -> Tensor:
+    """Return by how much the logit of the answer exceeds that of the best rival, (K,)."""
     rivals = logits.clone()
     rivals[:, answer] = -torch.inf
     return logits[:, answer] - rivals.amax(1)

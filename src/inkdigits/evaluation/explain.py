@@ -1,8 +1,8 @@
-"""What of a digit's graph a network's answer rests on: importance of pixels and of the edges between them.
+"""Explanations of a graph network: the importance of each pixel, and of each edge between pixels, for its answer.
 
 Every method takes a graph network in evaluation mode and float images (B, H, W) in [0, 1], and returns an
-:class:`Importance` for all of them. What it explains is the *margin*: the logit of a target class less that of a rival
-("why a 4 and not a 9?"), or less the mean of the nine others.
+:class:`Importance` for all of them. It explains the *margin*: the logit of a target class minus that of a rival ("why a
+4 and not a 9?"), or minus the mean of the nine other logits.
 """
 
 import copy
@@ -27,9 +27,9 @@ CHUNK = 256  # altered copies of a graph in one forward pass
 
 @dataclass(frozen=True, eq=False)
 class Importance:
-    """How much each node and edge speaks for the target: float32 (N,) and (E,), in the order of the graph's.
+    """Importance of each node and edge for the target: float32 (N,) and (E,), in the order of the graph.
 
-    Of signed methods positive speaks for it and negative against.
+    For signed methods a positive value supports the target and a negative value opposes it.
     """
 
     graph: PixelGraph
@@ -46,7 +46,7 @@ class Importance:
 
 Method = Callable[[GNN, Tensor, Tensor, Tensor | None, int], Importance]
 
-UNSIGNED = ("gnn-explainer", "attention")  # methods that tell how much, not for or against
+UNSIGNED = ("gnn-explainer", "attention")  # methods without a sign
 
 
 def pairs(graph: PixelGraph) -> tuple[Tensor, Tensor]:
@@ -58,9 +58,9 @@ def pairs(graph: PixelGraph) -> tuple[Tensor, Tensor]:
 
 
 def margin(logits: Tensor, target: Tensor, against: Tensor | None = None) -> Tensor:
-    """Return (B,): the logit of ``target`` (B,) less that of ``against`` (B,), or less the mean of the other classes.
+    """Return (B,): the logit of ``target`` (B,) minus that of ``against`` (B,), or minus the mean of the other classes.
 
-    Unlike a logit alone it is what softmax sees: it stays when all logits move together.
+    Unlike a single logit, it is invariant to adding a constant to all logits, as softmax is.
     """
     own = logits.gather(1, target[:, None]).squeeze(1)
     if against is not None:
@@ -71,11 +71,11 @@ def margin(logits: Tensor, target: Tensor, against: Tensor | None = None) -> Ten
 def integrated_gradients(
     model: GNN, images: Tensor, target: Tensor, against: Tensor | None = None, seed: int = 0
 ) -> Importance:
-    """Gather gradients of the margin on the way from nothing to all (M. Sundararajan et al., ICML 2017, equation 1).
+    """Integrate gradients of the margin from no messages to all (M. Sundararajan et al., ICML 2017, equation 1).
 
-    The way: all messages, those of a node to itself among them, are multiplied by a weight that goes from 0 to 1. An
-    edge has what the weight of its message gathers, a node what all its messages do, so that the nodes of an image add
-    up to what separates it from a network that hears nothing.
+    The path multiplies all messages, including those of a node to itself, by a weight from 0 to 1. An edge gets the
+    integral for its message, a node that for all messages it sends. So the nodes of an image add up to the difference
+    between its margin and the margin without any message.
     """
     graph = ink_graph(images, model.ink)
     places, shares = np.polynomial.legendre.leggauss(STEPS)
@@ -91,7 +91,7 @@ def integrated_gradients(
 
 @torch.inference_mode()
 def occlusion(model: GNN, images: Tensor, target: Tensor, against: Tensor | None = None, seed: int = 0) -> Importance:
-    """Take away one pixel, or one pair's two edges, and see what the margin loses (M. Zeiler, R. Fergus, ECCV 2014)."""
+    """Return the loss of margin without a pixel, or without a pair's two edges (M. Zeiler, R. Fergus, ECCV 2014)."""
     found = [
         _occluded(model, image[None], target[i : i + 1], None if against is None else against[i : i + 1])
         for i, image in enumerate(images)
@@ -119,7 +119,7 @@ def _occluded(model: GNN, image: Tensor, target: Tensor, against: Tensor | None)
     for chosen in _chunks(torch.arange(pair.shape[1])):
         kept = (number[None] != chosen[:, None]).float()  # (copies, E)
         edges.append(loss(graph.repeated(len(chosen)).with_edge_weight(kept.flatten())))
-    return torch.cat(nodes), torch.cat(edges)[number] / 2  # a pair's loss, shared by its two edges
+    return torch.cat(nodes), torch.cat(edges)[number] / 2  # the loss of a pair, divided between its two edges
 
 
 def _chunks(entries: Tensor) -> tuple[Tensor, ...]:
@@ -129,21 +129,21 @@ def _chunks(entries: Tensor) -> tuple[Tensor, ...]:
 def gnn_explainer(
     model: GNN, images: Tensor, target: Tensor, against: Tensor | None = None, seed: int = 0
 ) -> Importance:
-    """Masks of nodes and edges, learned to be small and yet to keep the target (R. Ying et al., NeurIPS 2019).
+    """Learn masks of nodes and edges that are small and preserve the target (R. Ying et al., NeurIPS 2019).
 
-    PyTorch Geometric's own, on all images at once: their graphs do not touch, so neither do their masks. It knows
-    the target alone; ``against`` is not used. The masks start from noise, which ``seed`` draws.
+    The implementation is PyTorch Geometric's, applied to all images together, whose graphs are not connected. It
+    explains the target only; ``against`` is not used. The masks are initialised with noise from ``seed``.
     """
     from torch_geometric.explain import Explainer, GNNExplainer
 
     from inkdigits.models.pyg import DataGNN
 
     graph = ink_graph(images, model.ink)
-    if not graph.edge_index.shape[1]:  # it would train a mask of nothing
+    if not graph.edge_index.shape[1]:  # there would be nothing to train
         return Importance(graph, torch.zeros(len(graph.cell)), torch.zeros(0))
     explainer = Explainer(
-        DataGNN(copy.deepcopy(model)),  # which collects gradients
-        # the loss is a mean over images, the masks' size a sum over them: the coefficient makes up for it
+        DataGNN(copy.deepcopy(model)),  # a copy, because it collects gradients
+        # the loss is a mean over images, the size of the masks a sum over them: the coefficient compensates
         GNNExplainer(epochs=MASK_EPOCHS, lr=MASK_LR, edge_size=GNNExplainer.default_coeffs["edge_size"] / len(images)),
         explanation_type="phenomenon",
         node_mask_type="object",
@@ -160,9 +160,9 @@ def gnn_explainer(
 def attention(
     model: GNN, images: Tensor, target: Tensor | None = None, against: Tensor | None = None, seed: int = 0
 ) -> Importance:
-    """How much a node looks at each neighbour: the mean over the layers on the pixel grid; blind to the target.
+    """Return the attention of nodes to their neighbours: the mean over the layers on the pixel grid, for any target.
 
-    A node's own importance is all the attention that it gets, its own included.
+    The importance of a node is all the attention that it receives, including its own.
 
     Raises
     ------
@@ -171,13 +171,13 @@ def attention(
     """
     graph, shares = ink_graph(images, model.ink), []
 
-    def listen(layer: torch.nn.Module, inputs: tuple[Tensor, PixelGraph], _: Any) -> None:
+    def collect(layer: torch.nn.Module, inputs: tuple[Tensor, PixelGraph], _: Any) -> None:
         x, seen = inputs
         if seen.size == graph.size:
             assert isinstance(layer, AttentiveMessages)
             shares.append(layer.attention(x, seen))
 
-    hooks = [layer.register_forward_hook(listen) for layer in model.modules() if isinstance(layer, AttentiveMessages)]
+    hooks = [layer.register_forward_hook(collect) for layer in model.modules() if isinstance(layer, AttentiveMessages)]
     if not hooks:
         raise UsageError("this network has no attention to show; train gnn-attention")
     try:
@@ -194,7 +194,7 @@ def attention(
 def intensity(
     model: GNN, images: Tensor, target: Tensor | None = None, against: Tensor | None = None, seed: int = 0
 ) -> Importance:
-    """How bright a pixel is, an edge as its two ends on average: what any explanation should beat."""
+    """Return the brightness of each pixel, and for an edge the mean of its ends: a baseline."""
     graph = ink_graph(images, model.ink)
     x = graph.x.squeeze(1)
     return Importance(graph, x, x[graph.edge_index].mean(0))
@@ -203,10 +203,10 @@ def intensity(
 def random(
     model: GNN, images: Tensor, target: Tensor | None = None, against: Tensor | None = None, seed: int = 0
 ) -> Importance:
-    """Chance, the same for the same seed: the other thing to beat."""
+    """Return uniform random importance, determined by ``seed``: a baseline."""
     graph = ink_graph(images, model.ink)
-    dice = torch.Generator().manual_seed(seed)
-    nodes, edges = (torch.rand(n, generator=dice) for n in (len(graph.cell), graph.edge_index.shape[1]))
+    generator = torch.Generator().manual_seed(seed)
+    nodes, edges = (torch.rand(n, generator=generator) for n in (len(graph.cell), graph.edge_index.shape[1]))
     return Importance(graph, nodes, edges)
 
 
@@ -220,7 +220,7 @@ BASELINES: dict[str, Method] = {"intensity": intensity, "random": random}
 
 
 def methods_for(model: GNN) -> list[str]:
-    """Return the names of the methods that can explain this network."""
+    """Return the names of the methods that this network supports."""
     attentive = any(isinstance(layer, AttentiveMessages) for layer in model.modules())
     return [name for name in METHODS if attentive or name != "attention"]
 
@@ -233,7 +233,7 @@ def explain(
     method: str = "integrated-gradients",
     seed: int = 0,
 ) -> Importance:
-    """Return what speaks for the target class of each image, and what against it.
+    """Return the importance of nodes and edges for the target class of each image.
 
     Parameters
     ----------
@@ -244,12 +244,12 @@ def explain(
     method
         One of :data:`METHODS` or :data:`BASELINES`.
     seed
-        Of the methods that begin with noise.
+        For the methods that start from noise.
 
     Raises
     ------
     UsageError
-        When there is no such method or class.
+        When the method or a class does not exist.
     """
     known = METHODS | BASELINES
     if method not in known:

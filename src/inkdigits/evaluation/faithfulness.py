@@ -1,4 +1,4 @@
-"""Whether an explanation says what the network does: importance is checked by taking away what it points at.
+"""Faithfulness of explanations: whether the network depends on what an explanation calls important.
 
 Fidelity after K. Amara et al., "GraphFramEx", LoG 2022, arXiv:2206.09677; unfaithfulness after C. Agarwal et al.,
 "Evaluating explainability for graph neural networks", Scientific Data 10, 2023, arXiv:2208.09339; deletion and
@@ -26,13 +26,26 @@ from inkdigits.models.gnn import GNN
 from inkdigits.training import Run
 from inkdigits.training.inference import to_input
 
-SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)  # of the nodes or edges taken, or kept
-TOP = 0.2  # the share that counts as the explanation where a figure needs one
-SHUFFLED, PLANTED = 0.5, 0.9  # a rank correlation above, an AUROC below, which an explanation is not believed
+SHARES = (
+    0.0,
+    0.05,
+    0.1,
+    0.2,
+    0.3,
+    0.4,
+    0.5,
+    0.6,
+    0.7,
+    0.8,
+    0.9,
+    1.0,
+)  # of the nodes or edges that are removed, or kept
+TOP = 0.2  # the share that counts as the explanation in fidelity and unfaithfulness
+SHUFFLED, PLANTED = 0.5, 0.9  # limits: the highest rank correlation, and the lowest AUROC, without a doubt
 BATCH = 50  # digits that are explained together
 
 Part = Literal["nodes", "edges"]
-Figure = tuple[float, float, float]  # mean, and its 95 % interval
+Figure = tuple[float, float, float]  # mean, and the limits of its 95 % interval
 Notify = Callable[[str], None]
 
 
@@ -43,21 +56,23 @@ class Faithfulness:
     Attributes
     ----------
     fidelity_plus, fidelity_minus
-        Share of answers that change when the 20 % most important are taken away (high is good), or they alone are kept
-        (low is good).
+        Share of answers that change when the most important 20 % are removed (high is good), or when only they are
+        kept (low is good).
     unfaithfulness
-        1 - exp(-KL(whole || kept)) of the answer's probabilities when only those 20 % are kept: 0 to 1, low is good.
+        1 - exp(-KL(whole || kept)) of the probabilities when only those 20 % are kept: 0 to 1, low is good.
     deletion, insertion
-        Area under the answer's probability while they are taken away in order of importance, the most important first
-        (low is good), or put in (high).
+        Area under the answer's probability while nodes or edges are removed, the most important first (low is good),
+        or inserted in the same order (high is good).
     deletion_over_random, insertion_over_random, deletion_over_intensity, insertion_over_intensity
-        How much better than chance, or than brightness, on the same digits; an interval above 0 is evidence.
+        Difference of the areas to those of random importance, or of brightness, on the same digits; positive is
+        better, and an interval above 0 is evidence.
     shuffled
-        Spearman's rank correlation with the importance under shuffled weights; an explanation of the weights has 0.
+        Spearman's rank correlation with the importance under shuffled weights; 0 when an explanation depends on the
+        weights only.
     seeds
-        The same between networks of two seeds; NaN with a single one.
+        Rank correlation between networks of two seeds; NaN with a single seed.
     planted
-        AUROC of finding the edges, or pixels, that decide the class by construction.
+        AUROC of finding the edges, or pixels, that determine the class by construction.
     deletion_curve, insertion_curve
         Mean probability at each of :data:`SHARES`.
     """
@@ -82,7 +97,7 @@ class Faithfulness:
 
     @property
     def doubts(self) -> list[str]:
-        """What speaks against believing it; nothing, when it passes every check."""
+        """The checks that the explanation fails, in words; empty when it passes all."""
         doubts = []
         for baseline in ("random", "intensity"):
             for curve in ("deletion", "insertion"):
@@ -90,9 +105,9 @@ class Faithfulness:
                 if not low > 0:
                     doubts.append(f"{curve} no better than {'chance' if baseline == 'random' else 'brightness'}")
         if not self.shuffled[2] < SHUFFLED:
-            doubts.append(f"much the same with shuffled weights (correlation {self.shuffled[0]:.2f})")
+            doubts.append(f"similar with shuffled weights (correlation {self.shuffled[0]:.2f})")
         if self.planted[0] != self.planted[0]:
-            doubts.append("planted signals not tried")
+            doubts.append("planted signals not tested")
         elif self.planted[0] < PLANTED:
             doubts.append(f"misses planted signals (AUROC {self.planted[0]:.2f})")
         return doubts
@@ -100,7 +115,7 @@ class Faithfulness:
 
 @dataclass(frozen=True)
 class Explained:
-    """Faithfulness as kept on disk: of which networks' weights, and for how many digits it was asked."""
+    """Faithfulness as kept on disk, with the weights that it was measured on and the number of digits asked for."""
 
     weights: str
     asked: int
@@ -108,11 +123,11 @@ class Explained:
 
     @property
     def digits(self) -> int:
-        """How many digits were explained."""
+        """Number of digits that were explained."""
         return self.rows[0].n
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON knows it: NaN becomes None."""
+        """Return a JSON object; NaN becomes None."""
         rows = [{key: _none_for_nan(value) for key, value in asdict(row).items()} for row in self.rows]
         return {"weights": self.weights, "asked": self.asked, "rows": rows}
 
@@ -150,23 +165,23 @@ def faithfulness(
     planted: bool = True,
     notify: Notify | None = None,
 ) -> list[Faithfulness]:
-    """Measure how far explanations of a graph network can be believed.
+    """Measure the faithfulness of explanations of a graph network.
 
     Parameters
     ----------
     models
         Networks of one kind from several seeds, or their runs; the first is measured.
     images
-        Test digits, uint8 (n, 28, 28); 500 or more for figures that say something. Those without ink are left out.
+        Test digits, uint8 (n, 28, 28), 500 or more for narrow intervals. Those without ink are left out.
     methods
-        Names, all that can explain the network by default; chance and brightness stand beside them always.
+        Names; all that the network supports by default. Two baselines are added: random importance and brightness.
     planted
-        Whether to train a network on graphs with a planted signal as well, a minute; without it that figure is NaN.
+        Whether to train a network on images with a planted signal, which takes a minute; else that figure is NaN.
 
     Raises
     ------
     UsageError
-        Without a digit that has ink, or for an unknown method.
+        When no digit has ink, or a method does not exist.
     """
     say, model = notify or (lambda line: None), graph_network(models[0])
     batch = to_input(torch.tensor(images)).squeeze(1)
@@ -196,7 +211,7 @@ def faithfulness(
 
 
 def explained(model: GNN, batch: Tensor, method: str, answer_of: GNN | None = None, seed: int = 0) -> list[Importance]:
-    """Return importance for the digit that ``answer_of`` reads, the model itself by default, in batches of 50."""
+    """Return importance, by batches of 50, for the answer of ``answer_of``, by default of the model itself."""
     found = []
     for images in batch.split(BATCH):
         with torch.inference_mode():
@@ -206,11 +221,11 @@ def explained(model: GNN, batch: Tensor, method: str, answer_of: GNN | None = No
 
 
 def shuffled_copy(model: GNN) -> GNN:
-    """Return the network with the entries of every parameter shuffled among themselves, the same way at every call."""
-    copied, dice = copy.deepcopy(model), torch.Generator().manual_seed(0)
+    """Return a copy of the network with the entries of each parameter shuffled, in the same order at every call."""
+    copied, generator = copy.deepcopy(model), torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in copied.parameters():
-            order = torch.randperm(parameter.numel(), generator=dice)
+            order = torch.randperm(parameter.numel(), generator=generator)
             parameter.copy_(parameter.flatten()[order].view_as(parameter))
     return copied.eval()
 
@@ -242,7 +257,7 @@ def owners(importance: Importance, part: Part) -> Tensor:
 
 
 def rank_share(score: Tensor, owner: Tensor) -> Tensor:
-    """Return for each entry the share, in [0, 1), of its image's entries that are more important; ties by order."""
+    """Return for each entry the share, in [0, 1), of its image's entries that rank higher; ties rank by position."""
     order = torch.argsort(score, descending=True, stable=True)
     order = order[torch.argsort(owner[order], stable=True)]
     count = torch.bincount(owner)

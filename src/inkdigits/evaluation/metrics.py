@@ -1,4 +1,4 @@
-"""Arrays in, numbers out: what a network gets right and wrong, and what it costs."""
+"""What a network classifies correctly, and what it costs in parameters, operations and time."""
 
 import statistics
 import time
@@ -24,7 +24,7 @@ TIMING_BATCH, TIMING_REPEATS = 256, 5
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What a network made of some digits.
+    """The classification of some digits by a network.
 
     Attributes
     ----------
@@ -32,8 +32,8 @@ class Evaluation:
         float32 (N, 10), softmax of the logits.
     labels
         int64 (N,).
-    interval
-        Wilson 95 % interval of the accuracy.
+    scores
+        Cross-entropy in nats, MSE, and accuracy in [0, 1].
     """
 
     probabilities: NDArray[np.float32]
@@ -41,41 +41,56 @@ class Evaluation:
     scores: Scores
 
     @property
+    def accuracy(self) -> float:
+        """Share of the digits that are classified correctly, in [0, 1]."""
+        return self.scores.accuracy
+
+    @property
+    def cross_entropy(self) -> float:
+        """Mean cross-entropy, nats."""
+        return self.scores.cross_entropy
+
+    @property
+    def mse(self) -> float:
+        """Mean squared error of the probabilities against the one-hot labels, over digits and classes."""
+        return self.scores.mse
+
+    @property
     def predicted(self) -> NDArray[np.int64]:
-        """The likeliest digit of each image, int64 (N,)."""
+        """The most probable digit of each image, int64 (N,)."""
         return np.asarray(self.probabilities.argmax(1), np.int64)
 
     @property
-    def right(self) -> NDArray[np.bool_]:
-        """Whether each image was read rightly, bool (N,)."""
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether each image was classified correctly, bool (N,)."""
         return np.asarray(self.predicted == self.labels)
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The accuracy's Wilson interval at 95 %."""
-        return wilson(int(self.right.sum()), len(self.labels))
+        """Wilson 95 % interval of the accuracy."""
+        return wilson(int(self.correct.sum()), len(self.labels))
 
     def confusion(self) -> NDArray[np.int64]:
-        """Return counts (10, 10), row the true digit, column the one that was read."""
+        """Return counts (10, 10), row the true digit, column the predicted one."""
         return confusion_matrix(self.labels, self.predicted)
 
 
 def evaluate(run: Run | nn.Module | str | Path, digits: DigitSet) -> Evaluation:
-    """Let a network read digits.
+    """Classify digits with a network, and score the result.
 
     Parameters
     ----------
     run
         A run, the folder of one, or any network of this package.
     digits
-        What to read, at least one.
+        At least one.
 
     Raises
     ------
     UsageError
         When there are no digits.
     RunError, ModelError
-        When the folder holds no run, or a broken one.
+        When the folder is not that of a complete run.
     """
     if not len(digits):
         raise UsageError("there are no digits to evaluate on")
@@ -89,7 +104,7 @@ def evaluate(run: Run | nn.Module | str | Path, digits: DigitSet) -> Evaluation:
 
 
 def confusion_matrix(labels: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return counts (10, 10), row the true digit, column the one that was read."""
+    """Return counts (10, 10), row the true digit, column the predicted one."""
     return np.bincount(labels * CLASSES + predicted, minlength=CLASSES**2).reshape(CLASSES, CLASSES).astype(np.int64)
 
 
@@ -108,7 +123,7 @@ def reconstruction_mse(model: nn.Module, digits: DigitSet) -> float | None:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Return the number of trained numbers."""
+    """Return the number of trainable parameters."""
     return sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
 
 
@@ -118,8 +133,8 @@ def count_macs(model: nn.Module, digits: DigitSet | None = None) -> int:
     Parameters
     ----------
     digits
-        The first hundred are averaged over, since a graph network works on ink alone. Without them, it is a square of
-        144 pixels of ink, as many as an average digit has.
+        The mean over the first hundred is taken, because the cost of a graph network depends on the ink. Without
+        digits, the input is a square of 144 pixels of ink, as many as an average digit has.
     """
     images = torch.zeros(1, 1, 28, 28)
     images[..., 8:20, 8:20] = 1
@@ -129,7 +144,7 @@ def count_macs(model: nn.Module, digits: DigitSet | None = None) -> int:
     was_training = model.training
     model.eval()
     counter = FlopCounterMode(display=False)
-    # oneDNN's LSTM is one operation that the counter does not know; without it, it is a row of matrix products
+    # the counter does not know oneDNN's fused LSTM; without oneDNN the LSTM is a sequence of matrix products
     was_enabled = torch.backends.mkldnn.set_flags(_enabled=False)[0]
     try:
         with counter, torch.no_grad():
@@ -142,7 +157,7 @@ def count_macs(model: nn.Module, digits: DigitSet | None = None) -> int:
 
 @torch.inference_mode()
 def milliseconds_per_image(model: nn.Module, digits: DigitSet) -> float:
-    """Return the median time for one of the first 256 digits, read together, in milliseconds, on the model's device."""
+    """Return the median time per digit, in milliseconds, of a batch of the first 256 digits on the model's device."""
     device = next(model.parameters()).device
     model.eval()
     images = torch.tensor(digits.images[:TIMING_BATCH], device=device)

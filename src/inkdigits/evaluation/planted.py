@@ -1,7 +1,7 @@
-"""Graphs whose deciding edges are known: a small figure that makes the class, among strokes that mean nothing.
+"""Images whose decisive pixels and edges are known: a small figure determines the class, among meaningless strokes.
 
-An explanation that is worth something finds the figure. The idea is that of the benchmarks with planted motifs, R. Ying
-et al., "GNNExplainer", NeurIPS 2019, arXiv:1903.03894.
+A good explanation finds the figure. The idea comes from benchmarks with planted motifs: R. Ying et al., "GNNExplainer",
+NeurIPS 2019, arXiv:1903.03894.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from inkdigits.evaluation.explain import explain, pairs
 from inkdigits.evaluation.statistics import mean_interval
 from inkdigits.models.gnn import GNN
 
-SIZE, ROOM = 28, 6  # sides of an image, and of the tile that one figure or stroke has to itself
+SIZE, TILE = 28, 6  # pixels along an image, and along the tile of one figure or stroke
 FIGURES = (  # ten classes
     "#.#/.#./#.#", ".#./###/.#.", "###/#.#/###", "###/.#./.#.", "#.#/#.#/###",
     "##./.##/..#", "..#/.#./###", "#../##./###", "###/###/###", ".#./#.#/.#.",
@@ -32,20 +32,20 @@ def _stamp(text: str) -> NDArray[np.bool_]:
 def planted_images(n: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return images float32 (n, 28, 28) in [0, 1], classes int64 (n,), and whether a pixel is of the figure, bool.
 
-    Each image has one of ten figures in a tile of its own, strokes in half the other tiles, all of varying brightness.
+    Each image has one of ten figures in one tile, and strokes in half of the other tiles, all of varying brightness.
     """
     rng = np.random.default_rng(seed)
     images = np.zeros((n, SIZE, SIZE), np.float32)
     figure = np.zeros((n, SIZE, SIZE), bool)
     labels = rng.integers(0, len(FIGURES), n)
-    tiles = [(row, column) for row in range(0, SIZE - ROOM, ROOM) for column in range(0, SIZE - ROOM, ROOM)]
+    tiles = [(row, column) for row in range(0, SIZE - TILE, TILE) for column in range(0, SIZE - TILE, TILE)]
     figures, strokes = [_stamp(text) for text in FIGURES], [_stamp(text) for text in STROKES]
     for index, label in enumerate(labels):
         chosen = rng.permutation(len(tiles))[: 1 + len(tiles) // 2]
         for place, tile in enumerate(chosen):
             stamp = figures[label] if place == 0 else strokes[rng.integers(len(strokes))]
             row, column = (
-                start + rng.integers(1, ROOM - size) for start, size in zip(tiles[tile], stamp.shape, strict=True)
+                start + rng.integers(1, TILE - size) for start, size in zip(tiles[tile], stamp.shape, strict=True)
             )
             at = index, slice(row, row + stamp.shape[0]), slice(column, column + stamp.shape[1])
             images[at] = stamp * rng.uniform(0.4, 1.0)
@@ -54,7 +54,7 @@ def planted_images(n: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def train_planted(kind: type[GNN], images: Tensor, labels: Tensor, epochs: int = 6, **options: Any) -> GNN:
-    """Return a network that was taught to tell the figures."""
+    """Return a network trained to classify images by their figure."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return _train(kind(**options), images, labels, epochs)
@@ -78,13 +78,13 @@ def auroc_of_planted(
 ) -> dict[tuple[str, str], tuple[float, float, float]]:
     """Return for each method and part how well it finds the figure: mean AUROC per image with its 95 % interval.
 
-    The network is taught on ``train`` images; ``test`` others are explained, those that it reads wrongly left out. An
-    edge is of the figure when both its pixels are.
+    The network is trained on ``train`` images; of ``test`` others, those that it classifies correctly are explained. An
+    edge belongs to the figure when both its pixels do.
 
     Parameters
     ----------
     kind, options
-        The network's class and what to build it with.
+        The network's class and its options.
     """
     from sklearn.metrics import roc_auc_score
 
@@ -92,8 +92,8 @@ def auroc_of_planted(
     model = train_planted(kind, images, labels, **(options or {"widths": (16, 32, 48)}))
     images, labels, figure = planted_images(test, seed=1)
     with torch.inference_mode():
-        right = model(images.unsqueeze(1)).argmax(1) == labels
-    images, labels, figure = images[right], labels[right].clone(), figure[right]
+        correct = model(images.unsqueeze(1)).argmax(1) == labels
+    images, labels, figure = images[correct], labels[correct].clone(), figure[correct]
     found = {}
     for method in methods:
         importance = explain(model, images, labels, method=method)

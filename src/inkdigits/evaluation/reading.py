@@ -12,7 +12,7 @@ from inkdigits.reader import Reading
 
 @dataclass(frozen=True)
 class PageScore:
-    """Edits between the digits read and those written, all lines together, and how many were written."""
+    """Edits between the digits read and those written, all lines together, and the number of digits written."""
 
     edits: int
     digits: int
@@ -24,13 +24,13 @@ class PageScore:
 
 
 def score(read: str, written: str) -> PageScore:
-    """Compare two texts by their digits alone, in reading order (V. Levenshtein, 1966)."""
+    """Compare two texts by their digits only, in reading order (V. Levenshtein, 1966)."""
     found, truth = (("".join(c for c in text if c.isdigit())) for text in (read, written))
     return PageScore(int(Levenshtein.distance(found, truth)), len(truth))
 
 
 def pooled(scores: Sequence[PageScore]) -> dict[str, float]:
-    """Return the character error rate over all digits, its mean over pages, and how many pages are entirely right."""
+    """Return the character error rate over all digits, its mean over pages, and how many pages have no error."""
     return {
         "pooled": sum(s.edits for s in scores) / max(1, sum(s.digits for s in scores)),
         "mean": float(np.mean([s.rate for s in scores])) if scores else 0.0,
@@ -41,24 +41,24 @@ def pooled(scores: Sequence[PageScore]) -> dict[str, float]:
 
 
 def judged(reading: Reading, written: str) -> list[tuple[float, bool]]:
-    """Return of every digit that was read its confidence, and whether it is right once the texts are aligned."""
+    """Return the confidence of every digit that was read, and whether it is correct after aligning the texts."""
     digits = [digit for digit in reading.digits if digit.digit is not None]
     found = "".join(str(digit.digit) for digit in digits)
     truth = "".join(c for c in written if c.isdigit())
-    right = np.zeros(len(found), bool)
+    correct = np.zeros(len(found), bool)
     for block in Levenshtein.opcodes(found, truth):
         if block.tag == "equal":
-            right[block.src_start : block.src_end] = True
-    return [(digit.confidence, bool(fine)) for digit, fine in zip(digits, right, strict=True)]
+            correct[block.src_start : block.src_end] = True
+    return [(digit.confidence, bool(known)) for digit, known in zip(digits, correct, strict=True)]
 
 
 def errors_by_confidence(
     judgements: Sequence[tuple[float, bool]], written: int, steps: int = 200
 ) -> list[tuple[float, float, float]]:
-    """Return (confidence, share of errors among digits at least so sure, share of ``written`` digits read), sorted."""
+    """Return (confidence, error rate of the digits at or above it, their share of ``written`` digits), ascending."""
     confidence = np.array([c for c, _ in judgements])
-    right = np.array([r for _, r in judgements])
+    correct = np.array([c for _, c in judgements])
     order = np.argsort(-confidence, kind="stable")
-    wrong: NDArray[np.float64] = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
+    wrong: NDArray[np.float64] = np.cumsum(~correct[order]) / np.arange(1, len(order) + 1)
     picked = np.unique(np.linspace(0, len(order) - 1, min(steps, len(order))).round().astype(int))[::-1]
     return [(float(confidence[order][i]), float(wrong[i]), (i + 1) / max(1, written)) for i in picked]

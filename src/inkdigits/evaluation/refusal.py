@@ -1,8 +1,8 @@
-"""How well a network tells what is no digit: scores of refusal, compared on kinds of non-digits.
+"""Detection of out-of-distribution pictures: refusal scores, compared on kinds of outliers.
 
 ``energy``: W. Liu et al., 2020, arXiv:2010.03759; ``max-logit``: D. Hendrycks et al., 2022, arXiv:1911.11132;
 ``distance``: of the last features from the nearest class, by the covariance that the classes share: K. Lee et al.,
-2018, arXiv:1807.03888. A score is high where the network would refuse.
+2018, arXiv:1807.03888. A high score means that the network would refuse the picture.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,8 +19,8 @@ from inkdigits.models.ensemble import Ensemble
 from inkdigits.synthetic.unseen_outliers import UNSEEN_OUTLIERS, Sources, make_unseen_outliers
 from inkdigits.training.inference import logits_of
 
-PER_KIND = 1000  # pictures of each kind of non-digit
-ACCEPTED = 0.993  # share of the digits set aside that the threshold accepts
+PER_KIND = 1000  # pictures of each kind of outlier
+ACCEPTED = 0.993  # share of the validation digits that the threshold accepts
 RIDGE = 1e-3  # of the mean variance, added to the features' covariance
 
 Score = Callable[[NDArray[np.uint8]], NDArray[np.float64]]  # images (N, 28, 28) to scores (N,)
@@ -28,18 +28,18 @@ Score = Callable[[NDArray[np.uint8]], NDArray[np.float64]]  # images (N, 28, 28)
 
 @dataclass(frozen=True)
 class Refusal:
-    """How well one score refuses.
+    """Quality of one refusal score.
 
     Attributes
     ----------
     threshold
-        Above it, a picture is refused; :data:`ACCEPTED` of the digits set aside lie below.
+        A picture with a higher score is refused; the share :data:`ACCEPTED` of the validation digits is accepted.
     accepted
-        Share of the test digits that it accepts, in [0, 1].
+        Share of the test digits that are accepted, in [0, 1].
     auroc
-        By kind of non-digit, the chance that one of them scores higher than a test digit.
+        By kind of outlier, the probability that one of them scores higher than a test digit.
     refused
-        By kind, the share above the threshold.
+        By kind of outlier, the share that is refused.
     """
 
     threshold: float
@@ -59,12 +59,12 @@ def negative_max_logit(logits: Tensor) -> Tensor:
 
 
 def scores_of(model: nn.Module, known: DigitSet) -> dict[str, Score]:
-    """Return the scores of a network by name; ``distance`` where it is one network whose last layer is linear.
+    """Return the scores of a network by name; ``distance`` only for a single network whose last layer is linear.
 
     Parameters
     ----------
     known
-        Digits whose features the distance is measured from: those that the network learned from.
+        Training digits, on whose features the distance is fitted.
     """
 
     def of_logits(rule: Callable[[Tensor], Tensor]) -> Score:
@@ -79,7 +79,7 @@ def scores_of(model: nn.Module, known: DigitSet) -> dict[str, Score]:
 
 def _distance(model: nn.Module, last: nn.Linear, known: DigitSet) -> Score:
     def features(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        """Return what goes into the last layer, (N, F), of all views of an image where it reads several."""
+        """Return the input of the last layer, (N, F); the inputs of all views when the network reads several."""
         caught: list[Tensor] = []
         hook = last.register_forward_pre_hook(lambda layer, inputs: caught.append(inputs[0].double()))
         try:
@@ -106,21 +106,21 @@ def _distance(model: nn.Module, last: nn.Linear, known: DigitSet) -> Score:
 
 
 def refusal(
-    scores: Mapping[str, Score], aside: DigitSet, test: DigitSet, sources: Sources, per_kind: int = PER_KIND
+    scores: Mapping[str, Score], validation: DigitSet, test: DigitSet, sources: Sources, per_kind: int = PER_KIND
 ) -> dict[str, Refusal]:
-    """Measure scores on every kind of non-digit.
+    """Measure scores on every kind of outlier.
 
     Parameters
     ----------
-    aside
-        Digits that the threshold is set on; neither learned from nor tested on.
+    validation
+        Digits that the threshold is set on; the network did not learn from them.
     sources
-        Test digits to take apart, and fonts.
+        Test digits and fonts, from which outliers are made.
     """
     outliers = {kind: make_unseen_outliers(kind, per_kind, sources) for kind in UNSEEN_OUTLIERS}
     found = {}
     for name, score in scores.items():
-        threshold, of_digits = threshold_of(score(aside.images)), score(test.images)
+        threshold, of_digits = threshold_of(score(validation.images)), score(test.images)
         of_kinds = {kind: score(images) for kind, images in outliers.items()}
         found[name] = Refusal(
             threshold,
@@ -132,11 +132,11 @@ def refusal(
 
 
 def threshold_of(scores: NDArray[np.float64], accepted: float = ACCEPTED) -> float:
-    """Return the score that ``accepted`` of the digits' scores (N,) do not exceed."""
+    """Return the threshold that the share ``accepted`` of the scores (N,) does not exceed."""
     return float(np.quantile(scores, accepted))
 
 
 def auroc(digits: NDArray[np.float64], others: NDArray[np.float64]) -> float:
-    """Return the chance that one of ``others`` scores higher than one of ``digits``, ties counted half."""
+    """Return the probability that one of ``others`` scores higher than one of ``digits``; a tie counts as half."""
     labels = np.repeat([0, 1], [len(digits), len(others)])
     return float(roc_auc_score(labels, np.concatenate([digits, others])))

@@ -1,4 +1,4 @@
-"""What a figure shows and what it does not: intervals, paired tests, correction for many of them."""
+"""Intervals of proportions and means, paired tests of classifiers, and correction for many tests."""
 
 import itertools
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-ALPHA = 0.05  # chance of a false alarm that is accepted, over all pairs together
+ALPHA = 0.05  # significance level, over all pairs together
 
 
 def wilson(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -39,23 +39,23 @@ def mean_interval(values: NDArray[np.float64]) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
-def mcnemar_exact(right_a: NDArray[np.bool_], right_b: NDArray[np.bool_]) -> tuple[int, int, float]:
+def mcnemar_exact(correct_a: NDArray[np.bool_], correct_b: NDArray[np.bool_]) -> tuple[int, int, float]:
     """Compare two classifiers on the same digits (Q. McNemar, Psychometrika 12, 1947; exact binomial form).
 
     Parameters
     ----------
-    right_a, right_b
-        bool (N,): whether each read each digit rightly.
+    correct_a, correct_b
+        bool (N,): whether each classified each digit correctly.
 
     Returns
     -------
     only_a, only_b, p
-        Digits that only one of them read rightly, and the two-sided p-value; 1.0 where they never differ.
+        Digits that only one of them classified correctly, and the two-sided p-value; 1.0 when they never differ.
     """
-    from scipy.stats import binomtest  # takes longer to import than many a run to train
+    from scipy.stats import binomtest  # its import takes longer than a short training run
 
-    only_a = int((right_a & ~right_b).sum())
-    only_b = int((right_b & ~right_a).sum())
+    only_a = int((correct_a & ~correct_b).sum())
+    only_b = int((correct_b & ~correct_a).sum())
     p = binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
     return only_a, only_b, float(p)
 
@@ -78,38 +78,38 @@ class Pair:
 
     first: str
     second: str
-    only_first: int  # digits that only the first read rightly
+    only_first: int  # digits that only the first classified correctly
     only_second: int
     p: float
     p_holm: float
 
     @property
     def verdict(self) -> Literal["first", "second", "none"]:
-        """Which is better, at 5 % over all pairs together, if the digits show it."""
+        """Which is better, if the difference is significant at 5 % over all pairs together."""
         if self.p_holm >= ALPHA:
             return "none"
         return "first" if self.only_first > self.only_second else "second"
 
     def sentence(self, n: int) -> str:
-        """Say in plain words what these ``n`` digits show."""
+        """Return in words what these ``n`` digits show."""
         sides = [(self.only_first, self.first), (self.only_second, self.second)]
         (behind_alone, behind), (ahead_alone, ahead) = sorted(sides, key=lambda side: side[0])
-        says = f"No evidence that {ahead} beats" if self.verdict == "none" else f"{ahead} beats"
+        claim = f"No evidence that {ahead} beats" if self.verdict == "none" else f"{ahead} beats"
         return (
-            f"{says} {behind} on these {n:,} digits "
-            f"({ahead_alone} against {behind_alone} read rightly by one alone, p = {self.p_holm:.2g})."
+            f"{claim} {behind} on these {n:,} digits "
+            f"({ahead_alone} against {behind_alone} correct by only one of the two, p = {self.p_holm:.2g})."
         )
 
 
-def compare_pairs(right: Mapping[str, NDArray[np.bool_]]) -> list[Pair]:
+def compare_pairs(correct: Mapping[str, NDArray[np.bool_]]) -> list[Pair]:
     """Return every pair of models with its exact McNemar test, Holm's correction over all of them.
 
     Parameters
     ----------
-    right
-        For each model bool (N,), whether it read each digit rightly.
+    correct
+        For each model bool (N,), whether it classified each digit correctly.
     """
-    names = list(itertools.combinations(right, 2))
-    tests = [mcnemar_exact(right[a], right[b]) for a, b in names]
+    names = list(itertools.combinations(correct, 2))
+    tests = [mcnemar_exact(correct[a], correct[b]) for a, b in names]
     adjusted = holm([p for _, _, p in tests])
     return [Pair(a, b, x, y, p, q) for (a, b), (x, y, p), q in zip(names, tests, adjusted, strict=True)]

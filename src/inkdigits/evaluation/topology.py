@@ -1,8 +1,8 @@
-"""The shape of a digit as a connected figure: pieces, holes, end points, junctions, and what errors have to do with it.
+"""The topology of a digit: components, holes, end points and junctions, and error rates by number of holes.
 
-Ink is connected over eight neighbours, paper over four, so that a diagonal stroke keeps paper apart. The skeleton is
+Ink is connected over eight neighbours, paper over four, so that a diagonal stroke separates paper. The skeleton is
 that of T. Y. Zhang, C. Y. Suen, "A fast parallel algorithm for thinning digital patterns", CACM 27, 1984; end points
-and junctions are read from D. Rutovitz's crossing number, "Pattern recognition", J. Royal Statistical Society A 129,
+and junctions follow from D. Rutovitz's crossing number, "Pattern recognition", J. Royal Statistical Society A 129,
 1966.
 """
 
@@ -17,7 +17,7 @@ from skimage.morphology import skeletonize
 from inkdigits.errors import DataError
 from inkdigits.evaluation.statistics import wilson
 
-INK = 0.4  # of 0.2, 0.3, 0.4 and 0.5, training digits have the holes that they are taught with most often at this
+INK = 0.4  # brightness; of 0.2, 0.3, 0.4 and 0.5, most training digits have the holes of CLASSIC_HOLES at this one
 CLASSIC_HOLES = {0: (1,), 1: (0,), 2: (0, 1), 3: (0,), 4: (0, 1), 5: (0,), 6: (1,), 7: (0,), 8: (2,), 9: (1,)}
 EIGHT = np.ones((3, 3), np.int8)
 RING = [(-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1)]  # the neighbours of a pixel, clockwise
@@ -36,7 +36,7 @@ class Topology:
         return len(self.holes)
 
     @staticmethod
-    def say(counts: Mapping[str, int]) -> str:
+    def describe(counts: Mapping[str, int]) -> str:
         """Return counts in words: ``1 component, 2 holes``."""
         return ", ".join(f"{n} {name if n != 1 else name.removesuffix('s')}" for name, n in counts.items())
 
@@ -52,7 +52,7 @@ def skeletons(images: NDArray[np.generic], ink: float = INK) -> NDArray[np.bool_
 
 
 def crossing_numbers(masks: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return for each set pixel of (B, H, W) how often its ring of neighbours turns from paper to ink; 0 elsewhere."""
+    """Return for each ink pixel of (B, H, W) how often its ring of neighbours changes to ink; 0 elsewhere."""
     padded = np.pad(masks, ((0, 0), (1, 1), (1, 1)))
     _, height, width = masks.shape
     ring = [padded[:, 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width] for dy, dx in RING]
@@ -61,7 +61,7 @@ def crossing_numbers(masks: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def topology(images: NDArray[np.generic], ink: float = INK) -> Topology:
-    """Return pieces, holes, end points and junctions of each image.
+    """Return components, holes, end points and junctions of each image.
 
     Parameters
     ----------
@@ -73,15 +73,15 @@ def topology(images: NDArray[np.generic], ink: float = INK) -> Topology:
     Raises
     ------
     DataError
-        When it is no batch of grey images.
+        When the array is not a batch of grey images.
     """
     masks = _ink(images, ink)
     crossings = crossing_numbers(skeletons(images, ink))
     return Topology(
-        components=_pieces(masks, EIGHT),
-        holes=_pieces(~np.pad(masks, ((0, 0), (1, 1), (1, 1)))) - 1,  # all paper but that around the figure
+        components=_count_components(masks, EIGHT),
+        holes=_count_components(~np.pad(masks, ((0, 0), (1, 1), (1, 1)))) - 1,  # without the paper around the figure
         ends=(crossings == 1).sum((1, 2)),
-        junctions=_pieces(crossings >= 3, EIGHT),
+        junctions=_count_components(crossings >= 3, EIGHT),
     )
 
 
@@ -91,16 +91,16 @@ def _ink(images: NDArray[np.generic], ink: float) -> NDArray[np.bool_]:
     return np.asarray(images.astype(np.float32) > ink * (255 if images.dtype == np.uint8 else 1))
 
 
-def _pieces(masks: NDArray[np.bool_], structure: NDArray[np.int8] | None = None) -> NDArray[np.int64]:
+def _count_components(masks: NDArray[np.bool_], structure: NDArray[np.int8] | None = None) -> NDArray[np.int64]:
     return np.array([ndimage.label(mask, structure)[1] for mask in masks], np.int64)
 
 
 @dataclass(frozen=True)
 class Form:
-    """The digits of one class that have so many holes, and how many of them were misread.
+    """The digits of one class with the same number of holes, and how many of them were misread.
 
-    ``classic`` says whether the class is taught with that number of holes; a 2 or a 4 with a loop and without one both
-    are. ``components``, ``ends`` and ``junctions`` are means; ``n`` is at least 1.
+    ``classic`` is whether the class is usually written with that number of holes; for a 2 or a 4 that is true with a
+    loop and without. ``components``, ``ends`` and ``junctions`` are means; ``n`` is at least 1.
     """
 
     digit: int
@@ -121,7 +121,7 @@ class Form:
 
 
 def error_by_form(shape: Topology, labels: NDArray[np.int64], wrong: NDArray[np.bool_]) -> list[Form]:
-    """Return for every class and number of holes how many digits there are and how many were misread.
+    """Count the digits, and the misread ones, by class and number of holes.
 
     Parameters
     ----------
