@@ -9,7 +9,8 @@ import pytest
 
 from inkdigits.errors import RunError, UsageError
 from inkdigits.experiments import Comparison, compare, gather
-from inkdigits.experiments.comparison import QUICK_DIGITS, Entry, Row
+from inkdigits.experiments.comparison import Row
+from inkdigits.experiments.grid import QUICK_DIGITS, Entry
 
 
 def test_results_have_a_row_for_every_network_and_seed(comparison: Comparison) -> None:
@@ -27,8 +28,8 @@ def test_results_have_a_row_for_every_network_and_seed(comparison: Comparison) -
 
 def test_accuracies_are_those_of_the_kept_probabilities(comparison: Comparison) -> None:
     for row in comparison.rows:
-        read = comparison.probabilities[row.model][row.seed].argmax(1)
-        assert row.test_acc == pytest.approx((read == comparison.dataset.test.labels).mean())
+        predicted = comparison.probabilities[row.model][row.seed].argmax(1)
+        assert row.test_acc == pytest.approx((predicted == comparison.dataset.test.labels).mean())
 
 
 def test_the_summary_is_the_mean_over_seeds_with_its_spread(comparison: Comparison) -> None:
@@ -37,6 +38,7 @@ def test_the_summary_is_the_mean_over_seeds_with_its_spread(comparison: Comparis
     values = [row.test_acc for row in comparison.rows if row.model == "mlp"]
     assert first["test_acc"] == pytest.approx(np.mean(values))
     assert first["test_acc_sd"] == pytest.approx(np.std(values, ddof=1))
+    assert [pair["sentence"] for pair in summary["pairs"]] == [pair.sentence(200) for pair in comparison.pairs]
     assert len(summary["pairs"]) == 6
     assert summary["versions"]["torch"]
     assert set(summary["reconstruction_mse"]) == {"autoencoder"}
@@ -48,11 +50,11 @@ def test_finished_runs_are_not_trained_again_and_new_ones_are_added(
     folder = tmp_path / "copy"
     shutil.copytree(comparison.folder, folder)
     before = {p: p.stat().st_mtime_ns for p in folder.glob("runs/*/model.safetensors")}
-    told: list[str] = []
-    again = compare(["mlp", "cnn"], str(small_npz), seeds=1, epochs=3, device="cpu", out=folder, notify=told.append)
+    lines: list[str] = []
+    again = compare(["mlp", "cnn"], str(small_npz), seeds=1, epochs=3, device="cpu", out=folder, notify=lines.append)
     assert {p: p.stat().st_mtime_ns for p in before} == before
     assert again.labels == ["mlp", "cnn"]
-    assert [line.split(":")[0] for line in told] == ["mlp seed 0", "cnn seed 0"]
+    assert [line.split(":")[0] for line in lines] == ["mlp seed 0", "cnn seed 0"]
     with pytest.raises(RunError, match=r"begun with recipe.epochs 3, not 4"):
         compare(["mlp"], str(small_npz), epochs=4, device="cpu", out=folder)
 
@@ -73,7 +75,7 @@ def test_a_comparison_is_read_back_from_its_folder(comparison: Comparison) -> No
             assert getattr(mine, name) == (pytest.approx(value, rel=1e-5) if isinstance(value, float) else value)
 
 
-def test_changed_data_and_missing_runs_are_noticed(comparison: Comparison, tmp_path: Path, small_npz: Path) -> None:
+def test_changed_data_and_missing_runs_are_errors(comparison: Comparison, tmp_path: Path, small_npz: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(comparison.folder, folder)
     other = tmp_path / "other.npz"
@@ -90,7 +92,7 @@ def test_changed_data_and_missing_runs_are_noticed(comparison: Comparison, tmp_p
         gather(tmp_path / "nowhere")
 
 
-def test_quick_cuts_the_epochs_and_says_so(small_npz: Path, tmp_path: Path) -> None:
+def test_quick_cuts_the_epochs_and_is_recorded(small_npz: Path, tmp_path: Path) -> None:
     cut = round(QUICK_DIGITS / 600)
     quick = compare(["mlp"], str(small_npz), quick=True, epochs=cut + 7, device="cpu", out=tmp_path)
     assert quick.rows[0].epochs == cut
@@ -105,7 +107,7 @@ def test_entries_name_a_preset() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"models": []}, {"models": ["mlp", "mlp"]}, {"seeds": 0}, {"jobs": 0}])
-def test_what_cannot_be_meant_is_refused(wrong: dict[str, object], small_npz: Path, tmp_path: Path) -> None:
+def test_invalid_settings_are_refused(wrong: dict[str, object], small_npz: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         compare(**{"models": ["mlp"], "data": str(small_npz), "out": tmp_path, **wrong})  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
@@ -126,7 +128,7 @@ def test_explanations_are_measured_once_and_read_back(comparison: Comparison, sm
     kept = json.loads((folder / "faithfulness.json").read_text())
     kept["gnn"]["weights"] = "of another run"
     (folder / "faithfulness.json").write_text(json.dumps(kept))
-    assert gather(folder).faithfulness == {}  # what was measured of other weights is not shown
+    assert gather(folder).faithfulness == {}  # a measurement of other weights is not shown
     (folder / "faithfulness.json").write_text('{"gnn": {}}')
     with pytest.raises(RunError, match="of another version"):
         gather(folder)
