@@ -58,7 +58,7 @@ def test_confusion_shows_the_counts() -> None:
 
 
 def test_reconstructions_need_an_autoencoder(comparison: Comparison) -> None:
-    with pytest.raises(UsageError, match="mlp draws no digits"):
+    with pytest.raises(UsageError, match="mlp reconstructs no digits"):
         reconstructions(comparison.runs["mlp"][0], comparison.dataset.test)
 
 
@@ -121,9 +121,9 @@ def test_the_report_says_what_was_run_on_what_and_what_it_shows(report: str, com
         assert pair.sentence(200).split("(")[0].strip() in text
 
 
-def test_the_report_says_which_explanation_to_believe(report: str, comparison: Comparison) -> None:
+def test_the_report_shows_the_faithfulness_of_explanations(report: str, comparison: Comparison) -> None:
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", report))
-    assert "Which explanation of gnn deserves belief" in text
+    assert "Faithfulness of the explanations of gnn" in text
     for row in comparison.faithfulness["gnn"].rows:
         assert f"{row.method} {row.part} {row.fidelity_plus[0]:.3f}" in text
         assert all(doubt in text for doubt in row.doubts if row.method not in ("random", "intensity"))

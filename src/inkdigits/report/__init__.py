@@ -1,1 +1,1 @@
-"""Reports: figures and HTML of measured numbers. Nothing is trained or measured here."""
+"""Reports: figures and HTML of measured numbers. This package draws and writes; it trains nothing."""

@@ -1,4 +1,4 @@
-"""The explanation of one digit as files: the arrays as JSON, the pictures as PNG and an animated GIF."""
+"""Files of the explanation of one digit: the arrays as JSON, the figures as PNG and an animated GIF."""
 
 import json
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from inkdigits.evaluation.connectivity import Connectivity
 from inkdigits.files import write_bytes, write_text
-from inkdigits.report.figures import png
+from inkdigits.report.figures.plotting import png
 from inkdigits.report.graph_figures import connectivity_figure, importance_figure, messages_figure, messages_gif
 
 

@@ -1,8 +1,7 @@
-"""Pictures of digits as graphs, and of what explanations are worth. Like figures.py: axes in, figure out."""
+"""Figures of digits as graphs, of explanations and of their faithfulness, and of errors by number of holes."""
 
 import io
 from collections.abc import Callable, Sequence
-from types import MappingProxyType
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,31 +12,30 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from PIL import Image
 
-from inkdigits.evaluation.connectivity import Connectivity, Cut, connectivity
+from inkdigits.evaluation.connectivity import Connectivity, Cut
 from inkdigits.evaluation.explain import UNSIGNED
 from inkdigits.evaluation.faithfulness import SHARES, Faithfulness
-from inkdigits.evaluation.topology import CLASSIC_HOLES, Form, Topology, crossing_numbers, skeletons
-from inkdigits.experiments.comparison import Comparison
-from inkdigits.report.figures import COLOURS, new_figure, panels, show_digit
+from inkdigits.evaluation.topology import Form, Topology, crossing_numbers, skeletons
+from inkdigits.report.figures.plotting import COLOURS, new_figure, panels
 
 NODE, EDGE, CUT, REACHED = "#0072B2", "#56B4E9", "#D55E00", "#E69F00"
-FOR_AGAINST, HOW_MUCH = "RdBu", "Greens"  # red speaks against, blue for; green where there is no for and against
+SIGNED, UNSIGNED_COLOURS = "RdBu", "Greens"  # red is negative and blue positive; green where there is no sign
 
 
 def digit_panels(count: int, columns: int, side: float) -> tuple[Figure, list[Axes]]:
-    """Return a figure with a grid of square axes of ``side`` inches and room for a title of two lines."""
+    """Return a figure with a grid of square axes of ``side`` inches, with space for titles of two lines."""
     figure, axes = panels(count, columns, side, side + 0.5)
     figure.set_layout_engine("compressed")
     return figure, axes
 
 
 def faint(ax: Axes, image: NDArray[np.generic], title: str = "") -> None:
-    """Draw a digit as faint ink, to draw a graph on, in a square that just holds it."""
+    """Draw a digit as faint ink, as the background of a graph, in a square of its size."""
     top = 255 if image.dtype == np.uint8 else 1
     ax.imshow(image, cmap="gray_r", vmin=0, vmax=top * 4, interpolation="nearest")
     ax.set_title(title, fontsize=9)
-    places = np.argwhere(image)
-    low, high = (places.min(0), places.max(0)) if len(places) else (np.zeros(2), np.array(image.shape) - 1)
+    ink = np.argwhere(image)
+    low, high = (ink.min(0), ink.max(0)) if len(ink) else (np.zeros(2), np.array(image.shape) - 1)
     middle, half = (low + high) / 2, (high - low).max() / 2 + 2
     ax.set(xlim=(middle[1] - half, middle[1] + half), ylim=(middle[0] + half, middle[0] - half), xticks=[], yticks=[])
     ax.spines[:].set_color("#E5E5E5")
@@ -51,7 +49,7 @@ def draw_edges(
     colour: str = EDGE,
     signed: bool = True,
 ) -> None:
-    """Draw each pair of touching nodes as a line; with ``value`` (E,), by the sum of the pair's two edges."""
+    """Draw each pair of touching nodes as a line; ``value`` (E,) colours it by the sum of the pair's two edges."""
     if value is None:
         both_ends = np.unique(np.sort(edge_index.T, axis=1), axis=0)
         ax.add_collection(LineCollection(list(pos[both_ends]), colors=colour, linewidths=0.9))
@@ -62,7 +60,7 @@ def draw_edges(
     order = np.argsort(np.abs(strength))  # the strongest on top
     lines = LineCollection(
         list(pos[both_ends[order]]),
-        cmap=FOR_AGAINST if signed else HOW_MUCH,
+        cmap=SIGNED if signed else UNSIGNED_COLOURS,
         clim=(-scale if signed else 0, scale),
         linewidths=list(0.4 + 3 * (np.abs(strength[order]) / max(scale, 1e-12)).clip(0, 1)),
     )
@@ -75,7 +73,7 @@ def _answer(c: Connectivity) -> str:
 
 
 def graph_plot(ax: Axes, c: Connectivity, index: int = 0) -> None:
-    """Draw the nodes of one level and how they touch, with what the network reads; 0 is that of the pixels."""
+    """Draw the nodes and edges of one level, with the answer of the network; level 0 has the pixels."""
     level = c.levels[index]
     counts = f"{len(level.pos)} nodes, {level.edge_index.shape[1] // 2} pairs"
     faint(ax, c.image, f"{level.name if index else _answer(c)}\n{counts}")
@@ -84,8 +82,8 @@ def graph_plot(ax: Axes, c: Connectivity, index: int = 0) -> None:
 
 
 def shape_plot(ax: Axes, c: Connectivity) -> None:
-    """Draw the stroke's skeleton with its end points and junctions."""
-    faint(ax, c.image, f"its shape\n{Topology.say(c.shape)}")
+    """Draw the skeleton of the stroke with its end points and junctions."""
+    faint(ax, c.image, f"topology\n{Topology.describe(c.shape)}")
     skeleton = skeletons(c.image[None])
     crossings = crossing_numbers(skeleton)[0]
     for mask, marker, size, tint, label in (
@@ -99,28 +97,28 @@ def shape_plot(ax: Axes, c: Connectivity) -> None:
 
 
 def cut_plot(ax: Axes, c: Connectivity, cut: Cut) -> None:
-    """Draw the pairs whose edges, taken away, change the answer."""
-    faint(ax, c.image, cut.says(len(c.pairs)).replace(" of touching pixels", "").replace(" without", "\nwithout"))
+    """Draw the pairs of pixels whose removal changes the answer."""
+    faint(ax, c.image, cut.describe(len(c.pairs)).replace(" of touching pixels", "").replace(" without", "\nwithout"))
     draw_edges(ax, c.pos, c.edge_index, colour="#D0D0D0")
     if len(cut.pairs):
         ax.add_collection(LineCollection(list(c.pos[cut.pairs]), colors=CUT, linewidths=2.2))
 
 
 def importance_plot(ax: Axes, c: Connectivity, method: str) -> None:
-    """Draw what speaks for the target, in blue, and against it, in red; of unsigned methods how much, in green."""
+    """Draw importance: blue supports the target, red opposes it; green for methods without a sign."""
     signed = method not in UNSIGNED
     question = f"why a {c.target}?" if c.against is None else f"why a {c.target}, not a {c.against}?"
-    asked = {"attention": "where nodes look", "gnn-explainer": f"what is kept for a {c.target}"}
+    asked = {"attention": "attention of the nodes", "gnn-explainer": f"mask for a {c.target}"}
     faint(ax, c.image, f"{method}\n{asked.get(method, question)}")
     draw_edges(ax, c.pos, c.edge_index, c.edges[method], signed=signed)
     value = c.nodes[method]
     scale = float(np.quantile(np.abs(value), 0.99)) if value.size else 1.0
     points = ax.scatter(c.pos[:, 0], c.pos[:, 1], s=14, c=value, zorder=3, linewidths=0.15, edgecolors="k")
-    points.set(cmap=FOR_AGAINST if signed else HOW_MUCH, clim=(-scale if signed else 0, scale))
+    points.set(cmap=SIGNED if signed else UNSIGNED_COLOURS, clim=(-scale if signed else 0, scale))
 
 
 def connectivity_figure(c: Connectivity) -> Figure:
-    """Draw a digit as a graph: its pixels, its cells after pooling, its shape, the edges that the answer hangs on."""
+    """Draw a digit as a graph: its pixels, its cells after pooling, its topology, and its cut."""
     pooled = next((index for index, level in enumerate(c.levels) if level.side == 2), None)
     plots: list[Callable[[Axes], None]] = [lambda ax: graph_plot(ax, c)]
     if pooled is not None:
@@ -144,14 +142,14 @@ def importance_figure(c: Connectivity) -> Figure:
 
 
 def start_of(c: Connectivity) -> int | None:
-    """Return the node that messages are followed from: the most important, or the first; None without nodes."""
+    """Return the node whose messages are shown: the most important one, or the first; None without nodes."""
     if not len(c.pos):
         return None
     return int(next(iter(c.nodes.values())).argmax()) if c.nodes else 0
 
 
 def level_plot(ax: Axes, c: Connectivity, index: int, start: int | None) -> None:
-    """Draw which nodes of one level a message from pixel ``start`` has reached."""
+    """Draw the nodes of one level that a message from pixel ``start`` has reached."""
     level = c.levels[index]
     reached = level.reached[:, start] if start is not None else np.zeros(len(level.pos), bool)
     faint(ax, c.image, f"{level.name}\n{int(reached.sum())} of {len(reached)}")
@@ -165,7 +163,7 @@ def level_plot(ax: Axes, c: Connectivity, index: int, start: int | None) -> None
 
 
 def messages_figure(c: Connectivity) -> Figure:
-    """Draw after each layer and pooling which nodes a message from one pixel has reached."""
+    """Draw the nodes that a message from one pixel has reached, after each layer and pooling."""
     figure, axes = digit_panels(len(c.levels), 5, 2.2)
     for index, ax in enumerate(axes):
         level_plot(ax, c, index, start_of(c))
@@ -173,7 +171,7 @@ def messages_figure(c: Connectivity) -> Figure:
 
 
 def messages_gif(c: Connectivity) -> bytes:
-    """Return :func:`messages_figure` as the bytes of an animated GIF, a level a second."""
+    """Return :func:`messages_figure` as the bytes of an animated GIF, one level per second."""
     figure = new_figure(3.2, 3.7)
     figure.set_layout_engine("compressed")
     canvas, ax = FigureCanvasAgg(figure), figure.add_subplot()
@@ -189,7 +187,7 @@ def messages_gif(c: Connectivity) -> bytes:
 
 
 def gallery(found: Sequence[Connectivity], method: str) -> Figure:
-    """Draw the importance of the edges of several digits, five to a row."""
+    """Draw the importance of the edges of several digits, five per row."""
     figure, axes = digit_panels(len(found), 5, 2.2)
     for ax, c in zip(axes, found, strict=True):
         importance_plot(ax, c, method)
@@ -198,7 +196,7 @@ def gallery(found: Sequence[Connectivity], method: str) -> Figure:
 
 
 def faithfulness_curves(rows: Sequence[Faithfulness]) -> Figure:
-    """Draw the answer's probability while the most important nodes or edges are taken away, or put in."""
+    """Draw the answer's probability while nodes or edges are removed, or inserted, the most important first."""
     names = list(dict.fromkeys(row.method for row in rows))
     figure = new_figure(9.6, 6.4)
     axes = figure.subplots(2, 2, sharex=True, sharey=True)
@@ -210,8 +208,8 @@ def faithfulness_curves(rows: Sequence[Faithfulness]) -> Figure:
             ax.plot(np.array(SHARES) * 100, curve, "--" if baseline else "-", color=tint, label=row.method)
             ax.spines[["top", "right"]].set_visible(False)
     for part, line in zip(("edges", "nodes"), axes, strict=True):
-        line[0].set(ylabel="probability of the answer", title=f"{part} taken away, the most important first")
-        line[1].set(title=f"{part} put in, the most important first")
+        line[0].set(ylabel="probability of the answer", title=f"{part} removed, the most important first")
+        line[1].set(title=f"{part} inserted, the most important first")
     for ax in axes[1]:
         ax.set_xlabel("share, %")
     axes[0, 0].legend(frameon=False, fontsize=8)
@@ -219,7 +217,7 @@ def faithfulness_curves(rows: Sequence[Faithfulness]) -> Figure:
 
 
 def forms_plot(forms: Sequence[Form]) -> Figure:
-    """Draw for each class how many digits have so many holes, and how often those are misread."""
+    """Draw the share of digits by class and number of holes, and how often they are misread."""
     figure = new_figure(9.6, 5.6)
     above, below = figure.subplots(2, 1, sharex=True)
     most = max((form.holes for form in forms), default=0)
@@ -230,7 +228,7 @@ def forms_plot(forms: Sequence[Form]) -> Figure:
         rows = [form for form in forms if form.holes == holes]
         at = [form.digit + (holes - shown / 2) * width for form in rows]
         tint = COLOURS[holes]
-        above.bar(at, [100 * form.n / totals[form.digit] for form in rows], width, color=tint, label=_holes(holes))
+        above.bar(at, [100 * form.n / totals[form.digit] for form in rows], width, color=tint, label=holes_text(holes))
         error = np.array([[100 * form.error, 100 * form.error_low, 100 * form.error_high] for form in rows]).reshape(
             -1, 3
         )
@@ -249,86 +247,6 @@ def forms_plot(forms: Sequence[Form]) -> Figure:
     return figure
 
 
-def _holes(count: int) -> str:
+def holes_text(count: int) -> str:
+    """Return a number of holes in words."""
     return "no hole" if count == 0 else "1 hole" if count == 1 else f"{count} holes"
-
-
-# ── of a comparison ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def unusual_forms(comparison: Comparison, count: int = 20) -> Figure | None:
-    """Draw misread digits whose holes are not those that their class is taught with; None where there are none."""
-    holes, labels = comparison.shapes.holes, comparison.dataset.test.labels
-    unusual = np.array([n not in CLASSIC_HOLES[label] for n, label in zip(holes, labels, strict=True)], bool)
-    chosen = np.random.default_rng(0).permutation(np.flatnonzero(comparison.misread & unusual))[:count]
-    if not len(chosen):
-        return None
-    figure, axes = panels(len(chosen), 10, 0.95, 1.25)
-    for ax, index in zip(axes, chosen, strict=True):
-        show_digit(ax, comparison.dataset.test.images[index], f"a {labels[index]}, {_holes(holes[index])}")
-    return figure
-
-
-def _explained(comparison: Comparison, whose: Sequence[int], method: str) -> list[Connectivity]:
-    run = comparison.runs[comparison.graph_networks[0]][0]
-    return [connectivity(run, comparison.dataset.test.images[index], methods=[method], cut=False) for index in whose]
-
-
-def _first_of_each(comparison: Comparison) -> list[int]:
-    labels = comparison.dataset.test.labels
-    return [int(np.flatnonzero(labels == digit)[0]) for digit in range(10) if (labels == digit).any()]
-
-
-def edge_importance(comparison: Comparison) -> Figure | None:
-    """Draw the edges on which the first graph network rests its answers, a digit of each class."""
-    if not comparison.graph_networks:
-        return None
-    return gallery(_explained(comparison, _first_of_each(comparison), "integrated-gradients"), "integrated-gradients")
-
-
-def one_digit(comparison: Comparison, draw: Callable[[Connectivity], Figure], cut: bool) -> Figure | None:
-    """Draw the first test digit as the first graph network sees it."""
-    if not comparison.graph_networks:
-        return None
-    run = comparison.runs[comparison.graph_networks[0]][0]
-    return draw(connectivity(run, comparison.dataset.test.images[0], methods=["integrated-gradients"], cut=cut))
-
-
-def believed(comparison: Comparison) -> Figure | None:
-    """Draw the deletion and insertion curves of the first graph network that has them; None where none has."""
-    for label in comparison.graph_networks:
-        if label in comparison.faithfulness:
-            figure = faithfulness_curves(comparison.faithfulness[label].rows)
-            figure.suptitle(label)
-            return figure
-    return None
-
-
-GRAPH_FIGURES: MappingProxyType[str, tuple[Callable[[Comparison], Figure | None], str]] = MappingProxyType(
-    {
-        "forms": (
-            lambda c: forms_plot(c.forms),
-            "Above, how many digits of a class have so many holes; below, how often those are misread by at least one "
-            "network, with the Wilson 95 % interval, where there are at least ten.",
-        ),
-        "unusual_forms": (unusual_forms, "Misread digits whose holes are not those that the class is taught with."),
-        "connectivity": (
-            lambda c: one_digit(c, connectivity_figure, cut=True),
-            "The first test digit as a graph of ink pixels, its cells after pooling, its stroke, and a few edges whose "
-            "removal changes the answer.",
-        ),
-        "messages": (
-            lambda c: one_digit(c, messages_figure, cut=False),
-            "Which nodes a message from the starred pixel has reached after each layer.",
-        ),
-        "edge_importance": (
-            edge_importance,
-            "What speaks for the answer, in blue, and against it, in red: integrated gradients of edges and pixels.",
-        ),
-        "faithfulness": (
-            believed,
-            "An explanation that is right makes the answer's probability fall early on the left and rise early on the "
-            "right; dashed are chance and brightness.",
-        ),
-    }
-)

@@ -1,30 +1,33 @@
-"""The report: one HTML file with its pictures inside, that opens anywhere and prints well."""
+"""The report of a comparison: one HTML file that contains its figures."""
 
 import base64
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
 from inkdigits.errors import UsageError, unknown
-from inkdigits.experiments.comparison import FIGURES as FOLDER
-from inkdigits.experiments.comparison import REPORT, Comparison, Entry
+from inkdigits.experiments.comparison import Comparison
+from inkdigits.experiments.grid import Entry
+from inkdigits.experiments.robustness import FIGURES_JSON
 from inkdigits.files import read_json, write_bytes, write_text
 from inkdigits.models import model_spec
 from inkdigits.report.figures import FIGURES, png
-from inkdigits.report.graph_figures import GRAPH_FIGURES
+from inkdigits.report.graph_comparison_figures import GRAPH_FIGURES
 
 ALL_FIGURES = FIGURES | GRAPH_FIGURES
-ROBUST = "robust"  # where in a comparison's folder `inkdigits robust` puts what it measured
+REPORT, FOLDER = "report.html", "figures"  # the report and its figures in the folder of a comparison
+ROBUST = "robust"  # the folder in it that `inkdigits robust` writes
 ROBUST_CAPTIONS = {
-    "heat_map": "Accuracy by corruption and severity; the severity that MNIST-C publishes is bold.",
-    "sweeps": "Accuracy as one distortion is turned up; dotted at 99 and 95 %.",
-    "attacks": "Accuracy that is left under attack (projected gradient descent), by the size of the change allowed.",
+    "heat_map": "Accuracy by corruption and severity; the severity published in MNIST-C is bold.",
+    "sweeps": "Accuracy against the strength of one distortion; dotted at 99 and 95 %.",
+    "attacks": "Accuracy under attack (projected gradient descent), by the size of the allowed change.",
     "reliability": "Accuracy against confidence, before and after temperature scaling.",
-    "risk_coverage": "Error on the digits that are read, when the least sure are left to people.",
-    "refusal": "AUROC of telling each kind of non-digit from the test digits, by score of refusal.",
+    "risk_coverage": "Error on the digits that are read, when the least confident are left to people.",
+    "refusal": "AUROC of separating each kind of outlier from the test digits, by refusal score.",
     "corruptions": "One digit under every corruption, at severities 1 to 5.",
-    "unseen_outliers": "The non-digits that refusal is measured on.",
+    "unseen_outliers": "The outliers that refusal is measured on.",
 }
 
 
@@ -36,12 +39,12 @@ def write_figures(comparison: Comparison, only: str | None = None, folder: Path 
     only
         The name of a single figure.
     folder
-        In place of the comparison's ``figures``.
+        Folder of the figures; ``figures`` in the comparison's folder by default.
 
     Raises
     ------
     UsageError
-        When there is no such figure, or this comparison has nothing to draw in it.
+        When the figure does not exist, or this comparison has nothing to draw in it.
     """
     if only is not None and only not in ALL_FIGURES:
         raise unknown("figure", only, ALL_FIGURES)
@@ -52,13 +55,15 @@ def write_figures(comparison: Comparison, only: str | None = None, folder: Path 
             drawn[name] = png(figure)
             write_bytes((folder or comparison.folder / FOLDER) / f"{name}.png", drawn[name])
     if only is not None and not drawn:
-        raise UsageError(f"this comparison has nothing to draw in {only}: it lacks the network, or the measurement")
+        raise UsageError(f"this comparison has nothing to draw in {only}: the network or the measurement is missing")
     return drawn
 
 
 def write_report(comparison: Comparison) -> Path:
     """Draw every figure and write the report of a comparison; return its path."""
     drawn = write_figures(comparison)
+    robust, robust_figures = _robustness(comparison.folder / ROBUST)
+    drawn |= robust_figures
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("inkdigits.report", "."),
         autoescape=True,
@@ -66,22 +71,15 @@ def write_report(comparison: Comparison) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    first = next(iter(comparison.runs.values()))[0]
-    robust = comparison.folder / ROBUST
-    measured = read_json(robust / "robustness.json") if (robust / "robustness.json").exists() else None
-    for name in ROBUST_CAPTIONS if measured else ():
-        picture = robust / FOLDER / f"{name}.png"
-        if picture.exists():
-            drawn[name] = picture.read_bytes()
     text = environment.get_template("report.html.j2").render(
         comparison=comparison,
         dataset=comparison.dataset,
-        first=first,
+        first=next(iter(comparison.runs.values()))[0],
         runs={label: runs[0] for label, runs in comparison.runs.items()},
         n_test=len(comparison.dataset.test),
         images={name: base64.b64encode(content).decode() for name, content in drawn.items()},
         captions={name: caption for name, (_, caption) in ALL_FIGURES.items()} | ROBUST_CAPTIONS,
-        robust=measured,
+        robust=robust,
         robust_pictures=list(ROBUST_CAPTIONS),
         papers={label: model_spec(Entry.parse(label).model).paper for label in comparison.labels},
         version=version("inkdigits"),
@@ -89,3 +87,12 @@ def write_report(comparison: Comparison) -> Path:
     path = comparison.folder / REPORT
     write_text(path, text)
     return path
+
+
+def _robustness(folder: Path) -> tuple[dict[str, Any] | None, dict[str, bytes]]:
+    """Return the robustness.json of a folder and its figures; None and no figures when there is none."""
+    path = folder / FIGURES_JSON
+    if not path.exists():
+        return None, {}
+    pictures = {name: folder / FOLDER / f"{name}.png" for name in ROBUST_CAPTIONS}
+    return read_json(path), {name: picture.read_bytes() for name, picture in pictures.items() if picture.exists()}

@@ -1,4 +1,4 @@
-"""Pictures of how accuracy falls. Like figures.py: figure out, nothing written."""
+"""Figures of a robustness report, and the writing of its folder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,17 +10,17 @@ from matplotlib.figure import Figure
 from inkdigits.evaluation.calibration import TARGET
 from inkdigits.experiments.robustness import RobustnessReport, write_tables
 from inkdigits.files import write_bytes
-from inkdigits.report.figures import COLOURS, new_figure, panels, png, show_digit
+from inkdigits.report.figures.plotting import COLOURS, new_figure, panels, png, show_digit
 from inkdigits.synthetic.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES, corrupt
 from inkdigits.synthetic.sweeps import SWEEPS
 from inkdigits.synthetic.unseen_outliers import UNSEEN_OUTLIERS, Sources, make_unseen_outliers, matplotlib_fonts
 
-ACROSS = 7  # panels of the heat map beside one another
+ACROSS = 7  # panels of the heat map per row
 RELIABLE = 10  # digits that a bin needs to be drawn
 
 
 def heat_map(report: RobustnessReport) -> Figure | None:
-    """Draw accuracy by corruption and severity, a panel for each run; the published severity is framed."""
+    """Draw accuracy by corruption and severity, one panel per run; the published severity is bold."""
     names = list(next(iter(report.results.values())).corrupted)
     if not names:
         return None
@@ -37,10 +37,10 @@ def heat_map(report: RobustnessReport) -> Figure | None:
         image = ax.imshow(values, cmap="RdYlGn", vmin=0, vmax=100, aspect="auto")
         for row, name in enumerate(names):
             for column in range(len(SEVERITIES)):
-                framed = name in MNIST_C and column == MNIST_C[name].published - 1
+                published = name in MNIST_C and column == MNIST_C[name].published - 1
                 text = f"{values[row, column]:.0f}" if values[row, column] < 99.95 else "100"
                 ax.text(
-                    column, row, text, ha="center", va="center", fontsize=6.5, weight="bold" if framed else "normal"
+                    column, row, text, ha="center", va="center", fontsize=6.5, weight="bold" if published else "normal"
                 )
         ax.set_xticks(range(5), [str(severity) for severity in SEVERITIES])
         ax.set(xlabel="severity", title=label)
@@ -52,7 +52,7 @@ def heat_map(report: RobustnessReport) -> Figure | None:
 
 
 def sweep_curves(report: RobustnessReport) -> Figure | None:
-    """Draw accuracy against the amount of each distortion, every run in one panel."""
+    """Draw accuracy against the amount of each distortion, one panel per distortion."""
     names = list(next(iter(report.results.values())).swept)
     if not names:
         return None
@@ -72,12 +72,12 @@ def sweep_curves(report: RobustnessReport) -> Figure | None:
 
 
 def attack_curves(report: RobustnessReport) -> Figure | None:
-    """Draw the accuracy that is left under attack against the size of the allowed change."""
+    """Draw accuracy under attack against the size of the allowed change."""
     if not report.attacks:
         return None
     figure = new_figure(8, 3.2)
-    axes = figure.subplots(1, len(report.epsilons), sharey=True, squeeze=False)[0]
-    for ax, (norm, epsilons) in zip(axes, report.epsilons.items(), strict=True):
+    axes = figure.subplots(1, len(report.settings.epsilons), sharey=True, squeeze=False)[0]
+    for ax, (norm, epsilons) in zip(axes, report.settings.epsilons.items(), strict=True):
         for index, (label, found) in enumerate(report.attacks.items()):
             values = 100 * np.array(found[norm])
             ax.plot(epsilons, values, marker="o", markersize=3, color=COLOURS[index % len(COLOURS)], label=label)
@@ -106,13 +106,13 @@ def corruption_samples(report: RobustnessReport) -> Figure:
 
 
 def reliability(report: RobustnessReport) -> Figure | None:
-    """Draw accuracy against confidence, a panel for each run, before and after temperature scaling."""
+    """Draw accuracy against confidence, one panel per run, before and after temperature scaling."""
     if not report.calibrations:
         return None
     figure, axes = panels(len(report.calibrations), 4, 2.7, 2.7, sharey=True)
     for ax, (label, scaled) in zip(axes, report.calibrations.items(), strict=True):
         ax.plot([0, 1], [0, 1], color="#BBBBBB", linewidth=0.8)
-        for name, found, shade in (("as it is", scaled.before, "#999999"), ("scaled", scaled.after, COLOURS[0])):
+        for name, found, shade in (("before", scaled.before, "#999999"), ("scaled", scaled.after, COLOURS[0])):
             enough = found.count >= RELIABLE
             ax.plot(
                 found.confidence[enough],
@@ -129,7 +129,7 @@ def reliability(report: RobustnessReport) -> Figure | None:
 
 
 def risk_coverage(report: RobustnessReport) -> Figure | None:
-    """Draw the error on the digits that are read against their share, the surest first."""
+    """Draw the error on the digits that are read against their share, the most confident first."""
     if not report.calibrations:
         return None
     figure = new_figure(6.4, 3.6)
@@ -138,14 +138,16 @@ def risk_coverage(report: RobustnessReport) -> Figure | None:
         found = scaled.after
         ax.plot(100 * found.coverage, 100 * found.risk, color=COLOURS[index % len(COLOURS)], label=label)
     ax.axhline(100 * (1 - TARGET), color="#BBBBBB", linewidth=0.8, linestyle=":")
-    ax.set(xlabel="digits that are read, %, the surest first", ylabel="error on them, %", xlim=(80, 100.2), ylim=0)
+    ax.set(
+        xlabel="digits that are read, %, the most confident first", ylabel="error on them, %", xlim=(80, 100.2), ylim=0
+    )
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False, fontsize=7)
     return figure
 
 
 def refusal_map(report: RobustnessReport) -> Figure | None:
-    """Draw the AUROC of every score of refusal, by kind of non-digit."""
+    """Draw the AUROC of every refusal score, by kind of outlier."""
     if not report.refusals:
         return None
     rows = [(label, name, found) for label, scores in report.refusals.items() for name, found in scores.items()]
@@ -163,7 +165,7 @@ def refusal_map(report: RobustnessReport) -> Figure | None:
 
 
 def unseen_outlier_samples(report: RobustnessReport) -> Figure | None:
-    """Draw ten of each kind of non-digit that refusal is measured on."""
+    """Draw ten of each kind of outlier that refusal is measured on."""
     if not report.refusals:
         return None
     figure = new_figure(6.4, 5.6)
@@ -196,7 +198,7 @@ ROBUST_FIGURES: MappingProxyType[str, Callable[[RobustnessReport], Figure | None
 def write_robustness(report: RobustnessReport, folder: Path) -> list[Path]:
     """Write the tables, and every figure that ``report`` has numbers for, to ``folder``; return their paths.
 
-    A picture that an earlier measurement left, and that this one has no numbers for, is removed.
+    A figure of an earlier measurement is removed when this report has no numbers for it.
     """
     paths = write_tables(report, folder)
     for name, draw in ROBUST_FIGURES.items():
