@@ -34,7 +34,7 @@ def exported(run: Run, small: Dataset, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 7, 200])
-def test_it_answers_as_the_network_does_in_batches_of_any_size(
+def test_it_agrees_with_the_network_in_batches_of_any_size(
     size: int, run: Run, exported: Exported, small: Dataset
 ) -> None:
     images = small.test.images[:size]
@@ -76,7 +76,7 @@ def test_the_8_bit_form_is_smaller_and_reads_nearly_as_well(exported: Exported, 
     assert (answers.logits.argmax(1) == small.test.labels).mean() == exported.int8_accuracy
 
 
-def test_a_file_that_answers_otherwise_is_not_written(
+def test_a_file_that_disagrees_is_not_written(
     run: Run, small: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(onnx_file, "TOLERANCE", 0.0)
@@ -85,7 +85,7 @@ def test_a_file_that_answers_otherwise_is_not_written(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_without_digits_set_aside_is_refused(small: Dataset, mnist_5k: Dataset, tmp_path: Path) -> None:
+def test_a_run_without_validation_digits_is_refused(small: Dataset, mnist_5k: Dataset, tmp_path: Path) -> None:
     train("mlp", small, out=tmp_path / "all", epochs=1, batch_size=50, validation=0)
     with pytest.raises(UsageError, match="leaves none to calibrate on"):
         export(load_run(tmp_path / "all"), small, tmp_path / "a.onnx")
@@ -96,7 +96,7 @@ def test_a_run_without_digits_set_aside_is_refused(small: Dataset, mnist_5k: Dat
 def test_a_folder_for_a_hub_has_weights_settings_and_a_card_of_its_figures(
     run: Run, small: Dataset, tmp_path: Path
 ) -> None:
-    row = {"weights_sha256": run.weights_sha256, "published_mean": 0.5, "foreign": {"x": 0.25}}
+    row = {"weights_sha256": run.weights_sha256, "published_mean": 0.5, "cross_dataset": {"x": 0.25}}
     (tmp_path / "robustness.json").write_text(json.dumps({"n_test": 20, "runs": {"cnn": row}}))
     weights, config, card = write_folder(run, small, tmp_path / "hub", tmp_path / "robustness.json")
     assert run.folder is not None

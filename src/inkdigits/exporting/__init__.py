@@ -1,1 +1,1 @@
-"""What others use: a run as ONNX or for a model hub, and the page that reads without a server."""
+"""Exports: a run as an ONNX file or a folder for a model hub, and the web page that works without a server."""

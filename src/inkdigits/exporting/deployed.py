@@ -1,4 +1,4 @@
-"""A network as it is deployed: bytes in; logits, calibrated probabilities and a score of refusal out."""
+"""A network for deployment: it takes bytes and returns logits, calibrated probabilities and a refusal score."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +12,12 @@ from inkdigits.evaluation.refusal import negative_max_logit, threshold_of
 from inkdigits.training import Run
 from inkdigits.training.inference import logits_of
 
-REFUSAL = "max-logit"  # the score that told non-digits from digits set aside best; see evaluation/refusal.py
-AMBIGUOUS_BELOW = 0.5  # probability of the likeliest digit: below it, some other answer is likelier than this one
+REFUSAL = "max-logit"  # the score that separates outliers from validation digits best; see evaluation/refusal.py
+AMBIGUOUS_BELOW = 0.5  # lowest probability of an accepted digit: below it, the other digits together are more probable
 
 
 class Deployed(nn.Module):
-    """``model`` between bytes and answers; T is the temperature of its probabilities."""
+    """``model`` with conversion of its input before it, and calibration and refusal after it; T is the temperature."""
 
     def __init__(self, model: nn.Module, temperature: float) -> None:
         super().__init__()
@@ -31,14 +31,14 @@ class Deployed(nn.Module):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the digits set aside taught of a run: when to believe it, and when to refuse."""
+    """Temperature and refusal threshold of a run, fitted on its validation digits, and the number of those."""
 
     temperature: float
     refusal_threshold: float
     digits: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return them as the card of a model has them."""
+        """Return the settings for the card of a model."""
         return {
             "temperature": self.temperature,
             "refusal_score": REFUSAL,
@@ -49,7 +49,7 @@ class Settings:
 
 
 def calibrate(run: Run, digits: DigitSet) -> Settings:
-    """Fit temperature and threshold on digits set aside."""
+    """Fit temperature and refusal threshold on validation digits."""
     logits = logits_of(run.model, digits.images)
     threshold = threshold_of(negative_max_logit(torch.tensor(logits)).double().numpy())
     return Settings(fit_temperature(logits, digits.labels), threshold, len(digits))

@@ -1,4 +1,4 @@
-"""A run as a folder in Hugging Face's form: model.safetensors, config.json, a model card filled from its figures."""
+"""Export of a run as a Hugging Face folder: model.safetensors, config.json, and a model card with measured figures."""
 
 import json
 from pathlib import Path
@@ -15,6 +15,11 @@ from inkdigits.training import Run, validation_digits
 from inkdigits.training.inference import logits_of
 
 CONFIG, CARD = "config.json", "README.md"
+LIMITS = (
+    "The input is one digit, cut out, scaled and centred as in MNIST. The confidence is calibrated on the writers of "
+    "MNIST, American clerks and pupils of about 1990; it is less reliable for other writers. Do not let the model "
+    "decide alone where a misread digit causes harm."
+)
 
 
 def write_folder(run: Run, data: Dataset, out: Path, robustness: Path | None = None) -> list[Path]:
@@ -23,14 +28,14 @@ def write_folder(run: Run, data: Dataset, out: Path, robustness: Path | None = N
     Parameters
     ----------
     robustness
-        A robustness.json that ``inkdigits robust`` wrote, whose figures join the card.
+        A robustness.json that ``inkdigits robust`` wrote; its figures are added to the card.
 
     Raises
     ------
     UsageError
-        When the run left no digits to calibrate on, or learned from other data than ``data``.
+        When the run has no validation digits to calibrate on, or learned from other data than ``data``.
     RunError
-        When a file cannot be read or written, or ``robustness`` has no figures of this run; nothing is written then.
+        When a file cannot be read or written, or ``robustness`` has no figures of this run; then nothing is written.
     """
     assert run.folder is not None
     config = {
@@ -51,63 +56,65 @@ def write_folder(run: Run, data: Dataset, out: Path, robustness: Path | None = N
 
 
 def model_card(run: Run, data: Dataset, temperature: float, robustness: Path | None = None) -> str:
-    """Return the model card of a run, Markdown with the head that Hugging Face reads, every figure measured now."""
+    """Return the model card of a run, Markdown with Hugging Face's metadata; the figures are measured by this call."""
     logits, labels = logits_of(run.model, data.test.images), data.test.labels
+    correct = int((logits.argmax(1) == labels).sum())
     found = calibration(logits, labels, temperature)
-    right = int((logits.argmax(1) == labels).sum())
-    low, high = wilson(right, len(labels))
+    low, high = wilson(correct, len(labels))
     rows = [
-        ("accuracy", f"{100 * right / len(labels):.2f} % (Wilson 95 %: {100 * low:.2f} to {100 * high:.2f})"),
+        ("accuracy", f"{100 * correct / len(labels):.2f} % (Wilson 95 %: {100 * low:.2f} to {100 * high:.2f})"),
         ("negative log-likelihood, calibrated", f"{found.nll:.4f}"),
         ("Brier score", f"{found.brier:.5f}"),
         ("expected calibration error", f"{100 * found.ece:.2f} %"),
-        (f"read at {100 * TARGET:.2f} % accuracy, the surest first", f"{100 * found.coverage_at():.2f} %"),
+        (f"coverage at {100 * TARGET:.2f} % accuracy", f"{100 * found.coverage_at():.2f} %"),
     ]
     if robustness:
         rows += _robust_rows(run, robustness, len(labels))
     facts = run.settings["data"]
-    metric = {"type": "accuracy", "value": right / len(labels)}
-    task = {"type": "image-classification"}
-    index = [
-        {
-            "name": run.name,
-            "results": [{"task": task, "dataset": {"name": data.name, "type": data.name}, "metrics": [metric]}],
-        }
-    ]
     return "\n".join(
         [
-            "---",
-            "license: apache-2.0",
-            "library_name: inkdigits",
-            "pipeline_tag: image-classification",
-            f"model-index: {json.dumps(index)}",
-            "---",
+            *_metadata(run, data, correct / len(labels)),
             "",
-            f"# {run.name}, reading handwritten digits",
+            f"# {run.name}: handwritten digits",
             "",
-            f"After {model_spec(run.name).paper}; {count_parameters(run.model):,} parameters, "
-            f"{count_macs(run.model, data.test):,} multiply-accumulates a digit. Trained by inkdigits on "
-            f"{facts['train']:,} digits of {data.name}; {facts['validation']:,} others were held out for the "
-            f"temperature, {temperature:.3f}, and the threshold of refusal. The figures are the last epoch's.",
+            f"Architecture: {model_spec(run.name).paper}; {count_parameters(run.model):,} parameters, "
+            f"{count_macs(run.model, data.test):,} multiply-accumulates per digit. Trained by inkdigits on "
+            f"{facts['train']:,} digits of {data.name}; {facts['validation']:,} validation digits were held out for "
+            f"the temperature, {temperature:.3f}, and the refusal threshold. The figures are those of the last epoch.",
             "",
             f"| on the {len(labels):,} test digits of {data.name} | |",
             "|---|---|",
             *(f"| {name} | {value} |" for name, value in rows),
             "",
-            "It was made by",
+            "Command:",
             "",
             f"    {train_command(run)}",
             "",
-            "It reads one digit at a time, cut out, scaled and centred as MNIST's are. Its confidence is calibrated on "
-            "MNIST's writers, American clerks and pupils of about 1990, and means less on other hands. Do not let it "
-            "decide alone where a misread digit does harm.",
+            LIMITS,
             "",
         ]
     )
 
 
+def _metadata(run: Run, data: Dataset, accuracy: float) -> list[str]:
+    """Return the lines of the card's metadata block."""
+    result = {
+        "task": {"type": "image-classification"},
+        "dataset": {"name": data.name, "type": data.name},
+        "metrics": [{"type": "accuracy", "value": accuracy}],
+    }
+    return [
+        "---",
+        "license: apache-2.0",
+        "library_name: inkdigits",
+        "pipeline_tag: image-classification",
+        f"model-index: {json.dumps([{'name': run.name, 'results': [result]}])}",
+        "---",
+    ]
+
+
 def train_command(run: Run) -> str:
-    """Return the command that trains a run anew, every setting spelled out; an ensemble's members are named by hash."""
+    """Return the command that trains a run, with every setting; members of an ensemble are named by hash."""
     if "members" in run.settings:
         hashes = " ".join(member["weights_sha256"][:12] for member in run.settings["members"])
         return f"inkdigits ensemble {hashes}"
@@ -121,7 +128,7 @@ def train_command(run: Run) -> str:
 
 
 def _robust_rows(run: Run, path: Path, n_test: int) -> list[tuple[str, str]]:
-    """Return the card's rows of a robustness.json, for the run with these weights."""
+    """Return the rows of the card from a robustness.json, for the run with these weights."""
     found = read_json(path)
     own = [row for row in found.get("runs", {}).values() if row.get("weights_sha256") == run.weights_sha256]
     if not own:

@@ -1,4 +1,4 @@
-"""A run as one ONNX file that checks itself, with its card inside; and the same in 8-bit integers."""
+"""Export of a run as one ONNX file with its card inside, checked against PyTorch, and as an 8-bit version of it."""
 
 import json
 import logging
@@ -26,21 +26,21 @@ from inkdigits.reader.recognizer import FORM, METADATA, OUTPUTS, Recognizer
 from inkdigits.training import Run, train_validation_split
 
 OPSET = 20
-TOLERANCE = 1e-4  # of the logits between PyTorch and ONNX Runtime
-PARITY_BATCHES = (1, 2, 7)  # and all test digits
-CALIBRATION_DIGITS = 512  # training digits that the ranges of the 8-bit integers are taken from
+TOLERANCE = 1e-4  # largest difference of a logit between PyTorch and ONNX Runtime
+PARITY_BATCHES = (1, 2, 7)  # batch sizes that are compared, besides all test digits
+CALIBRATION_DIGITS = 512  # training digits from which the ranges of the 8-bit integers are computed
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and how it compares with the network it was made of.
+    """The files that were written, and their agreement with the network.
 
     Attributes
     ----------
     largest_difference
-        Of any logit from PyTorch's, over the test digits.
+        Largest difference of a logit to PyTorch's, over the test digits.
     accuracy, int8_accuracy
-        On the test digits, in [0, 1]; the second None where no 8-bit form was asked for.
+        On the test digits, in [0, 1]; ``int8_accuracy`` is None when no 8-bit file was asked for.
     """
 
     path: Path
@@ -51,7 +51,7 @@ class Exported:
     int8_accuracy: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON knows it."""
+        """Return a JSON object."""
         return {
             "path": str(self.path),
             "bytes": self.path.stat().st_size,
@@ -65,25 +65,25 @@ class Exported:
 
 
 def export(run: Run, data: Dataset, out: Path, int8: bool = True) -> Exported:
-    """Write a run as ONNX: uint8 (N, 28, 28) in; logits, probabilities and score of refusal out, N of any size.
+    """Write a run as ONNX; it takes uint8 (N, 28, 28) for any N and returns logits, probabilities and refusal scores.
 
     Parameters
     ----------
     run
-        A finished run with validation digits, on which temperature and threshold are fitted.
+        A finished run with validation digits, on which temperature and refusal threshold are fitted.
     data
-        What it learned from; its test digits prove that both runtimes agree.
+        The data it learned from; the two runtimes are compared on its test digits.
     out
-        The file; the 8-bit form goes beside it, as NAME.int8.onnx.
+        The file; the 8-bit version is written beside it as NAME.int8.onnx.
 
     Raises
     ------
     UsageError
-        When the run left no digits to calibrate on, or learned from other data.
+        When the run has no validation digits, or learned from other data.
     RunError
         When a file cannot be written.
     ModelError
-        When the file does not answer as the network does; nothing is written then.
+        When the file and the network disagree; then nothing is written.
     """
     learned, validation_set = train_validation_split(run, data)
     settings = calibrate(run, validation_set)
@@ -124,8 +124,8 @@ def _place(made: Path, out: Path) -> None:
 
 def _write(model: Deployed, path: Path, card: dict[str, Any]) -> None:
     images = torch.zeros(2, 28, 28, dtype=torch.uint8)
-    with _errors_alone("torch.onnx"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter, on its own inner workings
+    with _errors_only("torch.onnx"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's warnings concern its own internals
         program = torch.onnx.export(
             model,
             (images,),
@@ -142,8 +142,8 @@ def _write(model: Deployed, path: Path, card: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _errors_alone(logger: str | None) -> Iterator[None]:
-    """Let a logger pass errors alone for a while; None for the root of all."""
+def _errors_only(logger: str | None) -> Iterator[None]:
+    """Limit a logger to errors inside the block; None is the root logger."""
     found = logging.getLogger(logger)
     level = found.level
     found.setLevel(logging.ERROR)
@@ -154,10 +154,10 @@ def _errors_alone(logger: str | None) -> Iterator[None]:
 
 
 def _finish(proto: onnx.ModelProto, path: Path, card: dict[str, Any]) -> None:
-    """Put the card in, check, and write."""
+    """Add the card, check the model, and write it."""
     del proto.metadata_props[:]
     for node in proto.graph.node:
-        del node.metadata_props[:]  # where in PyTorch's source each node comes from
+        del node.metadata_props[:]  # source positions in PyTorch, with paths of this machine
     onnx.helper.set_model_props(proto, {METADATA: json.dumps(card)})
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, path)
@@ -169,31 +169,31 @@ def _check_parity(model: Deployed, path: Path, digits: DigitSet) -> tuple[float,
     Raises
     ------
     ModelError
-        When the file reads a digit otherwise than the network, or its logits differ too much.
+        When the file and the network disagree on a digit, or a logit differs by more than the tolerance.
     """
-    reader, worst, right = Recognizer(path), 0.0, 0
+    recognizer, worst, correct = Recognizer(path), 0.0, 0
     for size in (*PARITY_BATCHES, len(digits)):
         images = digits.images[:size]
         with torch.inference_mode():
             expected = np.concatenate([model(part)[0].numpy() for part in torch.tensor(images).split(500)])
-        logits = reader.run(images).logits
+        logits = recognizer.run(images).logits
         worst = max(worst, float(np.abs(logits - expected).max()))
-        right = int((logits.argmax(1) == digits.labels[:size]).sum())
+        correct = int((logits.argmax(1) == digits.labels[:size]).sum())
         if worst > TOLERANCE or (logits.argmax(1) != expected.argmax(1)).any():
             raise ModelError(
                 f"the ONNX file's logits differ by {worst:.2g} from PyTorch's in a batch of {size}; not written"
             )
-    return worst, right / len(digits)
+    return worst, correct / len(digits)
 
 
 class _Digits(quantization.CalibrationDataReader):  # type: ignore[misc]
-    """Training digits, as the quantizer asks for them."""
+    """Training digits in parts, in the interface of the quantizer."""
 
     def __init__(self, images: NDArray[np.uint8]) -> None:
         self.parts: Iterator[NDArray[np.uint8]] = iter(np.array_split(images, 8))
 
     def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
-        """Return the next part, or None."""
+        """Return the next part, or None at the end."""
         part = next(self.parts, None)
         return None if part is None else {"images": part}
 
@@ -201,7 +201,7 @@ class _Digits(quantization.CalibrationDataReader):  # type: ignore[misc]
 def _quantize(plain: Path, out: Path, images: NDArray[np.uint8], card: dict[str, Any]) -> None:
     ready = out.with_name("ready.onnx")
     try:
-        with _errors_alone(None):  # the quantizer advises on the root logger
+        with _errors_only(None):  # the quantizer writes advice to the root logger
             quant_pre_process(plain, ready, skip_symbolic_shape=True)
             quantization.quantize_static(
                 ready,
@@ -211,6 +211,6 @@ def _quantize(plain: Path, out: Path, images: NDArray[np.uint8], card: dict[str,
                 per_channel=True,
                 calibrate_method=quantization.CalibrationMethod.MinMax,
             )
-    except Exception as error:  # the quantizer raises what comes
-        raise RunError(f"the 8-bit form could not be made: {error}; export with --no-int8") from error
+    except Exception as error:  # the quantizer's exceptions have no common base
+        raise RunError(f"the 8-bit version could not be made: {error}; export with --no-int8") from error
     _finish(onnx.load(out), out, {**card, "precision": "int8"})

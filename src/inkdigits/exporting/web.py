@@ -1,7 +1,7 @@
-"""The page without a server: a folder whose files any web server hands out, the network run in the browser.
+"""The web page without a service: static files for any web server; the network runs in the browser.
 
-ONNX Runtime's WebAssembly comes from the npm registry, of one version and checked; one thread runs it, so that the
-server need send no special headers. Nothing that is written on the page is sent anywhere.
+ONNX Runtime's WebAssembly comes from the npm registry, in a fixed version with a known checksum. It runs in one thread,
+so the web server needs no special headers. What is written on the page is not sent anywhere.
 """
 
 import hashlib
@@ -27,8 +27,8 @@ SHA512 = (
     "ab4cbe26baedba45d2cec05610c71c55fa97db92d19a8b171c5f8269126683ca"
     "590a5cdc57bb2f35ce2b298de32f4d956fb42644c0ecd528a0a91e025c07ca61"
 )
-TIMEOUT = 60.0  # seconds the registry may stay silent
-MEMBERS = {  # of the archive: its plain WebAssembly, without WebGPU, which needs eval
+TIMEOUT = 60.0  # seconds to wait for the registry
+MEMBERS = {  # files of the archive: WebAssembly without WebGPU, which needs eval
     "package/dist/ort.wasm.bundle.min.mjs": "ort.js",
     "package/dist/ort-wasm-simd-threaded.wasm": "ort.wasm",
 }
@@ -45,25 +45,25 @@ ALONE = (
 
 
 def export_web(out: Path, model: Path | None = None, runtime: Path | None = None) -> Path:
-    """Write the page that reads on its own to a folder, and return its index.html.
+    """Write the page and its files to a folder, and return the path of index.html.
 
     Parameters
     ----------
     out
-        The folder; made where there is none, and files of these names in it are replaced.
+        The folder; it is created if needed, and files with the same names are replaced.
     model
-        An .onnx file that ``inkdigits export`` wrote; None for the model that comes with the package.
+        An .onnx file from ``inkdigits export``; None for the model in the package.
     runtime
-        The npm package's archive, :data:`RUNTIME`; None to take it from the cache or fetch it.
+        The archive of the npm package, :data:`RUNTIME`; None to use the cached copy or fetch it.
 
     Raises
     ------
     ModelError
         When the model cannot be read.
     FetchError
-        When the archive is not here and could not be fetched.
+        When the archive is not cached and could not be fetched.
     DataError
-        When it is not the one that it should be.
+        When the archive has another checksum.
     RunError
         When the folder cannot be written.
     """
@@ -88,7 +88,7 @@ def export_web(out: Path, model: Path | None = None, runtime: Path | None = None
 
 
 def _runtime(given: Path | None) -> bytes:
-    """Return the archive's bytes, checked; what is fetched is kept in the user's cache."""
+    """Return the bytes of the archive, checked; a fetched archive is kept in the user's cache."""
     kept = user_cache_path("inkdigits") / RUNTIME
     path = given or kept
     if given is None and not kept.exists():
@@ -101,16 +101,18 @@ def _runtime(given: Path | None) -> bytes:
 
 def _checked(content: bytes, source: str) -> bytes:
     if hashlib.sha512(content).hexdigest() != SHA512:
-        raise DataError(f"{source} is not {RUNTIME}: its bytes have another sha512; remove it and try again")
+        raise DataError(f"{source} is not {RUNTIME}: it has another sha512; remove it and try again")
     return content
 
 
 def _fetched() -> bytes:
     if offline():
-        raise FetchError(f"{RUNTIME} is not there, and INKDIGITS_OFFLINE forbids to fetch it")
+        raise FetchError(f"{RUNTIME} is not cached, and INKDIGITS_OFFLINE forbids fetching it")
     try:
         with urllib.request.urlopen(URL, timeout=TIMEOUT) as response:
             return bytes(response.read())
     except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", None) or error
-        raise FetchError(f"could not fetch {URL} ({reason}); check the network, or get it by npm pack") from error
+        raise FetchError(
+            f"could not fetch {URL} ({reason}); check the network, or get the file with npm pack"
+        ) from error
