@@ -1,7 +1,7 @@
-"""inkdigits export: a run as files that others use."""
+"""inkdigits export: a run as files for other programs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,55 +9,84 @@ from inkdigits.cli.common import Json, app, emit, load
 from inkdigits.errors import UsageError
 from inkdigits.progress import say
 
+if TYPE_CHECKING:
+    from inkdigits.data import Dataset
+    from inkdigits.exporting.onnx_file import Exported
+    from inkdigits.training import Run
+
 FORMATS = ("onnx", "huggingface", "web")
+
+Out = Annotated[Path, typer.Option(help="The .onnx file, or the folder of the other formats.")]
+RunFolder = Annotated[Path | None, typer.Argument(help="The folder of a run; web needs none.")]
+LearnedData = Annotated[
+    str | None, typer.Option("--data", help="The data that the run learned from; known by default.")
+]
+Format = Annotated[str, typer.Option("--format", help="onnx, huggingface, or web: a page that needs no service.")]
+Int8 = Annotated[bool, typer.Option("--int8/--no-int8", help="Write an 8-bit ONNX file too.")]
+RobustnessFile = Annotated[Path | None, typer.Option(help="A robustness.json of inkdigits robust, for the model card.")]
+ModelFile = Annotated[Path | None, typer.Option(help="For web: an .onnx file; the bundled model by default.")]
 
 
 @app.command("export")
 def export_command(
-    out: Annotated[Path, typer.Option(help="The .onnx file, or the folder of the other formats.")],
-    run: Annotated[Path | None, typer.Argument(help="The folder of a run; web needs none.")] = None,
-    data: Annotated[str | None, typer.Option(help="What it learned from; the run's own by default.")] = None,
-    form: Annotated[
-        str, typer.Option("--format", help="onnx, huggingface, or web: the page that reads on its own.")
-    ] = "onnx",
-    int8: Annotated[bool, typer.Option("--int8/--no-int8", help="Write the ONNX file in 8-bit integers too.")] = True,
-    robustness: Annotated[
-        Path | None, typer.Option(help="A robustness.json of inkdigits robust, for the model card.")
-    ] = None,
-    model: Annotated[Path | None, typer.Option(help="Of web: the .onnx file; the bundled one by default.")] = None,
+    out: Out,
+    run: RunFolder = None,
+    data: LearnedData = None,
+    form: Format = "onnx",
+    int8: Int8 = True,
+    robustness: RobustnessFile = None,
+    model: ModelFile = None,
     as_json: Json = False,
 ) -> None:
-    """Write a run as ONNX, calibrated and checked, as a folder for a model hub, or the page for any web server."""
+    """Write a run as a calibrated and checked ONNX file, as a folder for a model hub, or as a static web page."""
     if form not in FORMATS:
         raise UsageError(f"--format is {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, not {form!r}")
     if form == "web":
-        from inkdigits.exporting.web import export_web
-
         if run or data or robustness:
             raise UsageError("--format web takes --model FILE.onnx, not a run; export the run first")
-        typer.echo(export_web(out, model))
+        _export_web(out, model)
         return
-    from inkdigits.exporting.hugging_face import write_folder
-    from inkdigits.exporting.onnx_file import export
-    from inkdigits.training import load_run
-
     if run is None:
         raise UsageError(f"--format {form} needs the folder of a run")
     if form == "onnx" and out.suffix != ".onnx":
         raise UsageError(f"--out names the file, such as {out / 'digits.onnx'}, not {out}")
+    from inkdigits.training import load_run
+
     trained = load_run(run)
     dataset = load(data or trained.environment.get("data_source") or "mnist")
     if form == "huggingface":
-        paths = write_folder(trained, dataset, out, robustness)
-        if as_json:
-            emit({"paths": [str(path) for path in paths]})
-        for path in [] if as_json else paths:
-            typer.echo(path)
-        return
-    done = export(trained, dataset, out, int8)
+        _export_hub_folder(trained, dataset, out, robustness, as_json)
+    else:
+        _export_onnx(trained, dataset, out, int8, as_json)
+
+
+def _export_web(out: Path, model: Path | None) -> None:
+    from inkdigits.exporting.web import export_web
+
+    typer.echo(export_web(out, model))
+
+
+def _export_hub_folder(run: "Run", dataset: "Dataset", out: Path, robustness: Path | None, as_json: bool) -> None:
+    from inkdigits.exporting.hugging_face import write_folder
+
+    paths = [str(path) for path in write_folder(run, dataset, out, robustness)]
+    if as_json:
+        emit({"paths": paths})
+    else:
+        typer.echo("\n".join(paths))
+
+
+def _export_onnx(run: "Run", dataset: "Dataset", out: Path, int8: bool, as_json: bool) -> None:
+    from inkdigits.exporting.onnx_file import export
+
+    done = export(run, dataset, out, int8)
     if as_json:
         emit(done.to_dict())
-        return
+    else:
+        _print_exported(done)
+
+
+def _print_exported(done: "Exported") -> None:
     typer.echo(
         f"{done.path}: {done.path.stat().st_size / 1e6:.2f} MB, test accuracy {100 * done.accuracy:.2f} %, "
         f"logits within {done.largest_difference:.1e} of PyTorch's, temperature {done.card['temperature']:.3f}"
