@@ -1,13 +1,13 @@
-"""What can go wrong, as one line each: what is wrong, where, and what to do.
+"""Exceptions, each with a message of one line: what is wrong, where, and what to do.
 
 ::
 
     InkdigitsError            exit code 1
-    ├── DataError             a data set is missing, broken or of another form
-    │   └── FetchError        a file is not here and could not be fetched
-    ├── ModelError            a network or its weights do not fit
+    ├── DataError             a data set is missing, broken or in another format
+    │   └── FetchError        a file is not on this machine and could not be fetched
+    ├── ModelError            a network or its weights do not fit the request
     ├── RunError              a run or comparison folder cannot be read, written or resumed
-    └── UsageError            a setting that cannot be meant; exit code 2
+    └── UsageError            a setting is invalid; exit code 2
 """
 
 import difflib
@@ -15,13 +15,13 @@ from collections.abc import Iterable
 
 
 class InkdigitsError(Exception):
-    """Base of every error that inkdigits raises on purpose; its text is one line."""
+    """Base of every error that inkdigits raises on purpose; its message is one line."""
 
     exit_code = 1
 
 
 class DataError(InkdigitsError):
-    """A data set is missing, broken or of another form than announced."""
+    """A data set is missing, broken or in another format."""
 
 
 class FetchError(DataError):
@@ -29,7 +29,7 @@ class FetchError(DataError):
 
 
 class ModelError(InkdigitsError):
-    """A network or its weights do not fit what was asked."""
+    """A network or its weights do not fit the request."""
 
 
 class RunError(InkdigitsError):
@@ -37,13 +37,13 @@ class RunError(InkdigitsError):
 
 
 class UsageError(InkdigitsError, ValueError):
-    """A setting that cannot be meant: a negative rate, no epochs, a model that does not exist."""
+    """A setting is invalid: a negative rate, no epochs, a model that does not exist."""
 
     exit_code = 2
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
-    """Return the error for a name that is not in ``known``, with the nearest one suggested."""
+    """Return the error for a name that is not in ``known``; the message suggests the most similar name."""
     names = sorted(known)
     near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}?" if near else "choose one of: " + ", ".join(names)

@@ -1,4 +1,4 @@
-"""Files written whole or not at all: temporary file, fsync, rename."""
+"""Atomic writing of files: temporary file, fsync, rename."""
 
 import json
 import os
@@ -13,14 +13,14 @@ from inkdigits.errors import RunError
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; it takes that name when the block ends well.
+    """Yield a temporary path beside ``path``, which is renamed to ``path`` when the block succeeds.
 
-    On any error the temporary file is removed and what stood at ``path`` still stands. Folders are made as needed.
+    On any error the temporary file is removed and ``path`` is unchanged. Folders are created as needed.
 
     Raises
     ------
     RunError
-        When the disk is full, the folder read-only, or the name taken by a folder.
+        When the disk is full, the folder is read-only, or ``path`` is a folder.
     """
     temporary: Path | None = None
     try:
@@ -43,7 +43,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename outlast a power cut, where the system lets a folder be opened."""
+    """Make a rename survive a power failure, on systems that can open a folder."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -53,7 +53,7 @@ def _sync_folder(folder: Path) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> RunError:
-    """Return the one-line error for a write to ``path`` that failed."""
+    """Return the error for a failed write to ``path``."""
     reason = error.strerror or str(error)
     return RunError(f"cannot write {path}: {reason}; free space there or choose another folder with --out")
 
@@ -70,7 +70,7 @@ def write_text(path: Path, content: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write ``content`` to ``path`` atomically, as JSON that a person can read."""
+    """Write ``content`` to ``path`` atomically, as indented JSON."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -80,7 +80,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises
     ------
     RunError
-        When the file is missing, not JSON, or holds something else than an object.
+        When the file is missing, or does not contain a JSON object.
     """
     try:
         content = json.loads(path.read_text())
@@ -89,5 +89,5 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise RunError(f"cannot read {path}: {error}") from error
     if not isinstance(content, dict):
-        raise RunError(f"{path} holds no JSON object; it was not written by inkdigits")
+        raise RunError(f"{path} contains no JSON object; it was not written by inkdigits")
     return content

@@ -1,4 +1,4 @@
-"""Progress on the terminal: bars where a person watches, a line per epoch where nobody does."""
+"""Progress on stderr: bars on a terminal, a line per epoch elsewhere."""
 
 import sys
 import time
@@ -23,12 +23,12 @@ console = Console(stderr=True, highlight=False)
 
 
 def say(line: str) -> None:
-    """Print a line for people, on stderr, as it is."""
+    """Print a line of text to stderr, without markup."""
     console.print(line, markup=False, soft_wrap=True)
 
 
 class DownloadBar:
-    """A bar for each file that is downloaded; shown from the first byte on."""
+    """A bar for each downloaded file, shown from its first byte."""
 
     def __init__(self) -> None:
         self._bar: Progress | None = None
@@ -42,7 +42,7 @@ class DownloadBar:
             self._bar = None
 
     def __call__(self, done: int, total: int) -> None:
-        """Take the bytes received so far, and all that are expected (0 if unknown)."""
+        """Show the number of bytes received, and the number expected (0 if unknown)."""
         if not console.is_terminal:
             return
         if self._bar is None:
@@ -63,7 +63,7 @@ class DownloadBar:
 
 
 class FileBar:
-    """A bar over files, where there are several and a person watches."""
+    """A bar over several files, on a terminal only."""
 
     def __init__(self, files: int) -> None:
         self._bar = Progress(console=console, transient=True) if console.is_terminal and files > 1 else None
@@ -80,13 +80,13 @@ class FileBar:
             self._bar.stop()
 
     def step(self) -> None:
-        """Count a file as done."""
+        """Count one more file."""
         if self._bar is not None:
             self._bar.advance(self._task)
 
 
 class TrainingBar:
-    """Loss, accuracy, images per second and time left of one training run."""
+    """Loss, accuracy, images per second and remaining time of one training run."""
 
     def __init__(self, title: str, epochs: int, images_per_epoch: int, every_epoch: bool = True) -> None:
         self._title, self._epochs, self._images, self._every_epoch = (
@@ -110,12 +110,12 @@ class TrainingBar:
             self._task = self._bar.add_task(title, total=epochs * images_per_epoch, loss=0.0, accuracy=0.0, rate=0.0)
 
     def step(self, epoch: int, images: int, loss: float, accuracy: float) -> None:
-        """Move the bar."""
+        """Update the bar."""
         if self._bar is None:
             return
         self._bar.start()
         now, done = time.perf_counter(), (epoch - 1) * self._images + images
-        if self._last[1] < (epoch - 1) * self._images:  # a resumed run begins here
+        if self._last[1] < (epoch - 1) * self._images:  # a resumed run starts in a later epoch
             self._last = (self._last[0], (epoch - 1) * self._images)
         rate = (done - self._last[1]) / max(now - self._last[0], 1e-9)
         if images < self._images:
@@ -130,7 +130,7 @@ class TrainingBar:
         )
 
     def epoch(self, row: "EpochRow") -> None:
-        """Print the epoch's measurements."""
+        """Print the measurements of an epoch."""
         if self._every_epoch:
             held_out = "" if row.val_acc != row.val_acc else f"  validation {row.val_acc:.2%}"
             say(
@@ -142,14 +142,14 @@ class TrainingBar:
             self.close()
 
     def close(self) -> None:
-        """Take the bar off the terminal."""
+        """Remove the bar from the terminal."""
         if self._bar is not None:
             self._bar.stop()
 
 
 @contextmanager
 def closing(bar: TrainingBar) -> Iterator[TrainingBar]:
-    """Yield a bar and take it off the terminal however the block ends."""
+    """Yield a bar, and remove it from the terminal when the block ends, with or without an error."""
     try:
         yield bar
     finally:
