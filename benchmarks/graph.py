@@ -1,6 +1,6 @@
-"""What the graph networks and their explanations cost: ``make bench`` measures it anew and writes graph.json beside it.
+"""Time of graph networks and their explanations: ``make bench`` runs this and writes graph.json beside it.
 
-Ratios come from one run on one machine: an epoch against the CNN's, an explanation against one reading of the digit.
+Ratios come from one run on one machine: an epoch against the CNN's, an explanation against one forward pass.
 """
 
 import json
@@ -42,16 +42,16 @@ def epoch(model: str, data: Dataset, **settings: object) -> tuple[Run, float]:
 
 
 def explanations(model: GNN, data: Dataset) -> dict[str, float]:
-    """Return the median seconds for one test digit: to read it, to explain it, to draw it."""
+    """Return the median seconds for one test digit: a forward pass, explanations, and figures."""
     images = torch.tensor(data.test.images[:DIGITS]).float() / 255
-    read = model(images.unsqueeze(1)).argmax(1)
+    answers = model(images.unsqueeze(1)).argmax(1)
     found = connectivity(model, data.test.images[0])
 
     def median_of(work: Callable[[int], object]) -> float:
         return statistics.median(seconds(lambda index=index: work(index)) for index in range(DIGITS))
 
     def explained_by(method: str) -> float:
-        return median_of(lambda i: explain(model, images[i : i + 1], read[i : i + 1], method=method))
+        return median_of(lambda i: explain(model, images[i : i + 1], answers[i : i + 1], method=method))
 
     with torch.inference_mode():
         reading = median_of(lambda i: model(images[i : i + 1].unsqueeze(1)))

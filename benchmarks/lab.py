@@ -1,9 +1,9 @@
-"""What the lab costs: ``make bench`` measures it anew and writes lab.json beside this file; minutes on two cores.
+"""Time and memory of training: ``make bench`` runs this and writes lab.json beside it, in minutes on two cores.
 
-Every ratio comes from one run on one machine. The reference is the network and the loop of PyTorch's own MNIST example
-(two unpadded 3x3 convolutions of 32 and 64 channels, pooling, 128 units, dropout; batches of 64, Adadelta whose rate
-falls by 0.7 an epoch, one digit at a time from the data set through an image and its transforms), written anew here and
-trained to its first epoch with 99 % of the test digits right.
+Every ratio comes from one run on one machine. The reference is the network and the training loop of PyTorch's MNIST
+example: two unpadded 3x3 convolutions of 32 and 64 channels, pooling, 128 units, dropout; batches of 64, Adadelta with
+a rate that is multiplied by 0.7 per epoch, and one digit at a time from the data set through an image and its
+transforms. It is rewritten here and trained until the first epoch with 99 % test accuracy.
 """
 
 import argparse
@@ -32,12 +32,12 @@ from inkdigits.training.recipe import recipe_for
 from inkdigits.training.trainer import NoProgress, Trainer
 from inkdigits.training.training_data import make_training_data
 
-REFERENCE_TARGET, REFERENCE_EPOCHS = 0.99, 14  # the accuracy to reach, and the epochs after which the example stops
+REFERENCE_TARGET, REFERENCE_EPOCHS = 0.99, 14  # the target accuracy, and the epochs of the example
 STEPS = 150
 
 
 class OneByOne(TorchDataset[tuple[Tensor, int]]):
-    """Digits made an image, converted and normalised one at a time, as a data set with transforms does."""
+    """Digits that are converted to an image and normalised one at a time, like a data set with transforms."""
 
     def __init__(self, digits: DigitSet) -> None:
         self.digits = digits
@@ -68,7 +68,7 @@ class Reference(nn.Module):
 
 
 def reference_to_target(data: Dataset) -> dict[str, Any]:
-    """Train the reference to its first epoch at the target; seconds of training alone, accuracy after each epoch."""
+    """Train the reference until an epoch reaches the target; return seconds of training, and accuracy per epoch."""
     torch.manual_seed(1)
     model = Reference()
     optimizer = torch.optim.Adadelta(model.parameters(), lr=1.0)
@@ -88,8 +88,8 @@ def reference_to_target(data: Dataset) -> dict[str, Any]:
         model.eval()
         with torch.inference_mode():
             batches = zip(test.split(1000), truth.split(1000), strict=True)
-            right = sum(int((model(x).argmax(1) == y).sum()) for x, y in batches)
-        accuracies.append(right / len(truth))
+            correct = sum(int((model(x).argmax(1) == y).sum()) for x, y in batches)
+        accuracies.append(correct / len(truth))
         print(
             f"the reference, epoch {len(accuracies)}: {100 * accuracies[-1]:.2f} %, {seconds:.0f} s so far", flush=True
         )
@@ -99,7 +99,7 @@ def reference_to_target(data: Dataset) -> dict[str, Any]:
 
 
 def fast_preset(seeds: int) -> dict[str, float]:
-    """Run `inkdigits train cnn --preset fast` in fresh processes; the clock runs from start to exit."""
+    """Run `inkdigits train cnn --preset fast` in new processes; seconds are from start to exit."""
     seconds, accuracies = [], []
     for seed in range(seeds):
         with tempfile.TemporaryDirectory() as folder:
@@ -145,7 +145,7 @@ def loop_overhead(data: Dataset) -> float:
 
 
 def peak_memory_mb() -> float:
-    """Return the most memory that training `cnn` on the whole of MNIST takes, in MB."""
+    """Return the peak memory of training `cnn` on the whole of MNIST, in MB."""
     code = (
         "import resource, inkdigits; inkdigits.train('cnn', epochs=1, augment='geometric');"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
@@ -154,7 +154,7 @@ def peak_memory_mb() -> float:
 
 
 def quick_comparison_seconds() -> float:
-    """Return the seconds that `inkdigits compare --quick` takes for every network on mnist-5k."""
+    """Return the seconds of `inkdigits compare --quick` with every network on mnist-5k."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         command = ["compare", "--quick", "--data", "mnist-5k", "--out", f"{folder}/compare"]

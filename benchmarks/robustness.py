@@ -1,6 +1,6 @@
-"""What corruption, distortion and the bundled model cost: ``make bench`` measures it anew and writes robustness.json.
+"""Time of corruptions, augmentations and the bundled model: ``make bench`` runs this and writes robustness.json.
 
-Ratios come from one run on one machine: our distortions against kornia's, the 8-bit model against the plain one.
+Ratios come from one run on one machine: our augmentations against kornia's, the 8-bit model against the 32-bit one.
 """
 
 import json
@@ -37,28 +37,28 @@ def seconds(work: Callable[[], object], repeats: int) -> float:
 
 
 def distortions(images: np.ndarray) -> dict[str, float]:
-    """Return milliseconds for a batch of 128 on one thread: ours, and kornia's of the same kind."""
+    """Return milliseconds per batch of 128 on one thread: our augmentations, and the same ones of kornia."""
     torch.set_num_threads(1)
-    x, dice = to_input(torch.tensor(images[:BATCH])), torch.Generator().manual_seed(0)
+    x, generator = to_input(torch.tensor(images[:BATCH])), torch.Generator().manual_seed(0)
     share = SHIFT / 28
     kornia_affine = kornia.augmentation.RandomAffine(ROTATION, (share, share), (1 - SCALE, 1 + SCALE), 6.0, p=1.0)
     kornia_elastic = kornia.augmentation.RandomElasticTransform((15, 15), (4.0, 4.0), p=1.0)
     works = {
-        "affine": lambda: geometric(x, dice),
+        "affine": lambda: geometric(x, generator),
         "affine_kornia": lambda: kornia_affine(x),
-        "elastic": lambda: elastic(x, dice),
+        "elastic": lambda: elastic(x, generator),
         "elastic_kornia": lambda: kornia_elastic(x),
-        "robust": lambda: robust(x, dice),
+        "robust": lambda: robust(x, generator),
     }
     return {name: 1000 * seconds(work, 30) for name, work in works.items()}
 
 
 def reading(path: Path, images: np.ndarray) -> dict[str, float]:
-    """Return what a model file takes on one core: milliseconds for one digit, digits a second in batches of 256."""
-    reader = Recognizer(path, threads=1)
+    """Return the speed of a model file on one core: milliseconds for one digit, digits per second in batches of 256."""
+    recognizer = Recognizer(path, threads=1)
     return {
-        "one_digit_ms": 1000 * seconds(lambda: reader.run(images[:1]), 500),
-        "digits_per_s": 256 / seconds(lambda: reader.run(images[:256]), 50),
+        "one_digit_ms": 1000 * seconds(lambda: recognizer.run(images[:1]), 500),
+        "digits_per_s": 256 / seconds(lambda: recognizer.run(images[:256]), 50),
         "bytes": path.stat().st_size,
     }
 
@@ -77,21 +77,21 @@ def command(images: np.ndarray) -> float:
 
 
 def main() -> None:
-    """Measure and write."""
+    """Measure, print, and write robustness.json."""
     images = load("mnist").test.images
     if len(images) != 10_000:
-        raise SystemExit("this measures on the 10,000 test digits of MNIST; point INKDIGITS_DATA at them")
+        raise SystemExit("the benchmark needs the 10,000 test digits of MNIST; set INKDIGITS_DATA to their folder")
     start = time.perf_counter()
     for name in MNIST_C:
         corrupt(images, name)
     fifteen = time.perf_counter() - start
-    moved = distortions(images)
+    augmented = distortions(images)
     plain, small = reading(bundled(), images), reading(bundled("digits.int8.onnx"), images)
     found = {
         "fifteen_corruptions_of_10000_digits_s": fifteen,
-        "distortion_of_128_ms": moved,
-        "affine_kornia_over_ours": moved["affine_kornia"] / moved["affine"],
-        "elastic_kornia_over_ours": moved["elastic_kornia"] / moved["elastic"],
+        "distortion_of_128_ms": augmented,
+        "affine_kornia_over_ours": augmented["affine_kornia"] / augmented["affine"],
+        "elastic_kornia_over_ours": augmented["elastic_kornia"] / augmented["elastic"],
         "model_one_core": plain,
         "model_int8_one_core": small,
         "int8_over_plain_digits_per_s": small["digits_per_s"] / plain["digits_per_s"],

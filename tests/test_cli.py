@@ -91,7 +91,7 @@ def test_the_readmes_make_targets_exist() -> None:
         (["robust", "nowhere", "--suite", "sweep"], 2, "did you mean 'sweeps'"),
         (["export", "nowhere", "--format", "web", "--out", "page"], 2, "export the run first"),
         (["robust", "nowhere", "--epsilon", "0.1"], 2, "add --suite adversarial"),
-        (["robust", "nowhere", "--suite", "sweeps", "--foreign", "uci-digits"], 2, "--suite foreign"),
+        (["robust", "nowhere", "--suite", "sweeps", "--cross-dataset", "uci-digits"], 2, "--suite cross-dataset"),
         (["explain", "nowhere"], 2, "--index 7 of the test digits, or --image FILE"),
         (["explain", "nowhere", "--index", "7", "--digit", "10"], 2, "'--digit'"),
         (["data", "info", "no.csv"], 2, "no file or folder no.csv"),
@@ -214,7 +214,7 @@ def test_robust_of_one_run(run_cli: Cli, small_npz: Path, tmp_path: Path) -> Non
     run = tmp_path / "run"
     settings = ["--data", small_npz, "--epochs", 1, "--batch-size", 64, "--device", "cpu", "--out", run]
     assert run_cli("train", "mlp", *settings, "--augment", "robust")[0] == 0
-    code, out, _ = run_cli("robust", run, "--suite", "corruptions", "--suite", "foreign", "--digits", 10)
+    code, out, _ = run_cli("robust", run, "--suite", "corruptions", "--suite", "cross-dataset", "--digits", 10)
     assert code == 0
     assert out.splitlines()[0].split("\t") == [
         *("run", "training", "clean %", "mean of 15 %", "mCE %", "relative mCE %", "uci-digits")

@@ -1,10 +1,10 @@
-// The 28x28 picture that a network sees, of a small grey picture of one digit: what inkdigits.imaging.normalize makes of
-// one under 48 pixels, computed as numpy and OpenCV compute it, floats of 32 bits and halves to the even included.
+// Makes the 28x28 input of a network from a small grey picture of one digit. For pictures under 48 pixels the result is
+// that of inkdigits.imaging.normalize, bit by bit: 32-bit floats and rounding of halves to even, as in numpy and OpenCV.
 
-export const SIZE = 28; // side of the finished picture
-const BOX = 20; // longer side of the digit on it
+export const SIZE = 28; // pixels along the result
+const BOX = 20; // longer side of the digit in it
 
-// Returns the digit (784 bytes), its contrast with the paper and the size of its ink, of grey bytes (height x width).
+// Returns for grey bytes (height x width) the digit (784 bytes), its contrast with the paper and the size of its ink.
 export function normalize(grey, width, height) {
   const at = (x, y) => grey[y * width + x];
   const rim = [...columns(width).flatMap(x => [at(x, 0), at(x, height - 1)]),
@@ -20,7 +20,7 @@ export function normalize(grey, width, height) {
   const xs = [], ys = [];
   ink.forEach((value, i) => { if (value > least) { xs.push(i % width); ys.push(Math.floor(i / width)); } });
   const [left, right] = ends(xs), [top, bottom] = ends(ys), wide = right - left + 1, tall = bottom - top + 1;
-  if (Math.max(wide, tall) < BOX) return { ...nothing, contrast, size: [wide, tall] }; // not enlarged here
+  if (Math.max(wide, tall) < BOX) return { ...nothing, contrast, size: [wide, tall] }; // smaller ink is not enlarged here
   const scale = BOX / Math.max(wide, tall), small = [wide, tall].map(side => Math.max(1, even(side * scale)));
   const cut = new Uint8Array(wide * tall).map((_, i) => ink[(top + Math.floor(i / wide)) * width + left + i % wide]);
   return { digit: centred(shrunk(cut, wide, tall, ...small), ...small), contrast, size: [wide, tall] };
@@ -29,13 +29,13 @@ export function normalize(grey, width, height) {
 const columns = count => Array.from({ length: count }, (_, i) => i);
 const ends = values => values.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)], [Infinity, 0]);
 
-// Rounds to the nearest whole number, halves to the even one.
+// Rounds to the nearest integer, halves to even.
 function even(value) {
   const floor = Math.floor(value);
   return value - floor === 0.5 ? floor + floor % 2 : Math.round(value);
 }
 
-// The threshold that parts bytes best in two (Otsu, 1979).
+// Returns the threshold that separates the bytes best into two classes (Otsu, 1979).
 function otsu(bytes) {
   const share = new Float64Array(256);
   for (const value of bytes) share[value] += 1 / bytes.length;
@@ -51,10 +51,10 @@ function otsu(bytes) {
   return threshold;
 }
 
-// Shrinks a picture: each new pixel is the mean of the area it covers, as OpenCV's INTER_AREA.
+// Shrinks a picture: each new pixel is the mean of the area it covers, as with OpenCV's INTER_AREA.
 function shrunk(bytes, width, height, newWidth, newHeight) {
   const out = new Uint8Array(newWidth * newHeight), across = cells(width, newWidth), down = cells(height, newHeight);
-  const exact = width === 2 * newWidth && height === 2 * newHeight; // which it adds up in whole numbers
+  const exact = width === 2 * newWidth && height === 2 * newHeight; // OpenCV adds these as integers
   down.forEach((rows, y) => across.forEach((parts, x) => {
     let total = 0;
     for (const [row, weight] of rows) {
@@ -67,7 +67,7 @@ function shrunk(bytes, width, height, newWidth, newHeight) {
   return out;
 }
 
-// Which pixels of a side each of fewer covers, and with what weight.
+// Returns for each new pixel along a side the old pixels that it covers, with their weights.
 function cells(side, fewer) {
   const scale = side / fewer;
   return columns(fewer).map(i => {
@@ -80,7 +80,7 @@ function cells(side, fewer) {
   });
 }
 
-// Lays a digit on black, its centre of mass in the middle.
+// Places a digit on black with its centre of mass in the middle.
 function centred(bytes, width, height) {
   let total = 0, x = 0, y = 0;
   bytes.forEach((value, i) => { total += value; x += value * (i % width); y += value * Math.floor(i / width); });

@@ -1,4 +1,4 @@
-// What reads for the page without a server: the network runs here, in ONNX Runtime's WebAssembly, and nothing is sent.
+// The reader of the page without a service: ONNX Runtime's WebAssembly runs the network here, and nothing is sent.
 import { SIZE, normalize } from "./normalize.js";
 import * as ort from "./ort.js";
 
@@ -22,14 +22,21 @@ export async function predict(blob) {
   context.drawImage(image, 0, 0);
   const grey = context.getImageData(0, 0, width, height).data.filter((_, i) => i % 4 === 0);
   const { digit, contrast, size } = normalize(grey, width, height);
-  const answers = await session.run({ images: new ort.Tensor("uint8", digit, [1, SIZE, SIZE]) });
-  const probabilities = [...answers.probabilities.data], refusal = answers.refusal.data[0];
+  const outputs = await session.run({ images: new ort.Tensor("uint8", digit, [1, SIZE, SIZE]) });
+  const probabilities = [...outputs.probabilities.data], refusal = outputs.refusal.data[0];
   out.putImageData(new ImageData(Uint8ClampedArray.from({ length: 4 * digit.length }, (_, i) => i % 4 < 3 ? digit[i >> 2] : 255), SIZE), 0, 0);
   const ranked = probabilities.map((share, i) => [i, share]).sort((one, other) => other[1] - one[1]);
   const reject = contrast < FAINT ? "blank" : Math.max(...size) < SMALLEST || !digit.some(Boolean) ? "too_small" :
-    refusal > card.refusal_threshold ? "not_a_digit" : ranked[0][1] < card.ambiguous_below ? "ambiguous" : null;
+    refused(card.refusal, refusal, ranked[0][1], Math.max(...outputs.logits.data));
   return { digit: reject ? null : ranked[0][0], confidence: ranked[0][1], alternatives: ranked.slice(reject ? 0 : 1), reject, refusal,
     probabilities, picture: out.canvas.toDataURL().split(",")[1] };
+}
+
+// The reason why a picture with ink is refused, or null: the policy of inkdigits.reader.refusal, which the card states.
+function refused(policy, refusal, confidence, largestLogit) {
+  const doubtful = -refusal < policy.threshold;
+  if (doubtful && largestLogit < policy.digit_logit) return "not_a_digit";
+  return doubtful || confidence < policy.ambiguous_below ? "ambiguous" : null;
 }
 
 function canvas(width, height) {
