@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 
 from inkdigits.data import Dataset
 from inkdigits.errors import ModelError, RunError, UsageError
 from inkdigits.evaluation.calibration import fit_temperature
-from inkdigits.evaluation.refusal import threshold_of
 from inkdigits.exporting import onnx_file
+from inkdigits.exporting.deployed import calibrate
 from inkdigits.exporting.hugging_face import write_folder
 from inkdigits.exporting.onnx_file import Exported, export
 from inkdigits.reader import Recognizer
@@ -50,10 +51,42 @@ def test_calibration_and_refusal_are_inside_the_graph(run: Run, exported: Export
     answers = Recognizer(exported.path).run(small.test.images)
     scaled = np.exp(answers.logits / temperature)
     np.testing.assert_allclose(answers.probabilities, scaled / scaled.sum(1, keepdims=True), atol=1e-5)
-    np.testing.assert_allclose(answers.refusal, -answers.logits.max(1), atol=1e-5)
-    threshold = threshold_of(-logits_of(run.model, validation_set.images).max(1).astype(float))
-    assert exported.card["refusal_threshold"] == pytest.approx(threshold)
-    assert 0 < (answers.refusal > threshold).mean() < 0.5  # some are refused, most are read
+    policy = Recognizer(exported.path).policy
+    score = np.log(answers.probabilities.max(1)) + policy.max_logit_weight * answers.logits.max(1)
+    np.testing.assert_allclose(answers.refusal, -score, atol=1e-5)
+    assert 0 < (score < policy.threshold).mean() < 0.5  # some are refused, most are read
+
+
+def test_the_policy_is_fitted_on_validation_digits(run: Run, exported: Exported, small: Dataset) -> None:
+    policy, outputs = (
+        Recognizer(exported.path).policy,
+        Recognizer(exported.path).run(validation_digits(run, small).images),
+    )
+    assert (-outputs.refusal >= policy.threshold - 1e-5).mean() >= 0.99
+    largest = outputs.logits.max(1)
+    assert policy.digit_logit == pytest.approx(np.quantile(largest, 0.007), abs=1e-3)
+    assert policy.outlier_exposure
+    assert policy.anchor == 0
+
+
+def test_the_anchor_of_a_model_without_outliers_is_fitted(small: Dataset, tmp_path: Path) -> None:
+    """Logits that are all shifted are the same network: its policy accepts the same digits, equally surely."""
+    train("cnn", small, out=tmp_path / "plain", **SETTINGS)
+    plain = load_run(tmp_path / "plain")
+    settings = calibrate(plain, validation_digits(plain, small))
+    bias = plain.model.layers[-1].bias
+    with torch.no_grad():
+        bias -= 6
+    shifted = calibrate(plain, validation_digits(plain, small))
+    assert not settings.refusal.outlier_exposure
+    assert shifted.refusal.anchor == pytest.approx(settings.refusal.anchor - 6, abs=1e-3)
+    assert shifted.refusal.threshold == pytest.approx(settings.refusal.threshold - 0.3, abs=1e-3)
+    before = logits_of(plain.model, small.test.images) + 6
+    after = logits_of(plain.model, small.test.images)
+    first, second = settings.refusal, shifted.refusal
+    np.testing.assert_allclose(first.log_probability(before), second.log_probability(after), atol=1e-4)
+    shares = np.exp(before - np.logaddexp.reduce(before, axis=1)[:, None])
+    assert (first.decide(shares, before) == second.decide(shares, after)).mean() > 0.99
 
 
 def test_the_file_says_what_it_is(run: Run, exported: Exported) -> None:

@@ -21,6 +21,7 @@ from inkdigits.training.inference import logits_of
 
 PER_KIND = 1000  # pictures of each kind of outlier
 ACCEPTED = 0.993  # share of the validation digits that the threshold accepts
+MAX_LOGIT_WEIGHT = 0.05  # of the largest logit beside the log-probability; see docs/robustness.md
 RIDGE = 1e-3  # of the mean variance, added to the features' covariance
 
 Score = Callable[[NDArray[np.uint8]], NDArray[np.float64]]  # images (N, 28, 28) to scores (N,)
@@ -58,6 +59,16 @@ def negative_max_logit(logits: Tensor) -> Tensor:
     return -logits.amax(1)
 
 
+def probability_and_max_logit(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Return -(log p + w m) of logits (N, 10), (N,).
+
+    p is the largest probability at the temperature, m the largest logit, w :data:`MAX_LOGIT_WEIGHT`. The score grows
+    where several digits are likely, and where no digit is.
+    """
+    largest = (logits / temperature).softmax(1).amax(1)
+    return -(largest.log() + MAX_LOGIT_WEIGHT * logits.amax(1))
+
+
 def scores_of(model: nn.Module, known: DigitSet) -> dict[str, Score]:
     """Return the scores of a network by name; ``distance`` only for a single network whose last layer is linear.
 
@@ -70,7 +81,11 @@ def scores_of(model: nn.Module, known: DigitSet) -> dict[str, Score]:
     def of_logits(rule: Callable[[Tensor], Tensor]) -> Score:
         return lambda images: rule(torch.tensor(logits_of(model, images))).double().numpy()
 
-    scores = {"energy": of_logits(energy), "max-logit": of_logits(negative_max_logit)}
+    scores = {
+        "energy": of_logits(energy),
+        "max-logit": of_logits(negative_max_logit),
+        "probability-and-max-logit": of_logits(probability_and_max_logit),
+    }
     linear = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
     if linear and linear[-1].out_features == 10 and not isinstance(model, Ensemble):
         scores["distance"] = _distance(model, linear[-1], known)
