@@ -48,7 +48,7 @@ def test_outlier_exposure_teaches_to_refuse_other_kinds_and_fonts(mnist_5k: Data
     learned, validation_set = mnist_5k.train.split(400, 0)
     sources = Sources(mnist_5k.test.images, matplotlib_fonts())
     found = refusal(scores_of(trained.model, learned), validation_set, mnist_5k.test, sources, per_kind=100)
-    assert set(found) == {"energy", "max-logit", "distance"}
+    assert set(found) == {"energy", "max-logit", "probability-and-max-logit", "distance"}
     for score in found.values():
         assert set(score.auroc) == set(score.refused) == set(UNSEEN_OUTLIERS)
         assert all(0 <= value <= 1 for value in score.auroc.values())
