@@ -3,7 +3,15 @@ import pytest
 import torch
 
 from inkdigits.data import Dataset
-from inkdigits.evaluation.refusal import auroc, energy, refusal, scores_of, threshold_of
+from inkdigits.evaluation.refusal import (
+    LOGIT_SCORES,
+    accuracy_at_coverage,
+    auroc,
+    energy,
+    refusal,
+    scores_of,
+    threshold_of,
+)
 from inkdigits.models import create_model
 from inkdigits.synthetic.unseen_outliers import UNSEEN_OUTLIERS, Sources, matplotlib_fonts
 from inkdigits.training import train
@@ -48,7 +56,7 @@ def test_outlier_exposure_teaches_to_refuse_other_kinds_and_fonts(mnist_5k: Data
     learned, validation_set = mnist_5k.train.split(400, 0)
     sources = Sources(mnist_5k.test.images, matplotlib_fonts())
     found = refusal(scores_of(trained.model, learned), validation_set, mnist_5k.test, sources, per_kind=100)
-    assert set(found) == {"energy", "max-logit", "probability-and-max-logit", "distance"}
+    assert set(found) == {*LOGIT_SCORES, "distance"}
     for score in found.values():
         assert set(score.auroc) == set(score.refused) == set(UNSEEN_OUTLIERS)
         assert all(0 <= value <= 1 for value in score.auroc.values())
@@ -56,3 +64,18 @@ def test_outlier_exposure_teaches_to_refuse_other_kinds_and_fonts(mnist_5k: Data
     assert best.accepted > 0.95
     assert min(best.auroc[kind] for kind in ("blank", "noise", "texture", "letter")) > 0.9
     assert best.auroc["shape"] > 0.8
+
+
+def test_accuracy_at_coverage_leaves_the_most_doubtful_out() -> None:
+    scores, correct = np.array([0.1, 0.9, 0.2, 0.5]), np.array([True, False, True, False])
+    assert [accuracy_at_coverage(scores, correct, share) for share in (0.5, 0.75, 1.0)] == [
+        1.0,
+        pytest.approx(2 / 3),
+        0.5,
+    ]
+
+
+def test_doubt_counts_less_where_the_largest_logit_is_large() -> None:
+    logits = torch.tensor([[4.0, 4.0, *[-9.0] * 8], [14.0, 14.0, *[0.0] * 8], [4.0, *[-9.0] * 9]])
+    equal, large, clear = LOGIT_SCORES["probability-and-max-logit"](logits)
+    assert clear < large < equal

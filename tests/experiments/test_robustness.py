@@ -10,6 +10,7 @@ import pytest
 
 from inkdigits.data import Dataset
 from inkdigits.errors import DataError, UsageError
+from inkdigits.evaluation.refusal import LOGIT_SCORES
 from inkdigits.experiments import Comparison, robustness
 from inkdigits.experiments.robustness import RobustnessReport, measure_robustness, summary
 from inkdigits.experiments.subjects import runs_of
@@ -46,7 +47,7 @@ def test_every_run_has_every_figure(report: RobustnessReport) -> None:
         assert row["worst"][1] == min(row["published"][name] for name in MNIST_C)
         assert row["calibration"]["nll"] > 0
         assert 0 <= row["calibration"]["coverage_at_99.95%"] <= 1
-        assert set(row["refusal"]) == {"energy", "max-logit", "distance"}
+        assert set(row["refusal"]) == {*LOGIT_SCORES, "distance"}
 
 
 def test_the_files_hold_what_was_measured(report: RobustnessReport, tmp_path: Path) -> None:
@@ -117,7 +118,7 @@ def test_an_ensemble_is_named_as_one_and_has_no_distance(
     report = measure_robustness([tmp_path / "both"], suites=["refusal"], digits=20)
     row = summary(report)["runs"]["both"]
     assert row["augment"] == "ensemble of 2"
-    assert set(row["refusal"]) == {"energy", "max-logit"}
+    assert set(row["refusal"]) == set(LOGIT_SCORES)
 
 
 def test_it_joins_the_report_of_a_comparison(report: RobustnessReport, comparison: Comparison, tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ SuiteNames = Annotated[
     list[str] | None,
     typer.Option(
         "--suite",
-        help="corruptions, sweeps, cross-dataset, calibration, refusal or adversarial; may be repeated. "
+        help="corruptions, sweeps, cross-dataset, selective, calibration, refusal or adversarial; may be repeated. "
         "Default: all but adversarial.",
     ),
 ]

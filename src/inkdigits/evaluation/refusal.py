@@ -7,6 +7,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -69,6 +70,30 @@ def probability_and_max_logit(logits: Tensor, temperature: float = 1.0) -> Tenso
     return -(largest.log() + MAX_LOGIT_WEIGHT * logits.amax(1))
 
 
+LOGIT_SCORES: Mapping[str, Callable[[Tensor], Tensor]] = MappingProxyType(  # those that need the logits alone
+    {
+        "probability": lambda logits: -logits.log_softmax(1).amax(1),
+        "energy": energy,
+        "max-logit": negative_max_logit,
+        "probability-and-max-logit": probability_and_max_logit,
+    }
+)
+
+
+def accuracy_at_coverage(scores: NDArray[np.floating], correct: NDArray[np.bool_], coverage: float) -> float:
+    """Return the accuracy on the share ``coverage`` of digits with the lowest refusal scores, in [0, 1].
+
+    Parameters
+    ----------
+    scores, correct
+        Refusal score, and whether the answer is correct, (N,) each, N at least 1.
+    coverage
+        In (0, 1].
+    """
+    kept = np.argsort(scores, kind="stable")[: max(1, round(coverage * len(scores)))]
+    return float(correct[kept].mean())
+
+
 def scores_of(model: nn.Module, known: DigitSet) -> dict[str, Score]:
     """Return the scores of a network by name; ``distance`` only for a single network whose last layer is linear.
 
@@ -81,11 +106,7 @@ def scores_of(model: nn.Module, known: DigitSet) -> dict[str, Score]:
     def of_logits(rule: Callable[[Tensor], Tensor]) -> Score:
         return lambda images: rule(torch.tensor(logits_of(model, images))).double().numpy()
 
-    scores = {
-        "energy": of_logits(energy),
-        "max-logit": of_logits(negative_max_logit),
-        "probability-and-max-logit": of_logits(probability_and_max_logit),
-    }
+    scores = {name: of_logits(rule) for name, rule in LOGIT_SCORES.items()}
     linear = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
     if linear and linear[-1].out_features == 10 and not isinstance(model, Ensemble):
         scores["distance"] = _distance(model, linear[-1], known)

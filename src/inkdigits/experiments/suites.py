@@ -13,7 +13,7 @@ from inkdigits.data import Dataset, DigitSet, load
 from inkdigits.errors import UsageError
 from inkdigits.evaluation.attacks import Norm, pgd, robust_accuracy
 from inkdigits.evaluation.calibration import TARGET, Calibration, calibration, fit_temperature
-from inkdigits.evaluation.refusal import Refusal, refusal, scores_of
+from inkdigits.evaluation.refusal import LOGIT_SCORES, Refusal, accuracy_at_coverage, refusal, scores_of
 from inkdigits.evaluation.robustness import (
     LEVELS,
     Accuracies,
@@ -36,6 +36,7 @@ ATTACKS: Mapping[Norm, tuple[float, ...]] = MappingProxyType(
 )
 ATTACK_DIGITS = 1000  # test digits under attack, the first ones: an attack takes hundreds of passes
 ATTACK_BATCH = 250  # digits per batch of an attack
+COVERAGES = (0.95, 0.9)  # shares of the digits that are accepted
 FEATURE_DIGITS = 5000  # training digits whose features the distance score is fitted on
 
 Notify = Callable[[str], None]  # takes a line of text for people
@@ -186,6 +187,35 @@ class CrossDataset(Suite):
         return {"cross_dataset": own[self.name]}
 
 
+class Selective(Suite):
+    """Accuracy on data sets by other writers when the most doubtful digits are refused, by refusal score."""
+
+    name = "selective"
+
+    def __init__(self, settings: SuiteSettings) -> None:
+        super().__init__(settings)
+        self.digits = CrossDataset(settings).digits
+
+    def measure(self, context: SuiteContext) -> dict[str, dict[str, Any]]:
+        """Return by data set and score the accuracy at each of :data:`COVERAGES`."""
+        return {label: self._by_set(subject) for label, subject in context.subjects.items()}
+
+    def _by_set(self, subject: Subject) -> dict[str, dict[str, dict[str, float]]]:
+        found: dict[str, dict[str, dict[str, float]]] = {}
+        for name, digits in self.digits.items():
+            logits = torch.tensor(subject_logits(subject, digits.images))
+            correct = logits.argmax(1).numpy() == digits.labels
+            found[name] = {
+                score: {f"{c:.0%}": accuracy_at_coverage(rule(logits).numpy(), correct, c) for c in COVERAGES}
+                for score, rule in LOGIT_SCORES.items()
+            }
+        return found
+
+    def figures(self, own: Results, base: Results | None) -> dict[str, Any]:
+        """Return the accuracies."""
+        return {"selective": own[self.name]}
+
+
 class OfficialMnistC(Suite):
     """Accuracy on the official files of MNIST-C, measured whenever their folder is given."""
 
@@ -310,7 +340,6 @@ def robustness_of(results: Results) -> Robustness:
     return Robustness(results["clean"], results.get(Corruptions.name, {}), results.get(Sweeps.name, {}))
 
 
-SUITES: MappingProxyType[str, type[Suite]] = MappingProxyType(
-    {suite.name: suite for suite in (Corruptions, Sweeps, CrossDataset, CalibrationSuite, RefusalSuite, Adversarial)}
-)
+SUITE_CLASSES = (Corruptions, Sweeps, CrossDataset, Selective, CalibrationSuite, RefusalSuite, Adversarial)
+SUITES: MappingProxyType[str, type[Suite]] = MappingProxyType({suite.name: suite for suite in SUITE_CLASSES})
 DEFAULT_SUITES = tuple(name for name in SUITES if name != Adversarial.name)  # attacks take minutes per run
