@@ -69,7 +69,7 @@ def test_a_feedback_file_that_cannot_be_written_is_one_line(run_cli: Run, tmp_pa
 def test_other_machines_need_a_token(run_cli: Run, host: str) -> None:
     code, _, err = run_cli("serve", "--host", host)
     assert code == 2
-    assert err == f"inkdigits: --host {host} lets other machines in; give a --token that they must know\n"
+    assert err == f"inkdigits: --host {host} accepts requests from other machines; set a --token that they must send\n"
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_a_token_is_asked_of_everything_but_health(serve: Callable[..., Any], pn
 
 def test_tokens_are_compared_in_constant_time() -> None:
     assert middleware.hmac is hmac
-    assert "compare_digest" in middleware.ServiceMiddleware._knows.__code__.co_names
+    assert "compare_digest" in middleware.ServiceMiddleware._authorized.__code__.co_names
 
 
 def test_sigterm_is_heard_at_readiness_first_and_loses_no_request(serve: Callable[..., Any], pngs: list[bytes]) -> None:
