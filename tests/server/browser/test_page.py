@@ -66,7 +66,7 @@ def test_a_number_is_read_with_probabilities_picture_and_graph(visit: Open, addr
     answer = first.value.json()
     seen = cv2.imdecode(np.frombuffer(base64.b64decode(answer["picture"]), np.uint8), cv2.IMREAD_GRAYSCALE)
     graph = pixel_graph(seen)
-    expect(here, f"{len(graph.cell)} pixels of ink, {graph.edge_index.shape[1] // 2} joins", "#joins")
+    expect(here, f"{len(graph.cell)} pixels of ink, {graph.edge_index.shape[1] // 2} edges", "#size")
     assert here.page.locator("#graph circle").count() == len(graph.cell)
     shown = here.page.evaluate(
         "[...document.querySelector('#picture').getContext('2d').getImageData(0, 0, 28, 28).data]"
@@ -146,7 +146,7 @@ def test_a_box_on_the_photo_chooses_its_digit(visit: Open, address: str, photo: 
     here.page.locator("#boxes rect").nth(3).click()
     assert here.page.evaluate("[...document.querySelectorAll('#number button')].indexOf(document.activeElement)") == 3
     expect(here, read_of(reading)[3], "#which")
-    expect(here, "pixels of ink", "#joins")
+    expect(here, "pixels of ink", "#size")
 
 
 def test_a_digit_is_corrected_with_one_key(visit: Open, address: str) -> None:
@@ -156,15 +156,15 @@ def test_a_digit_is_corrected_with_one_key(visit: Open, address: str) -> None:
     here.page.locator("#number button").focus()
     with here.page.expect_request("**/v1/feedback") as sent:
         here.page.keyboard.press("2")
-    expect(here, "2, corrected and kept to learn from")
+    expect(here, "2, corrected and stored for training")
     told = json.loads(sent.value.post_data)
     assert (told["guess"], told["truth"]) == (7, 2)
     pixels = cv2.imdecode(np.frombuffer(base64.b64decode(told["image"]), np.uint8), cv2.IMREAD_GRAYSCALE)
     assert Reader(threads=1).predict(pixels[None])[0].digit == 7
     here.page.keyboard.press("x")
-    expect(here, "no digit, corrected and kept to learn from")
+    expect(here, "no digit, corrected and stored for training")
     here.page.locator("#bars button").nth(1).click()
-    expect(here, "1, corrected and kept to learn from")
+    expect(here, "1, corrected and stored for training")
 
 
 def test_what_was_read_is_saved(visit: Open, address: str) -> None:
