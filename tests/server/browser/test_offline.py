@@ -110,7 +110,7 @@ def test_a_number_is_read_without_a_server(visit: Open, address: str) -> None:
     here = visit(address)
     here.write("40716")
     here.page.locator("#verdict", has_text="40716: 5 digits, none doubtful").wait_for(timeout=10_000)
-    assert here.page.get_by_text("reads only what is written here").is_visible()
+    assert here.page.get_by_text("It reads only what is written here").is_visible()
     assert not here.page.locator("#file").is_visible()
     here.page.locator("#number button").first.press("9")
     here.page.locator("#verdict", has_text="9, corrected").wait_for()
