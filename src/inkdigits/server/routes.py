@@ -19,7 +19,7 @@ BODY_PROBLEMS = (408, 413, 415, 429, 503)  # possible answers to any request wit
 class DirectRoute(APIRoute):
     """A route that calls its endpoint with the request and nothing else.
 
-    It skips FastAPI's dependency injection, which would cost /v1/predict about 0.05 ms per request.
+    It skips dependency injection, which costs about 0.012 ms of the 0.46 ms CPU time of a request to /v1/predict.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
