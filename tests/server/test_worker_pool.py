@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
+from inkdigits.server import worker_pool
 from inkdigits.server.problems import ProblemError
 from inkdigits.server.service import Service
 from inkdigits.server.settings import ServerSettings
@@ -60,18 +61,18 @@ def test_jobs_that_never_ran_do_not_shorten_retry_after() -> None:
     pool, slow = WorkerPool("test", workers=1, queue=100), Blocker()
 
     async def retry_after() -> int:
-        """Fill the pool behind a job that takes 0.3 s; return what the next client is told."""
+        """Fill the pool behind a job of 0.3 s or more; return what the next client is told."""
         slow.begun.clear()
         slow.may_end.clear()
-        loop = asyncio.get_running_loop()
-        loop.call_later(0.3, slow.may_end.set)
-        first = loop.create_task(pool.run(slow, 5))
+        first = asyncio.create_task(pool.run(slow, 5))
         await until(slow.begun.is_set)
-        late = [loop.create_task(pool.run(bool, 0.01)) for _ in range(100)]
+        late = [asyncio.create_task(pool.run(bool, 0.01)) for _ in range(100)]
         await asyncio.sleep(0)
         with pytest.raises(ProblemError) as refused:
             pool.check()
         assert [type(error) for error in await asyncio.gather(*late, return_exceptions=True)] == [ProblemError] * 100
+        await asyncio.sleep(0.3)
+        slow.may_end.set()
         await first
         await until(lambda: pool.open == 0)
         return int(refused.value.headers["retry-after"])
@@ -182,3 +183,33 @@ def test_a_job_is_freed_without_the_garbage_collector(service: Service, fails: b
         assert watched() is None
     finally:
         gc.enable()
+
+
+def test_the_thread_drops_a_job_before_on_done_is_due(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, may_end, alive = threading.Event(), threading.Event(), list[bool]()
+    call_in_loop = worker_pool._Job.call_in_loop
+
+    async def scenario() -> None:
+        def job() -> None:
+            begun.set()
+            may_end.wait(10)
+
+        watched = weakref.ref(job)
+
+        def spy(*arguments: Any) -> None:
+            alive.append(watched() is not None)
+            call_in_loop(*arguments)
+
+        monkeypatch.setattr(worker_pool._Job, "call_in_loop", spy)
+        waiting = asyncio.create_task(service.crops.run(job, 5))
+        del job
+        await until(begun.is_set)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        del waiting
+        assert watched() is not None  # the thread runs it
+        may_end.set()
+        await until(lambda: service.crops.open == 0)
+
+    asyncio.run(scenario())
+    assert alive == [False]
