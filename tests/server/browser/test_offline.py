@@ -98,14 +98,27 @@ def test_pictures_are_normalized_bit_for_bit_as_in_python(
     assert found == [packed(normalize(picture).digit.tobytes()) for picture in drawings]
 
 
+def scribbles() -> list[NDArray[np.uint8]]:
+    """Four random strokes each: the recogniser accepts some, refuses most, and finds a few ambiguous."""
+    rng, paper = np.random.default_rng(1), np.full((46, 46), 255, np.uint8)
+    corners = rng.integers(4, 42, (400, 1, 5, 2)).astype(np.int32)
+    return [np.asarray(cv2.polylines(paper.copy(), list(each), False, 0, 4, cv2.LINE_AA), np.uint8) for each in corners]
+
+
 def test_predict_answers_as_the_recognizer(visit: Open, address: str, drawings: list[NDArray[np.uint8]]) -> None:
     here, recognizer = visit(address), Recognizer(threads=1)
-    for picture in (*drawings[:12], *drawings[-16:], np.full((46, 46), 255, np.uint8)):
-        found = here.page.evaluate(PREDICT, packed(cv2.imencode(".png", picture)[1].tobytes()))
-        wanted = recognizer.read_crops([picture])[0]
-        assert (found["digit"], found["reject"]) == (wanted.digit, wanted.reject)
-        if wanted.refusal is not None:
-            assert found["confidence"] == pytest.approx(wanted.confidence, abs=1e-3)
+    pictures = [*drawings[:12], *drawings[-16:], *scribbles(), np.full((46, 46), 255, np.uint8)]
+    answers = recognizer.read_crops(pictures)
+    for reason in (None, "blank", "ambiguous", "not_a_digit"):
+        chosen = [
+            (picture, wanted) for picture, wanted in zip(pictures, answers, strict=True) if wanted.reject == reason
+        ]
+        assert chosen
+        for picture, wanted in chosen[:15]:
+            found = here.page.evaluate(PREDICT, packed(cv2.imencode(".png", picture)[1].tobytes()))
+            assert (found["digit"], found["reject"]) == (wanted.digit, wanted.reject)
+            if wanted.refusal is not None:
+                assert found["confidence"] == pytest.approx(wanted.confidence, abs=1e-3)
 
 
 def test_a_number_is_read_without_the_service(visit: Open, address: str) -> None:

@@ -2,7 +2,7 @@
 import { SIZE, normalize } from "./normalize.js";
 import * as ort from "./ort.js";
 
-const FAINT = 20, SMALLEST = 5; // as in inkdigits.reader.recognizer
+const FAINT = 20, SMALLEST_INK = 5; // as in inkdigits.reader.recognizer
 
 export const features = { read: false, feedback: false };
 
@@ -23,13 +23,20 @@ export async function predict(blob) {
   context.drawImage(image, 0, 0);
   const grey = context.getImageData(0, 0, width, height).data.filter((_, i) => i % 4 === 0);
   const { digit, contrast, size } = normalize(grey, width, height);
-  const answers = await session.run({ images: new ort.Tensor("uint8", digit, [1, SIZE, SIZE]) });
-  const probabilities = [...answers.probabilities.data], refusal = answers.refusal.data[0];
+  const outputs = await session.run({ images: new ort.Tensor("uint8", digit, [1, SIZE, SIZE]) });
+  const probabilities = [...outputs.probabilities.data], refusal = outputs.refusal.data[0];
   const ranked = probabilities.map((share, i) => [i, share]).sort((one, other) => other[1] - one[1]);
-  const reject = contrast < FAINT ? "blank" : Math.max(...size) < SMALLEST || !digit.some(Boolean) ? "too_small" :
-    refusal > card.refusal_threshold ? "not_a_digit" : ranked[0][1] < card.ambiguous_below ? "ambiguous" : null;
+  const reject = contrast < FAINT ? "blank" : Math.max(...size) < SMALLEST_INK || !digit.some(Boolean) ? "too_small"
+    : refused(card.refusal, refusal, ranked[0][1], Math.max(...outputs.logits.data));
   return { digit: reject ? null : ranked[0][0], confidence: ranked[0][1], alternatives: ranked.slice(reject ? 0 : 1), reject, refusal,
     probabilities, picture: encoded(digit) };
+}
+
+// Returns why a picture with ink is refused, or null: the policy of inkdigits.reader.refusal, which the card states.
+function refused(policy, refusal, confidence, largestLogit) {
+  const doubtful = -refusal < policy.threshold; // the output is minus the score of the policy
+  if (doubtful && largestLogit < policy.digit_logit) return "not_a_digit";
+  return doubtful || confidence < policy.ambiguous_below ? "ambiguous" : null;
 }
 
 // Returns a 28x28 picture as a PNG in base64.
