@@ -25,10 +25,10 @@ Run = Callable[..., tuple[int, str, str]]
 def corrections(tmp_path: Path, mnist_5k: Dataset) -> Path:
     """Six corrections, two of them of images that are not digits; images of several sizes, depths and colours."""
     path = tmp_path / "corrections.db"
-    kept = Feedback(path)
+    store = Feedback(path)
     for index, truth in enumerate((3, 5, None, 5, None, 8)):
-        kept.add("model", _photo(mnist_5k.test.images[index], index), None if index % 2 else 7, truth)
-    kept.close()
+        store.add("model", _photo(mnist_5k.test.images[index], index), None if index % 2 else 7, truth)
+    store.close()
     return path
 
 

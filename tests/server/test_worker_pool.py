@@ -1,4 +1,4 @@
-"""Worker pool and body reader in-process: how long clients are told to wait, and when memory is given back."""
+"""Worker pool and body reader in-process: the Retry-After of refused clients, and when memory counts as free."""
 
 import asyncio
 import contextlib
@@ -40,7 +40,7 @@ def upload(*messages: dict[str, Any]) -> Request:
 
 
 class Blocker:
-    """A job that has begun and does not end before it is told to."""
+    """A job that runs until ``may_end`` is set."""
 
     def __init__(self) -> None:
         self.begun, self.may_end = threading.Event(), threading.Event()
@@ -61,7 +61,7 @@ def test_jobs_that_never_ran_do_not_shorten_retry_after() -> None:
     pool, slow = WorkerPool("test", workers=1, queue=100), Blocker()
 
     async def retry_after() -> int:
-        """Fill the pool behind a job of 0.3 s or more; return what the next client is told."""
+        """Fill the pool behind a job of 0.3 s or more; return the Retry-After of the next client."""
         slow.begun.clear()
         slow.may_end.clear()
         first = asyncio.create_task(pool.run(slow, 5))
@@ -83,7 +83,7 @@ def test_jobs_that_never_ran_do_not_shorten_retry_after() -> None:
     assert first < second < third
 
 
-def test_a_body_counts_until_its_thread_has_done_with_it(service: Service) -> None:
+def test_a_body_counts_as_held_until_its_thread_is_done(service: Service) -> None:
     async def scenario() -> None:
         slow = Blocker()
         with pytest.raises(ProblemError, match=r"within 0\.2 seconds"):
@@ -97,7 +97,7 @@ def test_a_body_counts_until_its_thread_has_done_with_it(service: Service) -> No
     asyncio.run(scenario())
 
 
-def test_a_body_whose_job_never_began_is_given_back_at_the_timeout(service: Service) -> None:
+def test_a_body_whose_job_never_began_is_released_at_the_timeout(service: Service) -> None:
     async def scenario() -> None:
         slow = Blocker()
         first = asyncio.create_task(service.crops.run(slow, 5))
@@ -112,7 +112,7 @@ def test_a_body_whose_job_never_began_is_given_back_at_the_timeout(service: Serv
 
 
 @pytest.mark.parametrize("begun", [True, False])
-def test_a_cancelled_request_gives_its_body_back_once(service: Service, begun: bool) -> None:
+def test_a_cancelled_request_releases_its_body_once(service: Service, begun: bool) -> None:
     async def scenario() -> None:
         slow = Blocker()
         first = asyncio.create_task(service.work(upload(), 2000, service.crops, slow))
@@ -130,7 +130,7 @@ def test_a_cancelled_request_gives_its_body_back_once(service: Service, begun: b
     asyncio.run(scenario())
 
 
-def test_a_body_that_finds_the_queue_full_is_given_back(service: Service) -> None:
+def test_a_body_is_released_when_the_queue_is_full(service: Service) -> None:
     async def receive() -> Any:
         service.crops.open += 1000  # the queue fills up while the body arrives
         return {"type": "http.request", "body": BODY}
@@ -148,16 +148,14 @@ def test_a_body_that_finds_the_queue_full_is_given_back(service: Service) -> Non
         (413, [{"type": "http.request", "body": BODY, "more_body": True}] * 3),
     ],
 )
-def test_a_body_that_does_not_arrive_counts_no_longer(
-    service: Service, status: int, messages: list[dict[str, Any]]
-) -> None:
+def test_an_incomplete_body_is_released(service: Service, status: int, messages: list[dict[str, Any]]) -> None:
     with pytest.raises(ProblemError) as problem:
         asyncio.run(service.work(upload(*messages), 2000, service.crops, len))
     assert problem.value.status == status
     assert service.bodies.held == 0
 
 
-def test_a_job_that_fails_gives_its_body_back(service: Service) -> None:
+def test_a_failed_job_releases_its_body(service: Service) -> None:
     with pytest.raises(TypeError):
         asyncio.run(service.work(upload(), 2000, service.crops, lambda body: body + 1))  # type: ignore[operator]
     assert service.bodies.held == 0

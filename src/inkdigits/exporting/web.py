@@ -89,10 +89,10 @@ def export_web(out: Path, model: Path | None = None, runtime: Path | None = None
 
 def _runtime(given: Path | None) -> bytes:
     """Return the bytes of the archive after checking its hash. A download is stored in the user's cache."""
-    kept = user_cache_path("inkdigits") / RUNTIME
-    path = given or kept
-    if given is None and not kept.exists():
-        write_bytes(kept, _checked(_download(), URL))
+    cached = user_cache_path("inkdigits") / RUNTIME
+    path = given or cached
+    if given is None and not cached.exists():
+        write_bytes(cached, _checked(_download(), URL))
     try:
         return _checked(path.read_bytes(), str(path))
     except OSError as error:

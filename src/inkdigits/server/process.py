@@ -23,7 +23,7 @@ LINGER_SECONDS = 0.3  # between closing the port and closing a connection withou
 
 
 def serve(host: str, port: int, settings: ServerSettings) -> None:
-    """Serve until the process is told to stop, and print the address on stderr. Port 0 means any free port.
+    """Serve until a signal stops the process, and print the address on stderr. Port 0 means any free port.
 
     Raises
     ------

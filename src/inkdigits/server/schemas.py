@@ -69,7 +69,7 @@ class Predicted(BaseModel):
     confidence: float
     alternatives: Alternatives
     reject: Reject | None
-    refusal: Annotated[float | None, Field(description="Refusal score; higher means less like a digit.")]
+    refusal: Annotated[float | None, Field(description="Refusal score; a higher one means more doubt.")]
     probabilities: Annotated[list[float], Field(min_length=10, max_length=10)]
     picture: Annotated[str, Field(description="The input of the network: a PNG of 28x28 pixels in base64.")]
 

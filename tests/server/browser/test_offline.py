@@ -41,16 +41,16 @@ class Quiet(SimpleHTTPRequestHandler):
 @pytest.fixture(scope="module")
 def runtime() -> Path:
     """The archive of onnxruntime-web, from the user's cache or from npm; skips the tests without both."""
-    kept = platformdirs.user_cache_path("inkdigits") / RUNTIME
-    if not kept.exists():
+    cached = platformdirs.user_cache_path("inkdigits") / RUNTIME
+    if not cached.exists():
         if shutil.which("npm") is None:
-            pytest.skip(f"needs {kept}, or npm to get it")
-        kept.parent.mkdir(parents=True, exist_ok=True)
+            pytest.skip(f"needs {cached}, or npm to get it")
+        cached.parent.mkdir(parents=True, exist_ok=True)
         name = RUNTIME.removesuffix(".tgz").replace("web-", "web@")
-        done = subprocess.run(["npm", "pack", "--silent", name], cwd=kept.parent, check=False, capture_output=True)
+        done = subprocess.run(["npm", "pack", "--silent", name], cwd=cached.parent, check=False, capture_output=True)
         if done.returncode:
             pytest.skip(f"npm could not get {name}")
-    return kept
+    return cached
 
 
 @pytest.fixture(scope="module")

@@ -157,9 +157,9 @@ def test_a_digit_is_corrected_with_one_key(visit: Open, address: str) -> None:
     with here.page.expect_request("**/v1/feedback") as sent:
         here.page.keyboard.press("2")
     expect(here, "2, corrected and stored for training")
-    told = json.loads(sent.value.post_data)
-    assert (told["guess"], told["truth"]) == (7, 2)
-    pixels = cv2.imdecode(np.frombuffer(base64.b64decode(told["image"]), np.uint8), cv2.IMREAD_GRAYSCALE)
+    sent_body = json.loads(sent.value.post_data)
+    assert (sent_body["guess"], sent_body["truth"]) == (7, 2)
+    pixels = cv2.imdecode(np.frombuffer(base64.b64decode(sent_body["image"]), np.uint8), cv2.IMREAD_GRAYSCALE)
     assert Reader(threads=1).predict(pixels[None])[0].digit == 7
     here.page.keyboard.press("x")
     expect(here, "no digit, corrected and stored for training")

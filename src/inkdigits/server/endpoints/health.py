@@ -15,13 +15,13 @@ async def alive(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Answer 503 as soon as the service was told to stop."""
+    """Answer 503 from the signal to stop on."""
     check_ready(service_of(request))
     return json_response({"status": "ready"})
 
 
 def check_ready(service: Service) -> None:
-    """Refuse when the service was told to stop.
+    """Refuse after the signal to stop.
 
     Raises
     ------

@@ -33,7 +33,7 @@ async def metadata(request: Request, name: Name, version: Version | None = None)
 
 
 async def model_ready(request: Request, name: Name, version: Version | None = None) -> Response:
-    """Answer 503 as soon as the service was told to stop."""
+    """Answer 503 from the signal to stop on."""
     service = service_of(request)
     _check_model(service, name, version)
     check_ready(service)
