@@ -1,11 +1,11 @@
-"""How fast the service answers, and whether it holds: server and load on one machine, LitServe in the same run.
+"""Measures the speed of the service and its behaviour under overload. Server and load run on the same machine.
 
-python benchmarks/service.py                      what takes a minute
+python benchmarks/service.py                      about a minute
 python benchmarks/service.py --full               ten minutes of overload, 5,000 cases of schemathesis
-python benchmarks/service.py --litserve-python P  P: a Python with litserve, onnxruntime and pillow
+python benchmarks/service.py --litserve-python P  also LitServe; P is a Python with litserve, onnxruntime and pillow
 
-Writes benchmarks/service.json. The load comes over connections that each send their next request when they have the
-answer to the last; in overload at a fixed rate, whatever the answers.
+Writes benchmarks/service.json. Each connection sends its next request when it has the answer to the last one. Overload
+has a fixed rate instead, whatever the answers.
 """
 
 import argparse
@@ -42,43 +42,15 @@ HERE = Path(__file__).parent
 HOOKS = HERE.parent / "tests/server"
 CONNECTIONS = 32
 BATCH = 256  # digits
-WARM = 1.0  # seconds before it counts
-ALLOWED = {200, 429, 503}
+WARM = 1.0  # seconds before the measurement begins
+ALLOWED = {200, 429, 503}  # statuses under overload
 COMMAND = "from inkdigits.cli import main, serving; main()"
-
-LITSERVE = """
-import base64, io, sys
-import litserve, numpy, onnxruntime
-from PIL import Image
-
-class Digits(litserve.LitAPI):
-    def setup(self, device):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self.session = onnxruntime.InferenceSession(sys.argv[1], options, providers=["CPUExecutionProvider"])
-
-    def decode_request(self, request):
-        return numpy.asarray(Image.open(io.BytesIO(base64.b64decode(request["image"]))))
-
-    def predict(self, image):
-        batch = image if image.ndim == 3 else image[None]
-        return self.session.run(["probabilities"], {"images": batch})[0]
-
-    def encode_response(self, output):
-        shares = output.reshape(-1)
-        return {"digit": int(shares.argmax()), "probabilities": shares.tolist()}
-
-if __name__ == "__main__":
-    workers, batch = int(sys.argv[3]), int(sys.argv[4])
-    api = Digits(max_batch_size=batch, batch_timeout=0.002 if batch > 1 else 0.0)
-    server = litserve.LitServer(api, accelerator="cpu", workers_per_device=workers)
-    server.run(host="127.0.0.1", port=int(sys.argv[2]), log_level="error", generate_client_file=False)
-"""
+LITSERVE = HERE / "litserve_server.py"
 
 
 @dataclass
 class Tally:
-    """What came back."""
+    """The answers between two times."""
 
     begin: float = 0.0
     end: float = float("inf")
@@ -87,7 +59,7 @@ class Tally:
     broken: int = 0
 
     def figures(self, each: int = 1) -> dict[str, Any]:
-        """Return rates and percentiles."""
+        """Return rates and percentiles; ``each`` is the number of digits per request."""
         good = self.statuses[200]
         span = self.end - self.begin
         p50, p99 = np.percentile(self.seconds, [50, 99]).tolist() if self.seconds else (0.0, 0.0)
@@ -120,7 +92,7 @@ class Client(asyncio.Protocol):
         self.transport.write(self.request)
 
     def data_received(self, data: bytes) -> None:
-        """Take an answer, or a part of it."""
+        """Receive an answer, or a part of it."""
         self.got += data
         head = self.got.find(b"\r\n\r\n")
         if head < 0:
@@ -139,7 +111,7 @@ class Client(asyncio.Protocol):
             self.send()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count what broke off."""
+        """Count a connection that the server closed."""
         if time.perf_counter() < self.tally.end:
             self.tally.broken += 1
         if not self.lost.done():
@@ -147,7 +119,7 @@ class Client(asyncio.Protocol):
 
 
 async def closed_loop(port: int, request: bytes, connections: int, seconds: float) -> Tally:
-    """Send over so many connections, each as fast as it is problem_response."""
+    """Send over several connections, on each the next request as soon as the last one is answered."""
     loop = asyncio.get_running_loop()
     tally = Tally()
     tally.begin = time.perf_counter() + WARM
@@ -162,7 +134,7 @@ async def closed_loop(port: int, request: bytes, connections: int, seconds: floa
 async def open_loop(
     port: int, request: bytes, rate: float, seconds: float, connections: int, pid: int
 ) -> dict[str, Any]:
-    """Send at a fixed rate over connections that are free; watch the server's memory."""
+    """Send at a fixed rate over the connections that are free, and watch the memory of the server."""
     loop = asyncio.get_running_loop()
     tally = Tally(begin=time.perf_counter())
     tally.end = tally.begin + seconds
@@ -170,7 +142,7 @@ async def open_loop(
         await loop.create_connection(lambda: Client(request, tally, 0.0), "127.0.0.1", port) for _ in range(connections)
     ]
     clients = [client for _, client in pairs]
-    memory, sent, looked, turn = [], 0, tally.begin, 0
+    memory, sent, next_sample, turn = [], 0, tally.begin, 0
     while (now := time.perf_counter()) < tally.end:
         due = int((now - tally.begin) * rate) - sent
         for _ in range(min(due, connections)):
@@ -179,15 +151,15 @@ async def open_loop(
             if not client.waiting and not client.transport.is_closing():
                 client.send()
         sent += due
-        if now >= looked:
+        if now >= next_sample:
             memory.append(resident(pid))
-            looked += seconds / 100
+            next_sample += seconds / 100
         await asyncio.sleep(0.005)
     await asyncio.sleep(1)
     memory.append(resident(pid))
     for transport, _ in pairs:
         transport.close()
-    settled = memory[len(memory) // 10]  # after the buffers of so many connections are there
+    settled = memory[len(memory) // 10]  # when the buffers of all connections exist
     growth = memory[-1] / settled - 1
     return {
         "asked_per_second": round(rate, 1),
@@ -201,7 +173,7 @@ async def open_loop(
 
 
 async def idle_connections(port: int, count: int, request: bytes) -> dict[str, Any]:
-    """Open connections that say nothing; ask over another meanwhile."""
+    """Measure one busy connection beside idle ones."""
     opened = []
     for _ in range(count):
         try:
@@ -215,19 +187,19 @@ async def idle_connections(port: int, count: int, request: bytes) -> dict[str, A
 
 
 def resident(pid: int) -> int:
-    """Return the memory of a process that is in use, bytes."""
+    """Return the resident memory of a process in bytes."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port that is not in use."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         return int(listening.getsockname()[1])
 
 
 @contextmanager
 def running(command: list[str], port: int, path: str, environment: dict[str, str] | None = None) -> Iterator[int]:
-    """Run a server, wait until it answers at ``path``, yield its process id, stop it."""
+    """Run a server: wait until ``path`` answers 200, yield the process id, then stop it."""
     process = subprocess.Popen(
         command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, start_new_session=True
     )
@@ -251,12 +223,12 @@ def running(command: list[str], port: int, path: str, environment: dict[str, str
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        with contextlib.suppress(ProcessLookupError):  # LitServe leaves its workers behind
+        with contextlib.suppress(ProcessLookupError):  # LitServe does not stop its workers
             os.killpg(process.pid, signal.SIGKILL)
 
 
 def post(path: str, kind: str, body: bytes, *headers: str) -> bytes:
-    """Return a request as it goes over the wire."""
+    """Return the bytes of an HTTP request."""
     lines = [
         f"POST {path} HTTP/1.1",
         "host: 127.0.0.1",
@@ -268,14 +240,14 @@ def post(path: str, kind: str, body: bytes, *headers: str) -> bytes:
 
 
 def png(image: np.ndarray) -> bytes:
-    """Return a picture as a PNG."""
+    """Return an image as a PNG."""
     packed = BytesIO()
     Image.fromarray(image).save(packed, "PNG")
     return packed.getvalue()
 
 
 def batch(images: np.ndarray, binary: bool) -> bytes:
-    """Return a request to infer."""
+    """Return a request for inference on a batch."""
     tensor: dict[str, Any] = {"name": "images", "shape": list(images.shape), "datatype": "UINT8"}
     if not binary:
         tensor["data"] = images.ravel().tolist()
@@ -287,29 +259,27 @@ def batch(images: np.ndarray, binary: bool) -> bytes:
 
 
 def litserve(python: str, body: bytes, seconds: float, ours: int) -> dict[str, Any]:
-    """Measure LitServe in a few settings, each in turn with ours, which listens at a port.
+    """Measure LitServe in three settings, each by turns with our server, which listens on the port ``ours``.
 
-    LitServe's server only decodes and infers; ours finds the digit, judges it and draws what it saw as well.
+    LitServe's server only decodes the image and runs the network; ours also finds the digit, judges it and returns the
+    picture.
     """
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "server.py"
-        script.write_text(LITSERVE)
-        for workers, most in ((1, 1), (2, 1), (1, 32)):
-            port = free_port()
-            command = [python, str(script), str(bundled()), str(port), str(workers), str(most)]
-            beside = asyncio.run(closed_loop(ours, post("/v1/predict", "application/json", body), CONNECTIONS, seconds))
-            with running(command, port, "/health"):
-                request = post("/predict", "application/json", body)
-                tally = asyncio.run(closed_loop(port, request, CONNECTIONS, seconds))
-            name = f"workers={workers} max_batch_size={most}"
-            found[name] = {"litserve": tally.figures(), "inkdigits": beside.figures()}
-            print(name, found[name])
-    return found
+    result = {}
+    for workers, batch_size in ((1, 1), (2, 1), (1, 32)):
+        port = free_port()
+        command = [python, str(LITSERVE), str(bundled()), str(port), str(workers), str(batch_size)]
+        beside = asyncio.run(closed_loop(ours, post("/v1/predict", "application/json", body), CONNECTIONS, seconds))
+        with running(command, port, "/health"):
+            request = post("/predict", "application/json", body)
+            tally = asyncio.run(closed_loop(port, request, CONNECTIONS, seconds))
+        name = f"workers={workers} max_batch_size={batch_size}"
+        result[name] = {"litserve": tally.figures(), "inkdigits": beside.figures()}
+        print(name, result[name])
+    return result
 
 
 def schemathesis(port: int, cases: int) -> dict[str, Any]:
-    """Ask what the OpenAPI document allows, and what it does not, and check the answers."""
+    """Send requests that the OpenAPI document allows and others that it does not, and check the answers."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         url = f"http://127.0.0.1:{port}/openapi.json"
@@ -318,57 +288,60 @@ def schemathesis(port: int, cases: int) -> dict[str, Any]:
         environment = {**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(HOOKS)}
         done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=folder)
         print(done.stdout[-3000:])
-        told = json.loads(report.read_text()) if report.exists() else {}
-        return {"exit_code": done.returncode, "cases": told.get("test_cases"), "failures": told.get("failures")}
+        summary = json.loads(report.read_text()) if report.exists() else {}
+        return {"exit_code": done.returncode, "cases": summary.get("test_cases"), "failures": summary.get("failures")}
+
+
+def measure(port: int, pid: int, options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Measure a running server; yield the name and the figures of each measurement."""
+    images = load("mnist-5k").test.images
+    crop = png(images[0])
+    in_json = json.dumps({"image": base64.b64encode(crop).decode()}).encode()
+    request = post("/v1/predict", "image/png", crop)
+
+    def closed(request: bytes, connections: int, each: int = 1) -> dict[str, Any]:
+        figures = asyncio.run(closed_loop(port, request, connections, options.seconds)).figures(each)
+        return {"connections": connections, **({"batch": each} if each > 1 else {}), **figures}
+
+    predict = closed(request, CONNECTIONS)
+    yield "predict", predict
+    yield "predict_json", closed(post("/v1/predict", "application/json", in_json), CONNECTIONS)
+    yield "infer_binary", closed(batch(images[:BATCH], True), 4, BATCH)
+    yield "infer_json", closed(batch(images[:BATCH], False), 4, BATCH)
+    if options.litserve_python:
+        yield "litserve", litserve(options.litserve_python, in_json, options.seconds, port)
+    seconds = options.overload_seconds or (600.0 if options.full else 10.0)
+    yield "overload", asyncio.run(open_loop(port, request, 2 * predict["per_second"], seconds, 512, pid))
+    yield "idle", asyncio.run(idle_connections(port, 10_000 if options.full else 1000, request))
+    cases = options.cases if options.cases is not None else (300 if options.full else 0)  # for each of 16 operations
+    if cases:
+        yield "schemathesis", schemathesis(port, cases)
 
 
 def main() -> None:
     """Measure, print and write."""
-    arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    arguments.add_argument("--full", action="store_true")
-    arguments.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
-    arguments.add_argument("--overload-seconds", type=float)
-    arguments.add_argument("--cases", type=int, help="of schemathesis, for each operation")
-    arguments.add_argument("--litserve-python")
-    arguments.add_argument("--out", type=Path, default=HERE / "service.json")
-    told = arguments.parse_args()
-    images = load("mnist-5k").test.images
-    one, many = post("/v1/predict", "image/png", png(images[0])), images[:BATCH]
-    in_json = json.dumps({"image": base64.b64encode(png(images[0])).decode()}).encode()
-    port = free_port()
-    inkdigits = [sys.executable, "-c", COMMAND, "serve", "--port", str(port)]
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
+    parser.add_argument("--overload-seconds", type=float)
+    parser.add_argument("--cases", type=int, help="of schemathesis, for each operation")
+    parser.add_argument("--litserve-python")
+    parser.add_argument("--out", type=Path, default=HERE / "service.json")
+    options = parser.parse_args()
     result: dict[str, Any] = {
         "machine": {"cores": os.cpu_count(), "processor": platform.machine(), "load_before": os.getloadavg()[0]},
-        "seconds": told.seconds,
+        "seconds": options.seconds,
         "versions": {name: version(name) for name in ("inkdigits", "onnxruntime", "fastapi", "uvicorn")},
     }
-    with (
-        tempfile.TemporaryDirectory() as kept,
-        running([*inkdigits, "--feedback", str(Path(kept) / "corrections.db")], port, "/readyz") as pid,
-    ):
-        tally = asyncio.run(closed_loop(port, one, CONNECTIONS, told.seconds))
-        result["predict"] = {"connections": CONNECTIONS, **tally.figures()}
-        print("predict", result["predict"])
-        request = post("/v1/predict", "application/json", in_json)
-        tally = asyncio.run(closed_loop(port, request, CONNECTIONS, told.seconds))
-        result["predict_json"] = {"connections": CONNECTIONS, **tally.figures()}
-        print("predict, in JSON", result["predict_json"])
-        for name, binary in (("binary", True), ("json", False)):
-            tally = asyncio.run(closed_loop(port, batch(many, binary), 4, told.seconds))
-            result[f"infer_{name}"] = {"connections": 4, "batch": BATCH, **tally.figures(BATCH)}
-            print(f"infer {name}, digits", result[f"infer_{name}"])
-        if told.litserve_python:
-            result["litserve"] = litserve(told.litserve_python, in_json, told.seconds, port)
-        seconds = told.overload_seconds or (600.0 if told.full else 10.0)
-        rate = 2 * result["predict"]["per_second"]
-        result["overload"] = asyncio.run(open_loop(port, one, rate, seconds, 512, pid))
-        print("overload", result["overload"])
-        result["idle"] = asyncio.run(idle_connections(port, 10_000 if told.full else 1000, one))
-        print("idle", result["idle"])
-        cases = told.cases if told.cases is not None else (300 if told.full else 0)  # of each of 16 operations
-        if cases:
-            result["schemathesis"] = schemathesis(port, cases)
-    write_json(told.out, result)
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        feedback = str(Path(folder) / "corrections.db")
+        command = [sys.executable, "-c", COMMAND, "serve", "--port", str(port), "--feedback", feedback]
+        with running(command, port, "/readyz") as pid:
+            for name, figures in measure(port, pid, options):
+                result[name] = figures
+                print(name, figures)
+    write_json(options.out, result)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Real servers, each a process of its own on a free port."""
+"""Real servers, each in its own process on a free port."""
 
 import io
 import os
@@ -37,25 +37,24 @@ class Served:
         self.client = httpx.Client(base_url=self.url, timeout=30)
 
     def stop(self) -> tuple[int, str]:
-        """Return the exit code, and what was said on stderr."""
+        """Stop it; return the exit code and the rest of stderr."""
         self.client.close()
         self.process.send_signal(signal.SIGTERM)
-        _, said = self.process.communicate(timeout=30)
-        return self.process.returncode, said
+        _, stderr = self.process.communicate(timeout=30)
+        return self.process.returncode, stderr
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server that keeps corrections; it must end as it should, and must not have failed at anything."""
+    """A server that stores corrections. It must exit with 0 and must not have logged an error."""
     server = Served("--grace", "0", "--feedback", tmp_path_factory.mktemp("feedback") / "corrections.db")
     yield server
-    code, said = server.stop()
-    assert (code, said) == (0, "")
+    assert server.stop() == (0, "")
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Served]]:
-    """Start further servers; those that a test has not stopped are killed."""
+    """Starts further servers, and kills those that the test has not stopped."""
     started: list[Served] = []
 
     def start(*options: object, **more: Any) -> Served:
@@ -79,13 +78,13 @@ def as_png(image: np.ndarray) -> bytes:
 
 @pytest.fixture(scope="session")
 def pngs(mnist_5k: Dataset) -> list[bytes]:
-    """64 real digits, encoded."""
+    """64 real digits as PNG files."""
     return [as_png(image) for image in mnist_5k.test.images[::15][:64]]
 
 
 @pytest.fixture(scope="session")
 def page(mnist_5k: Dataset) -> bytes:
-    """A number of five digits, dark on white, encoded."""
+    """A page with a number of five digits, dark on white, as a PNG file."""
     digits = [255 - image for image in mnist_5k.test.images[::200]]
     return as_png(np.pad(np.kron(np.hstack(digits), np.ones((3, 3), np.uint8)), 60, constant_values=255))
 

@@ -1,4 +1,4 @@
-"""What schemathesis cannot make from the OpenAPI document by itself: real images, and batches that fill their shape."""
+"""Data that schemathesis cannot derive from the OpenAPI document: real images, and batches that fill their shape."""
 
 import base64
 import io
@@ -26,7 +26,7 @@ schemathesis.openapi.format("binary", images)
 
 @schemathesis.hook
 def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, object]) -> None:
-    """A document cannot say that a batch has as many numbers as its shape: what should be accepted is made so."""
+    """Give valid batches as many numbers as their shape has, which OpenAPI cannot express."""
     meta = case.meta
     if meta is None or not meta.generation.mode.is_positive or not case.path.endswith("/infer"):
         return

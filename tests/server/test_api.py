@@ -1,4 +1,4 @@
-"""Reading over HTTP, and what is problem_response to what cannot be read."""
+"""Reading over HTTP, and the answers to invalid requests."""
 
 import base64
 import io
@@ -28,7 +28,7 @@ def in_base64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def test_a_digit_is_the_same_raw_in_a_form_and_in_json(served: Any, pngs: list[bytes]) -> None:
+def test_a_raw_body_a_form_and_json_give_the_same_digit(served: Any, pngs: list[bytes]) -> None:
     raw = served.client.post("/v1/predict", content=pngs[0], headers=PNG)
     form = served.client.post("/v1/predict", files={"image": ("7.png", pngs[0], "image/png")}, data={"more": "x"})
     in_json = served.client.post("/v1/predict", json={"image": in_base64(pngs[0])})
@@ -36,7 +36,7 @@ def test_a_digit_is_the_same_raw_in_a_form_and_in_json(served: Any, pngs: list[b
     assert raw.content == form.content == in_json.content
 
 
-def test_a_digit_is_answered_as_the_recognizer_reads_it(served: Any, pngs: list[bytes], reader: Reader) -> None:
+def test_predict_answers_as_the_recognizer(served: Any, pngs: list[bytes], reader: Reader) -> None:
     for png in pngs[:8]:
         answer = served.client.post("/v1/predict", content=png, headers=PNG).json()
         pixels = next(page_images(png)).pixels
@@ -48,20 +48,20 @@ def test_a_digit_is_answered_as_the_recognizer_reads_it(served: Any, pngs: list[
         np.testing.assert_array_equal(seen, to_mnist(pixels))
 
 
-def test_blank_paper_is_no_digit(served: Any, blank: bytes) -> None:
+def test_blank_paper_is_rejected(served: Any, blank: bytes) -> None:
     answer = served.client.post("/v1/predict", content=blank, headers=PNG).json()
     assert (answer["digit"], answer["reject"], answer["refusal"]) == (None, "blank", None)
     assert len(answer["probabilities"]) == 10
 
 
-def test_a_page_is_read_as_the_reader_reads_it(served: Any, page: bytes, reader: Reader) -> None:
+def test_read_answers_as_the_reader(served: Any, page: bytes, reader: Reader) -> None:
     raw = served.client.post("/v1/read", content=page, headers=PNG)
     assert raw.json() == {"pages": [json.loads(json.dumps(reader.read(page).to_dict()))]}
     assert served.client.post("/v1/read", files={"image": page}).content == raw.content
     assert served.client.post("/v1/read", json={"image": in_base64(page)}).content == raw.content
 
 
-def test_options_come_in_the_query_or_in_json(served: Any, page: bytes, reader: Reader) -> None:
+def test_options_in_the_query_and_in_json_have_the_same_effect(served: Any, page: bytes, reader: Reader) -> None:
     options: dict[str, Any] = {"layout": "line", "length": 5, "check": "luhn", "min_confidence": 0.5}
     query = served.client.post("/v1/read", params=options, content=page, headers=PNG)
     assert query.json() == {"pages": [json.loads(json.dumps(reader.read(page, **options).to_dict()))]}
@@ -69,7 +69,7 @@ def test_options_come_in_the_query_or_in_json(served: Any, page: bytes, reader: 
     assert in_json.content == query.content
 
 
-def test_a_document_has_all_its_pages_read_in_order(served: Any, page: bytes, blank: bytes) -> None:
+def test_all_pages_of_a_document_are_read_in_order(served: Any, page: bytes, blank: bytes) -> None:
     packed = io.BytesIO()
     first, second = Image.open(io.BytesIO(page)), Image.open(io.BytesIO(blank))
     first.save(packed, "PDF", save_all=True, append_images=[second])
@@ -79,7 +79,7 @@ def test_a_document_has_all_its_pages_read_in_order(served: Any, page: bytes, bl
     assert [len(one["lines"]) for one in pages] == [1, 0]
 
 
-def test_64_side_by_side_are_bit_for_bit_as_one_by_one(served: Any, pngs: list[bytes]) -> None:
+def test_64_parallel_requests_answer_bit_for_bit_as_one_by_one(served: Any, pngs: list[bytes]) -> None:
     def ask(png: bytes) -> bytes:
         return bytes(served.client.post("/v1/predict", content=png, headers=PNG).content)
 
@@ -113,24 +113,24 @@ def deep() -> bytes:
 
 FORM, JSON = "multipart/form-data; boundary=x", "application/json"
 BAD: dict[str, tuple[int, str, Callable[[], bytes]]] = {
-    "no image": (400, "image/png", lambda: b"not a picture"),
-    "a PNG cut short": (400, "image/png", lambda: bomb(50)[:50]),
-    "nothing": (400, "image/png", lambda: b""),
-    "no JSON": (400, JSON, lambda: b"{"),
-    "no UTF-8": (400, JSON, lambda: b'{"image": "\xff"}'),
+    "not an image": (400, "image/png", lambda: b"not a picture"),
+    "a truncated PNG": (400, "image/png", lambda: bomb(50)[:50]),
+    "an empty body": (400, "image/png", lambda: b""),
+    "not JSON": (400, JSON, lambda: b"{"),
+    "not UTF-8": (400, JSON, lambda: b'{"image": "\xff"}'),
     "JSON 10,000 deep": (400, JSON, deep),
     "100,000 parts": (400, FORM, many_parts),
-    "a form that breaks off": (400, FORM, lambda: b"--x\r\nconte"),
-    "a form without boundary": (400, "multipart/form-data", lambda: b"--x--"),
-    "a bomb": (413, "image/png", bomb),
-    "a bomb in base64": (413, JSON, lambda: b'{"image": "%s"}' % base64.b64encode(bomb())),
+    "an incomplete form": (400, FORM, lambda: b"--x\r\nconte"),
+    "a form without a boundary": (400, "multipart/form-data", lambda: b"--x--"),
+    "a decompression bomb": (413, "image/png", bomb),
+    "a decompression bomb in base64": (413, JSON, lambda: b'{"image": "%s"}' % base64.b64encode(bomb())),
     "33 MiB": (413, "image/png", lambda: bytes(33 << 20)),
     "text": (415, "text/plain", lambda: b"7"),
-    "no type": (415, "", lambda: b"7"),
-    "no image in JSON": (422, JSON, lambda: b"{}"),
-    "no object": (422, JSON, lambda: b"[]"),
-    "a number for an image": (422, JSON, lambda: b'{"image": 7}'),
-    "no base64": (422, JSON, lambda: b'{"image": "*****"}'),
+    "no content type": (415, "", lambda: b"7"),
+    "JSON without an image": (422, JSON, lambda: b"{}"),
+    "JSON that is not an object": (422, JSON, lambda: b"[]"),
+    "a number instead of an image": (422, JSON, lambda: b'{"image": 7}'),
+    "not base64": (422, JSON, lambda: b'{"image": "*****"}'),
     "an unknown option": (422, JSON, lambda: b'{"image": "AAAA", "model": "/etc/passwd"}'),
     "a form without the field": (
         422,
@@ -142,7 +142,7 @@ BAD: dict[str, tuple[int, str, Callable[[], bytes]]] = {
 
 @pytest.mark.parametrize("path", ["/v1/predict", "/v1/read"])
 @pytest.mark.parametrize("case", BAD)
-def test_what_cannot_be_read_is_a_problem_of_one_line(served: Any, path: str, case: str) -> None:
+def test_a_bad_body_is_a_problem_of_one_line(served: Any, path: str, case: str) -> None:
     status, kind, make = BAD[case]
     answer = served.client.post(path, content=make(), headers={"content-type": kind} if kind else {})
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
@@ -156,7 +156,7 @@ def test_what_cannot_be_read_is_a_problem_of_one_line(served: Any, path: str, ca
 @pytest.mark.parametrize(
     "query", ["layout=square", "length=0", "length=many", "check=none", "min_confidence=2", "min_confidence=nan"]
 )
-def test_an_option_that_cannot_be_meant_is_422(served: Any, page: bytes, query: str) -> None:
+def test_an_invalid_option_is_422(served: Any, page: bytes, query: str) -> None:
     answer = served.client.post(f"/v1/read?{query}", content=page, headers=PNG)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
     assert answer.json()["detail"].startswith(f"query.{query.partition('=')[0]}: ")
@@ -168,20 +168,20 @@ def test_a_compressed_body_is_415(served: Any, pngs: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v3", 404), ("PUT", "/v1/predict", 405)])
-def test_other_paths_and_methods_are_problems_too(served: Any, method: str, path: str, status: int) -> None:
+def test_unknown_paths_and_methods_are_problems(served: Any, method: str, path: str, status: int) -> None:
     answer = served.client.request(method, path)
     assert (answer.status_code, answer.json()["status"]) == (status, status)
     assert status != 405 or answer.headers["allow"] == "POST"
 
 
-def test_the_model_is_named_with_its_card(served: Any, reader: Reader) -> None:
+def test_models_names_the_model_and_its_card(served: Any, reader: Reader) -> None:
     answer = served.client.get("/v1/models").json()
     assert answer["feedback"] is True
     assert answer["models"][0]["name"] == reader.name
     assert answer["models"][0]["card"] == reader.recognizer.card
 
 
-def test_health_and_metrics_tell_how_it_is(served: Any, pngs: list[bytes]) -> None:
+def test_health_and_metrics_show_the_state(served: Any, pngs: list[bytes]) -> None:
     assert served.client.get("/healthz").json() == {"status": "ok"}
     assert served.client.get("/readyz").json() == {"status": "ready"}
     served.client.post("/v1/predict", content=pngs[0], headers=PNG)
@@ -191,7 +191,7 @@ def test_health_and_metrics_tell_how_it_is(served: Any, pngs: list[bytes]) -> No
     assert 'inkdigits_open_jobs{pool="crops"} 0.0' in text
 
 
-def test_every_answer_protects_the_browser(served: Any) -> None:
+def test_every_response_has_security_headers(served: Any) -> None:
     for path in ("/", "/docs", "/static/none.js", "/v1/models", "/nowhere"):
         headers = served.client.get(path).headers
         assert headers["content-security-policy"].startswith(
@@ -201,12 +201,12 @@ def test_every_answer_protects_the_browser(served: Any) -> None:
         assert "server" not in headers
 
 
-def test_static_files_stay_in_their_folder(served: Any) -> None:
+def test_static_paths_cannot_leave_their_folder(served: Any) -> None:
     for path in ("/static/../app.py", "/static/%2e%2e/app.py", "/static//etc/passwd"):
         assert served.client.get(path).status_code == 404
 
 
-def test_the_documentation_needs_no_other_host(served: Any) -> None:
+def test_the_documentation_loads_nothing_from_other_hosts(served: Any) -> None:
     answer = served.client.get("/docs")
     assert "/v1/predict" in answer.text
     assert "http://" not in answer.text

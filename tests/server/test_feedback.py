@@ -1,4 +1,4 @@
-"""Corrections, from the request to a data set that the lab trains on."""
+"""Corrections, from the request to a data set for training."""
 
 import base64
 import json
@@ -23,12 +23,12 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def corrections(tmp_path: Path, mnist_5k: Dataset) -> Path:
-    """Six corrected digits, of which two are none, of pictures in many forms."""
+    """Six corrections, two of them of images that are not digits; images of several sizes, depths and colours."""
     path = tmp_path / "corrections.db"
-    kept = Feedback(path)
+    store = Feedback(path)
     for index, truth in enumerate((3, 5, None, 5, None, 8)):
-        kept.add("model", _photo(mnist_5k.test.images[index], index), None if index % 2 else 7, truth)
-    kept.close()
+        store.add("model", _photo(mnist_5k.test.images[index], index), None if index % 2 else 7, truth)
+    store.close()
     return path
 
 
@@ -39,14 +39,14 @@ def _photo(digit: np.ndarray, kind: int) -> np.ndarray:
     return large if kind < 3 else np.dstack([large, large // 2 + 100, large])
 
 
-def test_a_correction_is_kept_as_it_came(served: Any, pngs: list[bytes]) -> None:
+def test_each_correction_gets_the_next_number(served: Any, pngs: list[bytes]) -> None:
     body = {"image": base64.b64encode(pngs[0]).decode(), "guess": 1, "truth": None}
     first, second = (served.client.post("/v1/feedback", json=body) for _ in range(2))
     assert first.status_code == second.status_code == 201
     assert second.json()["id"] == first.json()["id"] + 1
 
 
-def test_a_correction_that_cannot_be_meant_is_refused(served: Any, pngs: list[bytes]) -> None:
+def test_an_invalid_correction_is_refused(served: Any, pngs: list[bytes]) -> None:
     good = {"image": base64.b64encode(pngs[0]).decode(), "guess": 1, "truth": 7}
     bad: list[dict[str, Any]] = [
         {"truth": 10},
@@ -63,7 +63,7 @@ def test_a_correction_that_cannot_be_meant_is_refused(served: Any, pngs: list[by
     assert served.client.post("/v1/feedback", content=pngs[0], headers={"content-type": "image/png"}).status_code == 415
 
 
-def test_nothing_is_kept_unless_asked_for(serve: Callable[..., Any], pngs: list[bytes]) -> None:
+def test_nothing_is_stored_without_the_option_feedback(serve: Callable[..., Any], pngs: list[bytes]) -> None:
     server = serve()
     assert server.client.get("/v1/models").json()["feedback"] is False
     body = {"image": base64.b64encode(pngs[0]).decode(), "guess": 1, "truth": 7}
@@ -72,13 +72,15 @@ def test_nothing_is_kept_unless_asked_for(serve: Callable[..., Any], pngs: list[
 
 
 @pytest.mark.parametrize("kind", range(6))
-def test_the_digit_on_a_kept_image_is_the_one_that_was_read(mnist_5k: Dataset, kind: int) -> None:
+def test_a_stored_image_gives_the_same_28x28_picture(mnist_5k: Dataset, kind: int) -> None:
     photo = _photo(mnist_5k.test.images[kind], kind)
     np.testing.assert_array_equal(to_mnist(reduced(photo)), to_mnist(photo))
     assert max(reduced(photo).shape) <= 128
 
 
-def test_corrections_become_a_folder_to_train_on(corrections: Path, mnist_5k: Dataset, tmp_path: Path) -> None:
+def test_corrections_are_exported_as_a_folder_for_training(
+    corrections: Path, mnist_5k: Dataset, tmp_path: Path
+) -> None:
     counts = export_feedback(corrections, tmp_path / "mine")
     assert counts == {"3": 1, "5": 2, "8": 1, "none": 2}
     images, labels, test = own.read(tmp_path / "mine")
@@ -89,14 +91,14 @@ def test_corrections_become_a_folder_to_train_on(corrections: Path, mnist_5k: Da
     assert sorted(path.name for path in (tmp_path / "mine" / "none").iterdir()) == ["000003.png", "000005.png"]
 
 
-def test_an_npz_has_the_same(corrections: Path, tmp_path: Path) -> None:
+def test_an_npz_has_the_same_digits_as_the_folder(corrections: Path, tmp_path: Path) -> None:
     export_feedback(corrections, tmp_path / "mine")
     export_feedback(corrections, tmp_path / "mine.npz")
     for found, other in zip(own.read(tmp_path / "mine.npz")[:2], own.read(tmp_path / "mine")[:2], strict=True):
         np.testing.assert_array_equal(found, other)
 
 
-def test_the_command_says_what_it_wrote(corrections: Path, tmp_path: Path, run_cli: Run) -> None:
+def test_the_command_prints_the_counts_and_the_path(corrections: Path, tmp_path: Path, run_cli: Run) -> None:
     code, out, err = run_cli("data", "export-feedback", corrections, "--out", tmp_path / "mine")
     assert (code, out) == (0, f"{tmp_path / 'mine'}\n")
     assert err == "6 corrections: 1 of 3, 2 of 5, 1 of 8, 2 of none\n"
@@ -104,7 +106,7 @@ def test_the_command_says_what_it_wrote(corrections: Path, tmp_path: Path, run_c
     assert json.loads(out)["counts"]["5"] == 2
 
 
-def test_what_cannot_be_exported_is_one_line(corrections: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_exported_is_an_error(corrections: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="does not exist"):
         export_feedback(tmp_path / "none.db", tmp_path / "mine")
     (tmp_path / "text.db").write_text("letters" * 100)
@@ -118,7 +120,7 @@ def test_what_cannot_be_exported_is_one_line(corrections: Path, tmp_path: Path) 
         export_feedback(tmp_path / "empty.db", tmp_path / "mine")
 
 
-def test_corrections_outlive_the_server(serve: Callable[..., Any], pngs: list[bytes], tmp_path: Path) -> None:
+def test_corrections_survive_a_restart(serve: Callable[..., Any], pngs: list[bytes], tmp_path: Path) -> None:
     path = tmp_path / "corrections.db"
     for truth in (4, 9):
         server = serve("--feedback", path)

@@ -1,4 +1,4 @@
-"""What holds against clients that are slow, lie, or are too many."""
+"""Limits: clients that are slow, send wrong lengths, or are too many."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ HEAD = "POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\n"
 
 
 def talk(port: int, *parts: bytes, pause: float = 0.0, half: bool = False) -> bytes:
-    """Send parts with pauses, and return all that comes back until the server has said something or hangs up."""
+    """Send parts with pauses; return the first bytes of the answer, none when the server closes the connection."""
     with socket.create_connection(("127.0.0.1", port), 15) as opened:
         for part in parts:
             try:
@@ -33,7 +33,7 @@ def talk(port: int, *parts: bytes, pause: float = 0.0, half: bool = False) -> by
             return b""
 
 
-def lives(served: Any, pngs: list[bytes]) -> bool:
+def still_answers(served: Any, pngs: list[bytes]) -> bool:
     return bool(served.client.post("/v1/predict", content=pngs[0], headers=PNG).status_code == 200)
 
 
@@ -43,26 +43,26 @@ def test_a_content_length_that_is_too_large_is_refused_before_the_body(served: A
     assert b"application/problem+json" in answer
 
 
-def test_a_content_length_that_the_body_does_not_reach_harms_nobody(served: Any, pngs: list[bytes]) -> None:
+def test_a_body_shorter_than_its_content_length_does_no_harm(served: Any, pngs: list[bytes]) -> None:
     answer = talk(served.port, f"{HEAD}content-length: 1000\r\n\r\n".encode() + pngs[0][:100], half=True)
     assert b" 200 " not in answer
-    assert lives(served, pngs)
+    assert still_answers(served, pngs)
 
 
-def test_bytes_beyond_the_content_length_are_no_part_of_the_body(served: Any, pngs: list[bytes]) -> None:
+def test_bytes_beyond_the_content_length_are_not_part_of_the_body(served: Any, pngs: list[bytes]) -> None:
     body = f"{HEAD}content-length: {len(pngs[0])}\r\n\r\n".encode() + pngs[0] + b"\x00garbage\r\n\r\n"
     assert talk(served.port, body).startswith(b"HTTP/1.1 200 ")
-    assert lives(served, pngs)
+    assert still_answers(served, pngs)
 
 
 @pytest.mark.parametrize("length", [b"-5", b"1e3", b"5\r\ncontent-length: 6"])
-def test_a_content_length_that_is_no_length_is_no_request(served: Any, length: bytes) -> None:
+def test_an_invalid_content_length_is_400(served: Any, length: bytes) -> None:
     answer = talk(served.port, HEAD.encode() + b"content-length: " + length + b"\r\n\r\n12345")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == 400
 
 
-def test_a_body_without_length_is_counted_as_it_comes(served: Any) -> None:
+def test_a_body_without_length_is_measured_as_it_arrives(served: Any) -> None:
     def endless() -> Any:
         for _ in range(40):
             yield bytes(1 << 20)
@@ -71,28 +71,30 @@ def test_a_body_without_length_is_counted_as_it_comes(served: Any) -> None:
     assert served.client.get("/healthz").status_code == 200
 
 
-def test_those_who_send_slowly_or_nothing_are_not_waited_for(serve: Callable[..., Any], pngs: list[bytes]) -> None:
+def test_a_client_that_sends_slowly_or_nothing_is_cut_off(serve: Callable[..., Any], pngs: list[bytes]) -> None:
     impatient = "from inkdigits.server import process; process.IDLE_SECONDS = 0.4; "
     server = serve("--timeout", "0.5", before=impatient)
     slow = talk(server.port, f"{HEAD}content-length: 50\r\n\r\n".encode(), *([b"x"] * 4), pause=0.2)
     assert slow.startswith(b"HTTP/1.1 408 ")
     start = time.monotonic()
-    assert talk(server.port) == b""  # says nothing
-    assert talk(server.port, *(bytes([letter]) for letter in HEAD.encode()), pause=0.05) == b""  # a header by the byte
+    assert talk(server.port) == b""  # sends nothing
+    assert (
+        talk(server.port, *(bytes([letter]) for letter in HEAD.encode()), pause=0.05) == b""
+    )  # sends its headers byte by byte
     assert time.monotonic() - start < 5
-    assert lives(server, pngs)
+    assert still_answers(server, pngs)
 
 
-def test_a_thousand_idle_connections_do_not_keep_others_out(served: Any, pngs: list[bytes]) -> None:
+def test_1000_idle_connections_do_not_block_others(served: Any, pngs: list[bytes]) -> None:
     opened = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(1000)]
     try:
-        assert lives(served, pngs)
+        assert still_answers(served, pngs)
     finally:
         for connection in opened:
             connection.close()
 
 
-def test_too_many_requests_are_told_to_come_back(serve: Callable[..., Any], page: bytes, pngs: list[bytes]) -> None:
+def test_too_many_requests_are_429_with_retry_after(serve: Callable[..., Any], page: bytes, pngs: list[bytes]) -> None:
     server = serve("--workers", 1, "--queue", 8)
 
     def ask(_: int) -> Any:
@@ -105,10 +107,10 @@ def test_too_many_requests_are_told_to_come_back(serve: Callable[..., Any], page
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert int(refused.headers["retry-after"]) >= 1
     assert refused.headers["content-type"] == "application/problem+json"
-    assert lives(server, pngs)
+    assert still_answers(server, pngs)
 
 
-def test_an_answer_that_takes_too_long_is_503(serve: Callable[..., Any], page: bytes) -> None:
+def test_an_answer_over_the_time_limit_is_503(serve: Callable[..., Any], page: bytes) -> None:
     server = serve("--workers", 1, "--timeout", "0.1")
 
     def ask(_: int) -> Any:
@@ -121,7 +123,7 @@ def test_an_answer_that_takes_too_long_is_503(serve: Callable[..., Any], page: b
     assert late[0].headers["retry-after"] == "1"
 
 
-def test_a_document_has_a_limit_of_pages(served: Any, tmp_path: Any) -> None:
+def test_a_document_with_too_many_pages_is_413(served: Any, tmp_path: Any) -> None:
     from PIL import Image
 
     path = tmp_path / "many.tif"

@@ -1,4 +1,4 @@
-"""Starting, stopping, and who is let in."""
+"""Start, shutdown and the token."""
 
 import base64
 import hmac
@@ -34,7 +34,7 @@ def test_a_port_in_use_is_one_line(run_cli: Run) -> None:
     assert err == f"inkdigits: port {port} of 127.0.0.1 is in use; choose another with --port\n"
 
 
-def test_a_host_that_is_not_ours_is_one_line(run_cli: Run) -> None:
+def test_a_host_of_another_machine_is_one_line(run_cli: Run) -> None:
     code, _, err = run_cli("serve", "--host", "192.0.2.1", "--port", 0, "--token", "long enough")
     assert code == 1
     assert err.startswith("inkdigits: cannot listen on port 0 of 192.0.2.1: ")
@@ -69,18 +69,18 @@ def test_a_feedback_file_that_cannot_be_written_is_one_line(run_cli: Run, tmp_pa
 def test_other_machines_need_a_token(run_cli: Run, host: str) -> None:
     code, _, err = run_cli("serve", "--host", host)
     assert code == 2
-    assert err == f"inkdigits: --host {host} lets other machines in; give a --token that they must know\n"
+    assert err == f"inkdigits: --host {host} accepts requests from other machines; set a --token that they must send\n"
 
 
 @pytest.mark.parametrize(
     "options", [("--workers", 0), ("--queue", 0), ("--timeout", 0), ("--grace", -1), ("--token", "short")]
 )
-def test_a_setting_that_cannot_be_meant_is_wrong_use(run_cli: Run, options: tuple[str, Any]) -> None:
+def test_a_setting_out_of_range_is_wrong_use(run_cli: Run, options: tuple[str, Any]) -> None:
     code, _, err = run_cli("serve", *options)
     assert (code, err.count("\n")) == (2, 1)
 
 
-def test_a_token_is_asked_of_everything_but_health(serve: Callable[..., Any], pngs: list[bytes]) -> None:
+def test_everything_but_health_needs_the_token(serve: Callable[..., Any], pngs: list[bytes]) -> None:
     server = serve("--host", "0.0.0.0", environment={"INKDIGITS_TOKEN": "a secret of our own"})
     client = httpx.Client(base_url=f"http://127.0.0.1:{server.port}")
     for path in ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"):
@@ -102,16 +102,16 @@ def test_a_token_is_asked_of_everything_but_health(serve: Callable[..., Any], pn
 
 def test_tokens_are_compared_in_constant_time() -> None:
     assert middleware.hmac is hmac
-    assert "compare_digest" in middleware.ServiceMiddleware._knows.__code__.co_names
+    assert "compare_digest" in middleware.ServiceMiddleware._authorized.__code__.co_names
 
 
-def test_sigterm_is_heard_at_readiness_first_and_loses_no_request(serve: Callable[..., Any], pngs: list[bytes]) -> None:
+def test_sigterm_first_ends_readiness_and_loses_no_request(serve: Callable[..., Any], pngs: list[bytes]) -> None:
     server = serve("--grace", 1)
     statuses: list[int | Exception] = []
-    told = threading.Event()
+    stop = threading.Event()
 
     def ask() -> None:
-        while not told.is_set():  # as a balancer does that looks at readiness
+        while not stop.is_set():  # like a balancer that watches readiness
             try:
                 statuses.append(server.client.post("/v1/predict", content=pngs[0], headers=PNG).status_code)
             except httpx.TransportError as error:
@@ -126,7 +126,7 @@ def test_sigterm_is_heard_at_readiness_first_and_loses_no_request(serve: Callabl
     ready = [server.client.get("/readyz") for _ in range(3) if not time.sleep(0.1)]
     assert server.client.get("/healthz").status_code == 200
     assert server.client.get("/v2/health/ready").status_code == 503
-    told.set()
+    stop.set()
     assert [answer.status_code for answer in ready] == [503] * 3
     assert ready[0].headers["connection"] == "close"
     for thread in threads:
@@ -136,7 +136,7 @@ def test_sigterm_is_heard_at_readiness_first_and_loses_no_request(serve: Callabl
     assert server.process.stderr.read() == ""
 
 
-def test_what_was_begun_is_ended_after_sigterm(serve: Callable[..., Any], page: bytes) -> None:
+def test_accepted_requests_are_completed_after_sigterm(serve: Callable[..., Any], page: bytes) -> None:
     server = serve("--workers", 1)
     answers: list[int] = []
 
@@ -155,7 +155,7 @@ def test_what_was_begun_is_ended_after_sigterm(serve: Callable[..., Any], page: 
     assert answers == [200] * 8
 
 
-def test_ctrl_c_ends_it_well(serve: Callable[..., Any]) -> None:
+def test_ctrl_c_exits_with_0(serve: Callable[..., Any]) -> None:
     server = serve()
     server.process.send_signal(signal.SIGINT)
     assert server.process.wait(10) == 0

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol, with NVIDIA's own client against a real server."""
+"""The Open Inference Protocol: NVIDIA's client against a real server."""
 
 import json
 import warnings
@@ -12,7 +12,7 @@ from inkdigits.data import Dataset
 from inkdigits.reader import Recognizer
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # of gevent and its like, as they are imported
+    warnings.simplefilter("ignore")  # of gevent and others, on import
     from tritonclient import http as triton
     from tritonclient.utils import InferenceServerException
 
@@ -31,7 +31,7 @@ def images(mnist_5k: Dataset) -> np.ndarray:
     return mnist_5k.test.images[:16]
 
 
-def asked(images: np.ndarray, kind: str, binary: bool) -> Any:
+def input_tensor(images: np.ndarray, kind: str, binary: bool) -> Any:
     tensor = triton.InferInput("images", list(images.shape), kind)
     tensor.set_data_from_numpy(images, binary_data=binary)
     return tensor
@@ -52,37 +52,37 @@ def test_the_client_finds_the_server_alive_and_the_model_ready(client: Any) -> N
 @pytest.mark.parametrize("kind", ["UINT8", "FP32"])
 @pytest.mark.parametrize("sent_binary", [True, False])
 @pytest.mark.parametrize("got_binary", [True, False])
-def test_a_batch_is_answered_as_the_recognizer_does(
+def test_infer_answers_as_the_recognizer(
     client: Any, images: np.ndarray, kind: str, sent_binary: bool, got_binary: bool
 ) -> None:
     pixels = images if kind == "UINT8" else (images / 255).astype(np.float32)
     names = ("logits", "probabilities", "refusal")
     wanted = [triton.InferRequestedOutput(name, binary_data=got_binary) for name in names]
-    answer = client.infer("digits", [asked(pixels, kind, sent_binary)], outputs=wanted, request_id="r-1")
+    answer = client.infer("digits", [input_tensor(pixels, kind, sent_binary)], outputs=wanted, request_id="r-1")
     expected = Recognizer(threads=1).run(images)
     assert answer.get_response()["id"] == "r-1"
     for name in names:
         np.testing.assert_array_equal(answer.as_numpy(name), getattr(expected, name))
 
 
-def test_without_wishes_all_outputs_come(client: Any, images: np.ndarray) -> None:
-    answer = client.infer("digits", [asked(images, "UINT8", True)])
+def test_all_outputs_are_returned_by_default(client: Any, images: np.ndarray) -> None:
+    answer = client.infer("digits", [input_tensor(images, "UINT8", True)])
     assert answer.as_numpy("probabilities").shape == (16, 10)
     assert answer.as_numpy("refusal").shape == (16,)
 
 
 def test_a_batch_may_be_empty(client: Any) -> None:
-    answer = client.infer("digits", [asked(np.zeros((0, 28, 28), np.uint8), "UINT8", False)])
+    answer = client.infer("digits", [input_tensor(np.zeros((0, 28, 28), np.uint8), "UINT8", False)])
     assert answer.as_numpy("logits").shape == (0, 10)
 
 
-def test_the_client_hears_what_is_wrong(client: Any, images: np.ndarray) -> None:
+def test_the_client_sees_the_error(client: Any, images: np.ndarray) -> None:
     with pytest.raises(InferenceServerException, match=r"it must be \[N, 28, 28\]"):
-        client.infer("digits", [asked(images[:, :20].copy(), "UINT8", True)])
+        client.infer("digits", [input_tensor(images[:, :20].copy(), "UINT8", True)])
     with pytest.raises(InferenceServerException, match="from 0 to 1"):
-        client.infer("digits", [asked(images.astype(np.float32), "FP32", True)])
+        client.infer("digits", [input_tensor(images.astype(np.float32), "FP32", True)])
     with pytest.raises(InferenceServerException, match="no model of that name"):
-        client.infer("letters", [asked(images, "UINT8", True)])
+        client.infer("letters", [input_tensor(images, "UINT8", True)])
 
 
 def request(**changed: Any) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def request(**changed: Any) -> dict[str, Any]:
     return {"inputs": [{**tensor, **changed}]}
 
 
-def test_nested_data_is_the_same_as_flat(served: Any, images: np.ndarray) -> None:
+def test_nested_and_flat_data_give_the_same_answer(served: Any, images: np.ndarray) -> None:
     shape = list(images.shape)
     flat, nested, whole = (
         served.client.post(URL, json=request(shape=shape, data=data)).json()["outputs"]
@@ -120,23 +120,23 @@ def test_nested_data_is_the_same_as_flat(served: Any, images: np.ndarray) -> Non
         (422, {"parameters": {"binary_data_size": 784}}),
     ],
 )
-def test_a_tensor_that_cannot_be_meant_is_refused(served: Any, status: int, changed: dict[str, Any]) -> None:
+def test_an_invalid_tensor_is_refused(served: Any, status: int, changed: dict[str, Any]) -> None:
     answer = served.client.post(URL, json=request(**changed))
     assert answer.status_code == status
     assert answer.json()["error"] == answer.json()["detail"]
 
 
 @pytest.mark.parametrize(("length", "size", "tail"), [(-10, 784, 784), (10_000, 784, 784), (0, 784, 700), (0, 10, 784)])
-def test_a_binary_tensor_must_be_as_long_as_it_says(served: Any, length: int, size: int, tail: int) -> None:
-    asked = request(parameters={"binary_data_size": size})
-    del asked["inputs"][0]["data"]
-    head = json.dumps(asked).encode()
+def test_a_binary_tensor_must_have_the_stated_length(served: Any, length: int, size: int, tail: int) -> None:
+    binary = request(parameters={"binary_data_size": size})
+    del binary["inputs"][0]["data"]
+    head = json.dumps(binary).encode()
     headers = {"inference-header-content-length": str(len(head) + length)}
     answer = served.client.post(URL, content=head + bytes(tail), headers=headers)
     assert answer.status_code == 400
 
 
-def test_a_header_that_is_no_length_is_422(served: Any) -> None:
+def test_an_invalid_header_length_is_422(served: Any) -> None:
     for value in ("x", "-1", "1.5"):
         answer = served.client.post(URL, json=request(), headers={"inference-header-content-length": value})
         assert answer.status_code == 422

@@ -1,4 +1,4 @@
-"""inkdigits serve, and data export-feedback; no PyTorch."""
+"""The commands serve and data export-feedback, without PyTorch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,23 +16,23 @@ from inkdigits.progress import say
 @app.command("serve")
 def serve_command(
     host: Annotated[
-        str, typer.Option(help="Address to listen on; one other than this machine's needs --token.")
+        str, typer.Option(help="Address to listen on; addresses other than loopback need --token.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 means any free one.")] = 8000,
     token: Annotated[
-        str | None, typer.Option(envvar="INKDIGITS_TOKEN", show_envvar=True, help="What requests must know.")
+        str | None, typer.Option(envvar="INKDIGITS_TOKEN", show_envvar=True, help="Token that requests must send.")
     ] = None,
-    feedback: Annotated[Path | None, typer.Option(help="Keep corrections in this SQLite file.")] = None,
+    feedback: Annotated[Path | None, typer.Option(help="SQLite file in which corrections are stored.")] = None,
     model: Annotated[
-        Path | None, typer.Option(help="An .onnx file of inkdigits export; the bundled one by default.")
+        Path | None, typer.Option(help="An .onnx file of inkdigits export; the bundled model by default.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Threads that read; one a core by default.")] = None,
-    queue: Annotated[int, typer.Option(help="Requests that may wait; more are answered 429.")] = 128,
-    timeout: Annotated[float, typer.Option(help="Seconds for a body to arrive, and for an answer.")] = 30.0,
-    grace: Annotated[float, typer.Option(help="Seconds from not ready to closed, when told to stop.")] = 1.0,
+    workers: Annotated[int | None, typer.Option(help="Threads that read; one per core by default.")] = None,
+    queue: Annotated[int, typer.Option(help="Requests that may wait; further ones get status 429.")] = 128,
+    timeout: Annotated[float, typer.Option(help="Seconds for a body to arrive, and for the answer.")] = 30.0,
+    grace: Annotated[float, typer.Option(help="Seconds from the signal to stop until the port closes.")] = 1.0,
 ) -> None:
-    """Serve the reader over HTTP: a page to draw on, an API, and the Open Inference Protocol."""
-    with _extra():
+    """Serve the reader over HTTP: a page to write on, an API, and the Open Inference Protocol."""
+    with _install_hint():
         from inkdigits.server import ServerSettings, serve
 
     chosen = {} if workers is None else {"workers": workers}
@@ -42,12 +42,12 @@ def serve_command(
 
 @data_app.command("export-feedback")
 def export_feedback_command(
-    database: Annotated[Path, typer.Argument(help="The file of serve --feedback.")],
-    out: Annotated[Path, typer.Option(help="A new folder, or an .npz, for train --data.")],
+    database: Annotated[Path, typer.Argument(help="SQLite file that serve --feedback wrote.")],
+    out: Annotated[Path, typer.Option(help="New folder or .npz for train --data.")],
     as_json: Json = False,
 ) -> None:
-    """Write the corrections that the service kept as a data set to train on."""
-    with _extra():
+    """Write the corrections that the service stored as a data set for training."""
+    with _install_hint():
         from inkdigits.server import export_feedback
 
     counts = export_feedback(database, out)
@@ -59,8 +59,8 @@ def export_feedback_command(
 
 
 @contextmanager
-def _extra() -> Iterator[None]:
-    """Say what to install where the service's packages are missing."""
+def _install_hint() -> Iterator[None]:
+    """Turn a missing package into an error that says what to install."""
     try:
         yield
     except ModuleNotFoundError as error:

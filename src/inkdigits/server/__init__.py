@@ -1,4 +1,4 @@
-"""The service: the reader behind HTTP, with limits that hold; no PyTorch."""
+"""The HTTP service: the reader behind an API and a web page, with limits on everything that a request brings."""
 
 from inkdigits.server.app import create_app
 from inkdigits.server.feedback import export_feedback

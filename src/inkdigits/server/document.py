@@ -1,4 +1,4 @@
-"""The OpenAPI document, and a page of it that needs no other host."""
+"""The OpenAPI document, and a page that shows it and loads nothing from other hosts."""
 
 import html
 from http import HTTPStatus
@@ -10,18 +10,19 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from inkdigits.server import problems, schemas, v2
+from inkdigits.server import schemas, v2
+from inkdigits.server.problems import MEDIA_TYPE
 
 REFERENCE = "#/components/schemas/{model}"
 BODIES: list[type[BaseModel]] = [schemas.CropBody, schemas.ReadBody, schemas.CorrectionBody, v2.InferRequest]
-PROBLEM = {problems.MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="ProblemBody")}}}
+PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": REFERENCE.format(model="ProblemBody")}}}
 RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 SECURITY = {"bearer": {"type": "http", "scheme": "bearer"}, "basic": {"type": "http", "scheme": "basic"}}
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what the document says of answers that are problems."""
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the description of responses that are problem details."""
     return {
         status: {
             "description": HTTPStatus(status).phrase,
@@ -32,77 +33,103 @@ def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def body(model: type[BaseModel], *raw: str, form: bool = False) -> dict[str, Any]:
-    """Return what the document says of a body: JSON of a model, or raw of some types, or a form with an image."""
+def request_body(model: type[BaseModel], *raw_types: str, form: bool = False) -> dict[str, Any]:
+    """Return the description of a request's body.
+
+    Parameters
+    ----------
+    model
+        Schema of a body in JSON.
+    raw_types
+        Content types of a body that is a file itself.
+    form
+        Whether the body may be a form with the field ``image``.
+    """
     content: dict[str, Any] = {"application/json": {"schema": {"$ref": REFERENCE.format(model=model.__name__)}}}
-    content |= dict.fromkeys(raw, BINARY)
+    content |= dict.fromkeys(raw_types, BINARY)
     if form:
         image = {"type": "object", "properties": {"image": BINARY["schema"]}, "required": ["image"]}
         content["multipart/form-data"] = {"schema": image}
     return {"requestBody": {"required": True, "content": content}}
 
 
-def document(app: FastAPI, token: bool, **in_paths: str) -> dict[str, Any]:
-    """Return the OpenAPI document of ``app``, which asks for a token or does not.
+def openapi_document(app: FastAPI, token: bool, **path_values: str) -> dict[str, Any]:
+    """Return the OpenAPI document of ``app``.
 
-    ``in_paths`` has the one value that a parameter in paths can have, by name.
+    Parameters
+    ----------
+    token
+        Whether requests need a token.
+    path_values
+        The only value that each parameter in a path can have, by the parameter's name.
     """
-    whole = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    wanted = [*BODIES, schemas.ProblemBody]
-    modes: list[Any] = [(model, "validation") for model in wanted]
-    _, made = models_json_schema(modes, ref_template=REFERENCE)
-    components = whole.setdefault("components", {})
-    components["schemas"] = {**components.get("schemas", {}), **made["$defs"]}
-    for operations in whole["paths"].values():
+    document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    _add_schemas(document)
+    for operations in document["paths"].values():
         for parameter in (each for operation in operations.values() for each in operation.get("parameters", ())):
             if parameter["in"] == "path":
-                parameter["schema"]["enum"] = [in_paths[parameter["name"]]]
+                parameter["schema"]["enum"] = [path_values[parameter["name"]]]
+    if token:
+        _add_security(document)
+    return document
+
+
+def _add_schemas(document: dict[str, Any]) -> None:
+    """Add the schemas of bodies, which FastAPI does not see, and remove those of FastAPI's own errors."""
+    models: list[Any] = [(model, "validation") for model in (*BODIES, schemas.ProblemBody)]
+    _, made = models_json_schema(models, ref_template=REFERENCE)
+    components = document.setdefault("components", {})
+    components["schemas"] = {**components.get("schemas", {}), **made["$defs"]}
     for unused in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(unused, None)
-    if token:
-        components["securitySchemes"] = SECURITY
-        for path, operations in whole["paths"].items():
-            for operation in operations.values():
-                if "health" not in path and path != "/readyz":
-                    operation["security"] = [{name: []} for name in SECURITY]
-                    operation["responses"].update({str(k): v for k, v in refusals(401).items()})
-    return whole
 
 
-def page(whole: dict[str, Any], static: Path) -> str:
-    """Return the document as HTML, in the page's own style where ``static`` has one."""
+def _add_security(document: dict[str, Any]) -> None:
+    """State that every operation needs the token, except those for health."""
+    document["components"]["securitySchemes"] = SECURITY
+    for path, operations in document["paths"].items():
+        if "health" in path or path == "/readyz":
+            continue
+        for operation in operations.values():
+            operation["security"] = [{name: []} for name in SECURITY]
+            operation["responses"].update({str(status): response for status, response in problems(401).items()})
+
+
+def page(document: dict[str, Any], static: Path) -> str:
+    """Return an OpenAPI document as HTML, with the style sheets of the folder ``static``."""
     styles = [f'<link rel="stylesheet" href="/static/{html.escape(css.name)}">' for css in sorted(static.glob("*.css"))]
-    title = html.escape(whole["info"]["title"])
+    title = html.escape(document["info"]["title"])
     parts = [
         '<!doctype html><html lang="en"><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
         '<meta name="color-scheme" content="light dark">',
         f"<title>{title}</title>{''.join(styles)}<main><h1>{title}</h1>",
-        f'<p>{html.escape(whole["info"]["description"])} <a href="/openapi.json">openapi.json</a></p>',
+        f'<p>{html.escape(document["info"]["description"])} <a href="/openapi.json">openapi.json</a></p>',
     ]
-    for path, operations in whole["paths"].items():
-        parts += [_operation(path, method, told) for method, told in operations.items()]
+    for path, operations in document["paths"].items():
+        parts += [_section(path, method, operation) for method, operation in operations.items()]
     return "\n".join([*parts, "</main></html>"])
 
 
-def _operation(path: str, method: str, told: dict[str, Any]) -> str:
+def _section(path: str, method: str, operation: dict[str, Any]) -> str:
+    """Return the section of one operation: its description, and a table of parameters, bodies and responses."""
     rows = [
-        (f"{given['in']} {given['name']}", _type(given["schema"]) + (", required" if given.get("required") else ""))
-        for given in told.get("parameters", ())
+        (f"{each['in']} {each['name']}", _type(each["schema"]) + (", required" if each.get("required") else ""))
+        for each in operation.get("parameters", ())
     ]
-    rows += [
-        (f"body {kind}", _type(of["schema"])) for kind, of in told.get("requestBody", {}).get("content", {}).items()
-    ]
-    for status, answer in told["responses"].items():
-        kinds = ", ".join(f"{kind} {_type(of.get('schema', {}))}" for kind, of in answer.get("content", {}).items())
-        rows.append((str(status), f"{answer['description']}; {kinds}" if kinds else answer["description"]))
+    bodies = operation.get("requestBody", {}).get("content", {})
+    rows += [(f"body {kind}", _type(body["schema"])) for kind, body in bodies.items()]
+    for status, response in operation["responses"].items():
+        kinds = [f"{kind} {_type(body.get('schema', {}))}" for kind, body in response.get("content", {}).items()]
+        rows.append((str(status), "; ".join([response["description"], *([", ".join(kinds)] if kinds else [])])))
     cells = "".join(f"<tr><th scope=row>{html.escape(a)}</th><td>{html.escape(b)}</td></tr>" for a, b in rows)
-    told_of = html.escape(told.get("description") or told.get("summary", ""))
+    text = html.escape(f"{operation['summary']}. {operation.get('description', '')}".strip())
     heading = f"<h2><code>{method.upper()} {html.escape(path)}</code></h2>"
-    return f"<section>{heading}<p>{told_of}</p><table>{cells}</table></section>"
+    return f"<section>{heading}<p>{text}</p><table>{cells}</table></section>"
 
 
 def _type(schema: dict[str, Any]) -> str:
+    """Return the name of a schema, or its type and the values that it allows."""
     if "$ref" in schema:
         return str(schema["$ref"]).rpartition("/")[2]
     allowed = schema.get("enum")

@@ -1,4 +1,4 @@
-"""Corrections: what was read, and what it is, kept in SQLite until the lab trains on them."""
+"""Corrections: images with the digit that was read and the true digit, stored in SQLite for training."""
 
 import sqlite3
 import tempfile
@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.errors import DataError
-from inkdigits.files import atomic_path
+from inkdigits.files import atomic_path, cannot_write
 from inkdigits.imaging.normalize import MOST, normalize
 from inkdigits.imaging.pixels import to_bytes
 from inkdigits.server.inference import as_png
 
-APPLICATION = 0x696E6B64  # "inkd", in the file's header
+APPLICATION = 0x696E6B64  # "inkd": SQLite's application id, in the header of the file
 TABLE = """CREATE TABLE IF NOT EXISTS corrections (
   id INTEGER PRIMARY KEY,
   at TEXT NOT NULL,
@@ -27,16 +27,16 @@ TABLE = """CREATE TABLE IF NOT EXISTS corrections (
   guess INTEGER CHECK (guess BETWEEN 0 AND 9),
   truth INTEGER CHECK (truth BETWEEN 0 AND 9)
 )"""
-NONE = "none"  # the folder of what is no digit
+NONE = "none"  # folder of the images that are not digits
 
 
 class Feedback:
-    """The file of corrections, open to write. Safe to share between threads.
+    """The file of corrections, open for writing. Threads may share it.
 
     Raises
     ------
     DataError
-        When it cannot be written, or is a file of another kind.
+        When the file cannot be written, or is of another kind.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,25 +45,32 @@ class Feedback:
             self._database = sqlite3.connect(path, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = WAL")
             if not _is_ours(self._database) and self._database.execute("SELECT 1 FROM sqlite_schema").fetchone():
-                raise DataError(f"{path} is a database of something else; name another file with --feedback")
+                raise DataError(f"{path} is a database of another program; name another file with --feedback")
             with self._database:
                 self._database.execute("BEGIN IMMEDIATE")
                 self._database.execute(f"PRAGMA application_id = {APPLICATION}")
                 self._database.execute(TABLE)
         except sqlite3.Error as error:
             raise DataError(
-                f"cannot keep corrections in {path} ({error}); name another file with --feedback"
+                f"cannot store corrections in {path} ({error}); name another file with --feedback"
             ) from error
 
     def add(self, model: str, pixels: NDArray[Any], guess: int | None, truth: int | None) -> int:
-        """Keep a correction of the image of one digit; None stands for no digit.
+        """Store a correction and return its number.
 
-        The image is kept as :func:`reduced` has it. Returns its number.
+        Parameters
+        ----------
+        model
+            Name of the model that read the image.
+        pixels
+            Image of one digit, grey (H, W) or colour (H, W, 3). It is stored as :func:`reduced` returns it.
+        guess, truth
+            The digit that was read, and the true one; None when it is not a digit.
 
         Raises
         ------
         sqlite3.Error
-            When the disk is full, or the file has gone.
+            When the disk is full, or the file is gone.
         """
         row = (datetime.now(UTC).isoformat(timespec="seconds"), model, as_png(reduced(pixels)), guess, truth)
         with self._lock, self._database:
@@ -76,7 +83,7 @@ class Feedback:
 
 
 def reduced(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Return an image of one digit no larger than the reader looks at it: the digit found on it is the same."""
+    """Return an image of one digit at the size to which the reader shrinks it; its 28x28 picture stays the same."""
     image = to_bytes(pixels)
     height, width = image.shape[:2]
     scale = MOST / max(height, width)
@@ -87,38 +94,35 @@ def reduced(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def export_feedback(database: Path, out: Path) -> dict[str, int]:
-    """Write corrections as a data set that ``inkdigits train --data`` takes, in the form of MNIST.
+    """Write corrections as a data set for ``inkdigits train --data``, in the format of MNIST.
 
     Parameters
     ----------
     database
-        What ``inkdigits serve --feedback`` wrote.
+        The file of ``inkdigits serve --feedback``.
     out
-        An .npz with the arrays images and labels; or a new folder with a sub-folder for each digit, and one, ``none``,
-        for what is no digit, which training passes over.
+        Path of an .npz with the arrays ``images`` and ``labels``, or of a new folder with one sub-folder per digit. The
+        folder also has a sub-folder ``none`` for images that are not digits, which training ignores.
 
     Returns
     -------
-    How many of each digit, and of ``none``, there are; an .npz has not the latter.
+    Number of corrections for each digit and for ``none``; an .npz does not contain those of ``none``.
 
     Raises
     ------
     DataError
-        When there are no corrections, or the folder exists.
+        When the file is missing, of another kind or without corrected digits, or the folder exists.
     RunError
-        When it cannot be written.
+        When the data set cannot be written.
     """
     rows = _corrections(database)
     if not any(truth is not None for _, truth, _ in rows):
         raise DataError(f"{database} holds no corrected digit yet; there is nothing to train on")
     if out.suffix.lower() == ".npz":
-        kept = [(image, truth) for _, truth, image in rows if truth is not None]
+        digits = [(image, truth) for _, truth, image in rows if truth is not None]
+        images, labels = zip(*digits, strict=True)
         with atomic_path(out) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                images=np.stack([image for image, _ in kept]),
-                labels=np.array([truth for _, truth in kept], np.int64),
-            )
+            np.savez_compressed(file, images=np.stack(images), labels=np.array(labels, np.int64))
     else:
         _write_folder(rows, out)
     names = [NONE if truth is None else str(truth) for _, truth, _ in rows]
@@ -126,13 +130,13 @@ def export_feedback(database: Path, out: Path) -> dict[str, int]:
 
 
 def _corrections(database: Path) -> list[tuple[int, int | None, NDArray[np.uint8]]]:
-    """Return each correction's number, truth, and image in the form of MNIST."""
+    """Return the number, the true digit and the 28x28 picture of each correction."""
     if not database.is_file():
         raise DataError(f"{database} does not exist; inkdigits serve --feedback writes it")
     try:
         with closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as opened:
             if not _is_ours(opened):
-                raise DataError(f"{database} is a database of something else; name what serve --feedback wrote")
+                raise DataError(f"{database} is a database of another program; name the file of serve --feedback")
             rows = opened.execute("SELECT id, truth, image FROM corrections ORDER BY id").fetchall()
     except sqlite3.Error as error:
         raise DataError(f"cannot read corrections from {database} ({error})") from error
@@ -147,10 +151,8 @@ def _pixels(image: bytes) -> NDArray[Any]:
 
 
 def _write_folder(rows: list[tuple[int, int | None, NDArray[np.uint8]]], out: Path) -> None:
-    from inkdigits.files import cannot_write
-
     if out.exists():
-        raise DataError(f"{out} exists; name a folder that does not with --out, or an .npz")
+        raise DataError(f"{out} exists; name a new folder or an .npz with --out")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as temporary:

@@ -1,4 +1,4 @@
-"""Inference without HTTP: the bytes of an image in, the response out."""
+"""Inference without HTTP: from the bytes of an image to the fields of the response."""
 
 import base64
 import io
@@ -23,21 +23,21 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def crop_pixels(content: bytes) -> NDArray[Any]:
-    """Return the pixels of an image of one digit, as :class:`inkdigits.imaging.files.PageImage` has them.
+    """Return the pixels of an image file, as in :class:`inkdigits.imaging.files.PageImage`.
 
     Raises
     ------
     ProblemError
-        413 where it has too many, which is known before any is decoded.
+        413 when the header states too many pixels; none is decoded then.
     DataError
-        Where it is none.
+        When the file is not an image.
     """
     _limit(content, MAX_CROP_PIXELS)
     return next(page_images(content)).pixels
 
 
 def predict(reader: Reader, content: bytes) -> dict[str, Any]:
-    """Return what is read of an image of one digit, with the picture that the network sees.
+    """Return the prediction for an image of one digit, and the 28x28 picture that the network sees.
 
     Raises
     ------
@@ -60,43 +60,43 @@ def predict(reader: Reader, content: bytes) -> dict[str, Any]:
     }
 
 
-def read(reader: Reader, content: bytes, options: dict[str, Any], until: float) -> dict[str, Any]:
-    """Return what is read on the pages of a picture or a PDF.
+def read(reader: Reader, content: bytes, options: dict[str, Any], deadline: float) -> dict[str, Any]:
+    """Return the numbers on the pages of an image or a PDF.
 
     Parameters
     ----------
     options
-        Of :class:`inkdigits.reader.Settings`.
-    until
-        The :func:`time.monotonic` after which nobody waits for it any more.
+        Fields of :class:`inkdigits.reader.Settings`.
+    deadline
+        The :func:`time.monotonic` after which no further page is read.
 
     Raises
     ------
     ProblemError
-        413 where a page has too many pixels, or there are too many pages; 503 where the time is over.
+        413 when a page has too many pixels or there are too many pages, 503 when the time is over.
     DataError
-        Where it is no document.
+        When the file is not an image or a PDF.
     """
     _limit(content, MAX_PIXELS)
     pages: list[dict[str, Any]] = []
     for reading in reader.read_pages(content, **options):
         if len(pages) == MAX_PAGES:
             raise ProblemError(413, f"the document has more than {MAX_PAGES} pages; split it")
-        if time.monotonic() > until:
+        if time.monotonic() > deadline:
             raise ProblemError(503, "the time for this document is over; split it or try again later", retry_after=1)
         pages.append(reading.to_dict())
     return {"pages": pages}
 
 
 def as_png(picture: NDArray[np.uint8]) -> bytes:
-    """Return a picture, grey (H, W) or colour (H, W, 3), as a PNG."""
+    """Return a grey (H, W) or colour (H, W, 3) picture as a PNG."""
     ordered = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     return bytes(cv2.imencode(".png", ordered)[1])
 
 
 def _limit(content: bytes, most: int) -> None:
-    """Refuse an image that says that it has more than ``most`` pixels."""
-    if content[:8] == PNG and content[12:16] == b"IHDR" and len(content) >= 24:  # most are, and this is soon done
+    """Refuse an image whose header states more than ``most`` pixels."""
+    if content[:8] == PNG and content[12:16] == b"IHDR" and len(content) >= 24:  # the common case, without Pillow
         width, height = struct.unpack(">II", content[16:24])
         _check_count(width * height, most)
         return
@@ -106,7 +106,7 @@ def _limit(content: bytes, most: int) -> None:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         count = most + 1
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, TypeError, OverflowError, MemoryError):
-        return  # a PDF, or broken: the reader says so
+        return  # a PDF, or broken: the reader reports it
     _check_count(count, most)
 
 

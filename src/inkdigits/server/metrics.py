@@ -1,4 +1,4 @@
-"""What Prometheus is told: requests, seconds, digits, and what waits."""
+"""Metrics for Prometheus: requests, seconds, digits and open jobs."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
@@ -10,22 +10,26 @@ MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """The counts of one service."""
+    """The metrics of one service."""
 
     def __init__(self, pools: list[WorkerPool], model: str, version: str) -> None:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._requests = Counter(
-            "inkdigits_requests", "Requests problem_response.", ["route", "method", "status"], registry=self.registry
+            "inkdigits_requests", "Requests answered.", ["route", "method", "status"], registry=self.registry
         )
         self._seconds = Histogram(
-            "inkdigits_request_seconds", "Time to the whole answer.", ["route"], buckets=BUCKETS, registry=self.registry
+            "inkdigits_request_seconds",
+            "Time until the response is complete.",
+            ["route"],
+            buckets=BUCKETS,
+            registry=self.registry,
         )
         self._digits = Counter("inkdigits_digits", "Digits answered, by outcome.", ["outcome"], registry=self.registry)
-        waiting = Gauge("inkdigits_open_jobs", "Jobs that wait or run.", ["pool"], registry=self.registry)
+        open_jobs = Gauge("inkdigits_open_jobs", "Jobs that wait or run.", ["pool"], registry=self.registry)
         for pool in pools:
-            waiting.labels(pool.name).set_function(pool.count)
-        info = Gauge("inkdigits_model", "The model that reads.", ["name", "version"], registry=self.registry)
+            open_jobs.labels(pool.name).set_function(pool.count)
+        info = Gauge("inkdigits_model", "The model in use.", ["name", "version"], registry=self.registry)
         info.labels(model, version).set(1)
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -33,10 +37,10 @@ class Metrics:
         self._requests.labels(route, method if method in METHODS else "other", str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def digits(self, outcome: str, count: int = 1) -> None:
-        """Count digits that were ``read``, declined for a reason, or went through the network in a ``batch``."""
-        self._digits.labels(outcome).inc(count)
+    def digits(self, outcome: str) -> None:
+        """Count a digit: its outcome is ``read`` or the reason of its rejection."""
+        self._digits.labels(outcome).inc()
 
     def text(self) -> bytes:
-        """Return them as Prometheus reads them."""
+        """Return all metrics in the text format of Prometheus."""
         return bytes(generate_latest(self.registry))

@@ -1,4 +1,4 @@
-"""What every request passes: the token, headers that protect the browser, counts, and the net under what went wrong."""
+"""Middleware for every request: the token, security headers, metrics, and a last resort for unexpected errors."""
 
 import base64
 import binascii
@@ -15,13 +15,14 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 )
-PROTECTION = [
+SECURITY_HEADERS = [
     (b"content-security-policy", POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
-OPEN = {"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}  # what needs no token
+OPEN_PATHS = {"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}  # need no token
 CHALLENGE = 'Bearer, Basic realm="inkdigits", charset="UTF-8"'
+CLIENT_CLOSED = 499  # status in the metrics when no response was sent; not part of HTTP
 
 log = logging.getLogger("inkdigits.server")
 
@@ -29,7 +30,8 @@ log = logging.getLogger("inkdigits.server")
 class ServiceMiddleware:
     """Middleware around the whole application.
 
-    The token comes as a bearer's, or as the password of basic authentication, which a browser asks for by itself.
+    The token is accepted as a bearer token, or as the password of basic authentication, for which a browser shows a
+    dialog.
     """
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
@@ -38,50 +40,55 @@ class ServiceMiddleware:
         self._token = None if token is None else token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         start = time.perf_counter()
         status = 0
 
-        async def sender(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = message["headers"] = [*message.get("headers", ()), *PROTECTION]
-                if scope["path"].startswith("/v"):
-                    headers.append((b"cache-control", b"no-store"))
-                if self._service.draining:
-                    headers.append((b"connection", b"close"))
+                self._add_headers(scope, message)
             await send(message)
 
         try:
-            if self._token is not None and scope["path"] not in OPEN and not self._knows(scope):
-                problem = ProblemError(401, "the token is missing or wrong", headers={"www-authenticate": CHALLENGE})
-                await problem_response(problem, scope["path"])(scope, receive, sender)
+            if self._authorized(scope):
+                await self._app(scope, receive, send_with_headers)
             else:
-                await self._app(scope, receive, sender)
+                problem = ProblemError(401, "the token is missing or wrong", headers={"www-authenticate": CHALLENGE})
+                await problem_response(problem, scope["path"])(scope, receive, send_with_headers)
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
             if not status:
-                problem = ProblemError(500, "something went wrong here; the server's log says what")
-                await problem_response(problem, scope["path"])(scope, receive, sender)
+                problem = ProblemError(500, "an internal error occurred; see the log of the server")
+                await problem_response(problem, scope["path"])(scope, receive, send_with_headers)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            self._service.metrics.request(route, scope["method"], status or 499, time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            self._service.metrics.request(route, scope["method"], status or CLIENT_CLOSED, seconds)
 
-    def _knows(self, scope: Scope) -> bool:
-        """Return whether a request brings the token, compared in a time that says nothing of it."""
-        assert self._token is not None
-        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        kind, _, word = given.strip().partition(b" ")
-        word = word.strip()
-        if kind.lower() == b"basic":
+    def _add_headers(self, scope: Scope, message: Message) -> None:
+        headers = message["headers"] = [*message.get("headers", ()), *SECURITY_HEADERS]
+        if scope["path"].startswith("/v"):
+            headers.append((b"cache-control", b"no-store"))
+        if self._service.draining:
+            headers.append((b"connection", b"close"))
+
+    def _authorized(self, scope: Scope) -> bool:
+        """Return whether a request may pass. The comparison of the token takes constant time."""
+        if self._token is None or scope["path"] in OPEN_PATHS:
+            return True
+        header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        scheme, _, credentials = header.strip().partition(b" ")
+        credentials = credentials.strip()
+        if scheme.lower() == b"basic":
             try:
-                word = base64.b64decode(word, validate=True).partition(b":")[2]
+                credentials = base64.b64decode(credentials, validate=True).partition(b":")[2]
             except binascii.Error:
                 return False
-        elif kind.lower() != b"bearer":
+        elif scheme.lower() != b"bearer":
             return False
-        return hmac.compare_digest(word, self._token)
+        return hmac.compare_digest(credentials, self._token)

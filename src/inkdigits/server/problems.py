@@ -1,4 +1,4 @@
-"""What went wrong with a request, as the problem details of RFC 9457."""
+"""Errors of requests as problem details (RFC 9457)."""
 
 import math
 from http import HTTPStatus
@@ -11,18 +11,18 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemError(Exception):
-    """A request that is answered with an error; raised anywhere, turned into a response in one place.
+    """An error that the client sees. It may be raised anywhere; one handler turns it into a response.
 
     Parameters
     ----------
     status
-        Of HTTP.
+        HTTP status.
     detail
         One line: what is wrong, and what to do.
     retry_after
-        Seconds after which it may go well.
+        Seconds after which the request may succeed.
     headers
-        Further ones.
+        Further headers of the response.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class ProblemError(Exception):
 
 
 def problem_response(problem: ProblemError, path: str = "") -> Response:
-    """Return the response to a request at ``path``; under /v2 with the field ``error`` that its clients look for."""
+    """Return the response to a request for ``path``. Under /v2 it has the field ``error`` too, which clients expect."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(problem.status).phrase,

@@ -1,4 +1,4 @@
-"""The process: a port, connections that cannot be held for nothing, and a stop that loses no request."""
+"""The process: the port, time limits for connections, and a shutdown that completes every accepted request."""
 
 import asyncio
 import contextlib
@@ -19,43 +19,47 @@ from inkdigits.server.service import Service
 from inkdigits.server.settings import IDLE_SECONDS, MAX_CONNECTIONS, ServerSettings, check_host
 
 BACKLOG = 2048
-LINGER_SECONDS = 0.3  # that a connection on which nothing is asked stays open when the port is closed
+LINGER_SECONDS = 0.3  # between closing the port and closing a connection without a request
 
 
 def serve(host: str, port: int, settings: ServerSettings) -> None:
-    """Serve until told to stop; with port 0 the system chooses one. Says where on stderr.
+    """Serve until a signal stops the process, and print the address on stderr. Port 0 means any free port.
 
     Raises
     ------
     UsageError
-        When other machines would be let in without a token.
+        When ``host`` is open to other machines and there is no token.
     InkdigitsError
-        When the port cannot be had, the model not be read, or corrections not be kept.
+        When the port is not available, the model cannot be loaded, or corrections cannot be stored.
     """
     check_host(host, settings.token)
     service = Service(settings)
     try:
         listening = _listen(host, port)
         _raise_file_limit()
-        config = uvicorn.Config(
-            create_app(service),
-            http=_Protocol,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            log_level="error",
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=int(2 * settings.timeout) + 1,
-        )
-        where, at = listening.getsockname()[:2]
-        say(f"reading at http://{f'[{where}]' if ':' in where else where}:{at} (stop with Ctrl+C)")
-        _Server(config, service).run([listening])
+        server = _Server(_config(service), service)
+        address, chosen = listening.getsockname()[:2]
+        say(f"reading at http://{f'[{address}]' if ':' in address else address}:{chosen} (stop with Ctrl+C)")
+        server.run([listening])
     finally:
         service.close()
+
+
+def _config(service: Service) -> uvicorn.Config:
+    return uvicorn.Config(
+        create_app(service),
+        http=_Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=int(2 * service.settings.timeout) + 1,
+    )
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -78,7 +82,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _raise_file_limit() -> None:
-    """Let the process hold as many connections as the system allows it, where it has such limits."""
+    """Raise the limit of open files to what MAX_CONNECTIONS needs, as far as the system allows it."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
@@ -89,17 +93,20 @@ def _raise_file_limit() -> None:
 
 
 class _Server(uvicorn.Server):
-    """Told to stop, says that it is not ready, goes on for the grace, then closes the port and ends what it began."""
+    """A server that stops in steps.
+
+    At the first signal it stops being ready. After the grace it closes the port and completes the accepted requests.
+    """
 
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
-        self._told: float | None = None
+        self._stopping_since: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop; told again, without grace; and again, at once."""
-        if self._told is None:
-            self._told = time.monotonic()
+        """Handle a signal: the first starts the shutdown, the second skips the grace, the third drops requests."""
+        if self._stopping_since is None:
+            self._stopping_since = time.monotonic()
             self._service.draining = True
         elif self.should_exit:
             self.force_exit = True
@@ -108,35 +115,37 @@ class _Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Close the port when the grace is over."""
-        if self._told is not None and time.monotonic() - self._told >= self._service.settings.grace:
+        since = self._stopping_since
+        if since is not None and time.monotonic() - since >= self._service.settings.grace:
             self.should_exit = True
         return await super().on_tick(counter)
 
 
 class _Protocol(HttpToolsProtocol):
-    """A connection that is closed when no request comes: one that sends nothing, or headers byte by byte.
+    """A connection with a time limit: it is closed when the headers of its first request do not arrive.
 
-    Between requests it stays as long as uvicorn's keep-alive lets it.
+    The connection is checked every IDLE_SECONDS. It is closed when it waited for headers at two checks in a row and
+    no request was answered in between. Between requests, the keep-alive limit of uvicorn holds.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self._answered = 0
-        self._waited_at: int | None = None  # so many were answered at the last look, if the next was waited for then
-        self._watch: asyncio.TimerHandle | None = None
+        self._answered = 0  # requests
+        self._answered_at_check: int | None = None  # at the last check; None when it did not wait for headers
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Watch a new connection; refuse one too many."""
+        """Start the checks of a new connection, or refuse it when there are too many."""
         super().connection_made(transport)
         if len(self.connections) > MAX_CONNECTIONS:
             self._refuse(ProblemError(503, "the service has too many connections; try again later", retry_after=1))
             return
-        self._watch = self.loop.call_later(IDLE_SECONDS, self._look)
+        self._timer = self.loop.call_later(IDLE_SECONDS, self._check)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Watch it no more."""
-        if self._watch is not None:
-            self._watch.cancel()
+        """Stop the checks."""
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
@@ -145,39 +154,40 @@ class _Protocol(HttpToolsProtocol):
         super().on_response_complete()
 
     def shutdown(self) -> None:
-        """Begin no more after this; a request that is on its way may still come."""
+        """Close after the current request; an idle connection closes later, as a request may be on its way."""
         if self._idle:
-            self.loop.call_later(LINGER_SECONDS, self._end)
+            self.loop.call_later(LINGER_SECONDS, self._close_if_idle)
         else:
             super().shutdown()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no HTTP; behind a request that is, the answer to that is the last."""
+        """Answer bytes that are not HTTP. Behind a complete request, that request's response is the last one."""
         if self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
             self.cycle.keep_alive = False
             return
-        self._refuse(ProblemError(400, "this is no HTTP request"))
+        self._refuse(ProblemError(400, "this is not an HTTP request"))
 
     @property
     def _idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete
 
-    def _end(self) -> None:
+    def _close_if_idle(self) -> None:
         if self._idle:
             self.transport.close()
 
-    def _look(self) -> None:
-        """Close the connection where a request was waited for at the last look, and is still."""
-        if self.transport.is_closing():  # since the last look, but the other side takes nothing
+    def _check(self) -> None:
+        """Close the connection if it waited for headers at the last check and still does."""
+        if self.transport.is_closing():  # for a whole interval: the client does not read the rest
             self.transport.abort()
             return
         waits = self._idle and self.timeout_keep_alive_task is None
-        if waits and self._waited_at == self._answered:
+        if waits and self._answered_at_check == self._answered:
             self.transport.close()
-        self._waited_at = self._answered if waits else None
-        self._watch = self.loop.call_later(IDLE_SECONDS, self._look)
+        self._answered_at_check = self._answered if waits else None
+        self._timer = self.loop.call_later(IDLE_SECONDS, self._check)
 
     def _refuse(self, problem: ProblemError) -> None:
+        """Write a response without an ASGI cycle, and close the connection."""
         response = problem_response(problem)
         lines = [name + b": " + value for name, value in response.raw_headers]
         head = STATUS_LINE[problem.status] + b"\r\n".join([b"connection: close", *lines])

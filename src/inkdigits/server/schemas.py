@@ -1,4 +1,4 @@
-"""The forms of requests and answers: what JSON is checked by, and what the OpenAPI document says of the rest."""
+"""Schemas of requests and responses: they check JSON bodies, and they describe the API in the OpenAPI document."""
 
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ Image64 = Annotated[
     str,
     Field(
         min_length=4,
-        description="An image's bytes in base64 (RFC 4648, section 4).",
+        description="The bytes of an image file in base64 (RFC 4648, section 4).",
         json_schema_extra={"format": "byte"},
     ),
 ]
@@ -25,26 +25,26 @@ Length = Annotated[int, Field(ge=1, le=100), WHOLE]
 Share = Annotated[float, Field(ge=0, le=1)]
 Value = Annotated[int, Field(ge=0, le=9), WHOLE]
 Count = Annotated[int, Field(ge=0), WHOLE]
-Box = Annotated[list[int], Field(min_length=4, max_length=4, description="Left, top, width, height, pixels.")]
+Box = Annotated[list[int], Field(min_length=4, max_length=4, description="Left, top, width and height in pixels.")]
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
-Alternatives = Annotated[list[Pair], Field(description="The next likeliest digits, each with its probability.")]
+Alternatives = Annotated[list[Pair], Field(description="The next most probable digits, each with its probability.")]
 Reject = Literal["blank", "not_a_digit", "ambiguous", "too_small"]
 
 
-class Asked(BaseModel):
-    """What a request brings: no more than is known."""
+class RequestBody(BaseModel):
+    """Base of request bodies. An unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class CropBody(Asked):
+class CropBody(RequestBody):
     """An image of one digit."""
 
     image: Image64
 
 
-class ReadBody(Asked):
-    """A page, and how it is to be read."""
+class ReadBody(RequestBody):
+    """A page, and the options for reading it."""
 
     image: Image64
     layout: Layout = "auto"
@@ -53,8 +53,8 @@ class ReadBody(Asked):
     min_confidence: Share = 0.0
 
 
-class CorrectionBody(Asked):
-    """An image of one digit, what was read, and what it is; null stands for no digit."""
+class CorrectionBody(RequestBody):
+    """An image of one digit, the digit that was read, and the true one. Null means that it is not a digit."""
 
     image: Image64
     guess: Value | None
@@ -62,20 +62,20 @@ class CorrectionBody(Asked):
 
 
 class Predicted(BaseModel):
-    """What is read of one crop."""
+    """The result for an image of one digit."""
 
     model: str
     digit: Value | None
     confidence: float
     alternatives: Alternatives
     reject: Reject | None
-    refusal: Annotated[float | None, Field(description="Higher where it is less like a digit.")]
+    refusal: Annotated[float | None, Field(description="Refusal score; a higher one means more doubt.")]
     probabilities: Annotated[list[float], Field(min_length=10, max_length=10)]
-    picture: Annotated[str, Field(description="What the network sees: a PNG, 28x28, in base64.")]
+    picture: Annotated[str, Field(description="The input of the network: a PNG of 28x28 pixels in base64.")]
 
 
 class ReadDigit(BaseModel):
-    """One digit on a page."""
+    """A digit on a page."""
 
     digit: Value | None
     confidence: float
@@ -85,18 +85,20 @@ class ReadDigit(BaseModel):
 
 
 class ReadLine(BaseModel):
-    """One number on a page."""
+    """A number on a page."""
 
     text: str
     confidence: float
     box: Box
     rule: str | None = None
-    runner_up: Annotated[list[str | float] | None, Field(description="The next likeliest, its probability.")] = None
+    runner_up: Annotated[
+        list[str | float] | None, Field(description="The next most probable number, and its probability.")
+    ] = None
     digits: list[ReadDigit]
 
 
 class Page(BaseModel):
-    """What is read on one page."""
+    """The result for one page."""
 
     source: str
     page: int
@@ -109,41 +111,41 @@ class Page(BaseModel):
 
 
 class Pages(BaseModel):
-    """What is read of a document."""
+    """The result for a document."""
 
     pages: list[Page]
 
 
 class ModelFacts(BaseModel):
-    """A model, and the card that lies in its file."""
+    """A model, and the card that its file contains."""
 
     name: str
-    served_as: Annotated[str, Field(description="Its name under /v2.")]
+    served_as: Annotated[str, Field(description="Name of the model under /v2.")]
     version: str
     card: dict[str, Any]
 
 
 class Models(BaseModel):
-    """The models that read here, and whether corrections are kept."""
+    """The models of this server, and whether it stores corrections."""
 
     models: list[ModelFacts]
     feedback: bool
 
 
 class Kept(BaseModel):
-    """A correction that is kept."""
+    """The number of a stored correction."""
 
     id: int
 
 
 class Health(BaseModel):
-    """How the service is."""
+    """The state of the service."""
 
     status: str
 
 
 class ProblemBody(BaseModel):
-    """ProblemError details, RFC 9457; under /v2 with ``error`` too."""
+    """Problem details (RFC 9457). Under /v2 there is also ``error``."""
 
     type: str
     title: str

@@ -1,4 +1,4 @@
-"""What a server is told when it starts, and the limits that hold whatever it is told."""
+"""The settings of a server, and the fixed limits of every server."""
 
 import ipaddress
 import os
@@ -12,12 +12,12 @@ MAX_CROP_BODY = 8 * MIB  # of /v1/predict and /v1/feedback
 MAX_PAGE_BODY = 32 * MIB  # of /v1/read
 MAX_TENSOR_BODY = 16 * MIB  # of /v2/…/infer
 MAX_HELD = 256 * MIB  # bodies in memory at a time, all requests together
-MAX_CROP_PIXELS = 16_000_000  # of the picture of one digit; a telephone's photo has 12 million
+MAX_CROP_PIXELS = 16_000_000  # of the image of one digit; a phone's photo has about 12 million
 MAX_PAGES = 50  # of one document
 MAX_BATCH = 4096  # digits in one tensor
 MAX_PARTS = 16  # of a multipart form
 MAX_CONNECTIONS = 16_384
-IDLE_SECONDS = 5.0  # that a connection may stay without a whole request's headers, or twice that
+IDLE_SECONDS = 5.0  # between two checks of a connection; see inkdigits.server.process
 SHORTEST_TOKEN = 8  # characters
 
 
@@ -27,24 +27,29 @@ def _cores() -> int:
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """How a server works.
+    """Settings of a server.
 
     Attributes
     ----------
     model
-        An .onnx file that ``inkdigits export`` wrote; None for the model that comes with the package.
+        An .onnx file that ``inkdigits export`` wrote; None for the model in the package.
     token
-        What every request must know, but those for health; None where none is asked for.
+        The token that every request except those for health must send; None when no token is needed.
     feedback
-        The SQLite file that corrections are kept in; None where they are not kept.
+        SQLite file in which corrections are stored; None when they are not stored.
     workers
-        Threads that read digits.
+        Number of threads that read digits.
     queue
-        Requests that may wait for one of them; those that come when it is full are problem_response 429.
+        Number of requests that may wait for a thread. When the queue is full, requests are answered with status 429.
     timeout
-        Seconds that a body may take to arrive, and an answer to be found.
+        Seconds for a body to arrive, and again for the answer to be computed.
     grace
-        Seconds between not being ready any more and closing the port, when told to stop.
+        Seconds from the signal to stop, when the service stops being ready, until the port closes.
+
+    Raises
+    ------
+    UsageError
+        When a number is out of its range, or the token is too short.
     """
 
     model: Path | None = None
@@ -56,7 +61,7 @@ class ServerSettings:
     grace: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be meant."""
+        """Check the ranges."""
         for name, least, most in (
             ("workers", 1, 256),
             ("queue", 1, 100_000),
@@ -71,16 +76,16 @@ class ServerSettings:
 
 
 def check_host(host: str, token: str | None) -> None:
-    """Refuse to listen to other machines without a token.
+    """Refuse to accept requests from other machines without a token.
 
     Raises
     ------
     UsageError
-        When ``host`` is not this machine's own address and there is no token.
+        When ``host`` is not a loopback address and there is no token.
     """
     try:
-        own = ipaddress.ip_address(host).is_loopback
+        loopback = ipaddress.ip_address(host).is_loopback
     except ValueError:
-        own = host == "localhost"
-    if not own and token is None:
-        raise UsageError(f"--host {host} lets other machines in; give a --token that they must know")
+        loopback = host == "localhost"
+    if not loopback and token is None:
+        raise UsageError(f"--host {host} accepts requests from other machines; set a --token that they must send")

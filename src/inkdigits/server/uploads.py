@@ -1,6 +1,5 @@
-"""What a request brings: its body, counted and timed, and the image in it, which may be raw, in a form or in JSON."""
+"""Parses the bodies of requests: JSON, base64, and images that are sent raw or in a multipart form."""
 
-import asyncio
 import base64
 import binascii
 from typing import TYPE_CHECKING, TypeVar
@@ -9,10 +8,9 @@ import orjson
 from pydantic import BaseModel, ValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import ClientDisconnect, Request
 
 from inkdigits.server.problems import ProblemError
-from inkdigits.server.settings import MAX_HELD, MAX_PARTS, MIB
+from inkdigits.server.settings import MAX_PARTS
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -20,65 +18,13 @@ if TYPE_CHECKING:
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class BodyReader:
-    """Takes bodies in, and knows how many bytes of them are held at the moment."""
-
-    def __init__(self) -> None:
-        self.held = 0
-
-    async def receive(self, request: Request, most: int, within: float) -> bytes:
-        """Return a request's body; it counts as held until :meth:`release`.
-
-        Raises
-        ------
-        ProblemError
-            400 where it breaks off, 408 where it takes too long, 413 where it is larger than ``most`` bytes or says so,
-            415 where it is compressed, 503 where other bodies take all the room.
-        """
-        headers = request.headers
-        if headers.get("content-encoding", "identity") != "identity":
-            raise ProblemError(415, "a compressed body is not read here; send it as it is")
-        announced = headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > most:
-            raise _too_large(most)
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(within):
-                async for part in request.stream():
-                    size += len(part)
-                    self.held += len(part)
-                    parts.append(part)
-                    if size > most:
-                        raise _too_large(most)
-                    if self.held > MAX_HELD:
-                        raise ProblemError(503, "the service holds too many bodies; try again later", retry_after=1)
-        except BaseException as error:
-            self.held -= size
-            if isinstance(error, TimeoutError):
-                detail = f"the body did not arrive within {within:g} seconds"
-                raise ProblemError(408, detail, headers={"connection": "close"}) from None
-            if isinstance(error, ClientDisconnect):
-                raise ProblemError(400, "the body broke off") from None
-            raise
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def release(self, body: bytes) -> None:
-        """Count a body as gone."""
-        self.held -= len(body)
-
-
-def _too_large(most: int) -> ProblemError:
-    return ProblemError(413, f"the body is larger than {most // MIB} MiB")
-
-
-def parsed(body: bytes, model: type[Model]) -> Model:
-    """Return a JSON body as a model.
+def parse_json(body: bytes, model: type[Model]) -> Model:
+    """Return a JSON body as an instance of ``model``.
 
     Raises
     ------
     ProblemError
-        400 where it is no JSON, or nested too deep; 422 where it is of another form.
+        400 when the body is not JSON or is nested too deeply, 422 when a field is missing, unknown or invalid.
     """
     try:
         value = orjson.loads(body)
@@ -87,60 +33,31 @@ def parsed(body: bytes, model: type[Model]) -> Model:
     try:
         return model.model_validate(value, strict=True)
     except ValidationError as error:
-        raise ProblemError(422, first_fault(error)) from None
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise ProblemError(422, error_line(first, "body")) from None
 
 
-def first_fault(error: ValidationError) -> str:
-    """Return where the first fault lies, and what it is."""
-    return fault(error.errors(include_url=False, include_context=False, include_input=False)[0], "body")
+def error_line(error: object, root: str) -> str:
+    """Return an error of pydantic as one line: the field, or ``root`` when there is none, and the message."""
+    assert isinstance(error, dict)
+    location = error["loc"]
+    if location and location[0] in ("query", "header", "path"):
+        location = location[:2]
+    return f"{'.'.join(map(str, location)) or root}: {error['msg']}"
 
 
-def fault(found: object, root: str) -> str:
-    """Return a fault of pydantic's as one line."""
-    assert isinstance(found, dict)
-    place = found["loc"]
-    where = ".".join(map(str, place[:2] if place and place[0] in ("query", "header", "path") else place)) or root
-    return f"{where}: {found['msg']}"
-
-
-def image_in(kind: str, body: bytes, raw: tuple[str, ...]) -> bytes:
-    """Return the image of a body that is raw or a form.
-
-    Parameters
-    ----------
-    kind
-        The body's content type.
-    raw
-        How content types begin whose whole body is the image.
-
-    Raises
-    ------
-    ProblemError
-        400 where a form is broken, 415 where the type is none of those, 422 where a form lacks the field.
-    """
-    kind = kind.strip()
-    if kind.lower().startswith(raw):
-        if not body:
-            raise ProblemError(400, "the body is empty; it should be an image")
-        return body
-    if kind.lower().startswith("multipart/form-data"):
-        return _field(kind, body, b"image")
-    said = f"a body of type {kind[:80]!r}" if kind else "a body without a content type"
-    raise ProblemError(415, f"{said} is not read here; send an image as image/png or the like, a form or JSON")
-
-
-def is_json(kind: str) -> bool:
+def is_json(content_type: str) -> bool:
     """Return whether a content type is that of JSON."""
-    return kind.partition(";")[0].strip().lower() == "application/json"
+    return content_type.partition(";")[0].strip().lower() == "application/json"
 
 
-def from_base64(text: str) -> bytes:
-    """Return the bytes that base64 stands for.
+def decode_base64(text: str) -> bytes:
+    """Return the bytes that ``text`` encodes.
 
     Raises
     ------
     ProblemError
-        422 where it is none.
+        422 when the text is not base64.
     """
     try:
         return base64.b64decode(text, validate=True)
@@ -148,66 +65,93 @@ def from_base64(text: str) -> bytes:
         raise ProblemError(422, "image: it is not base64 (RFC 4648, section 4)") from None
 
 
-def _field(kind: str, body: bytes, wanted: bytes) -> bytes:
-    """Return the content of the one field of that name in a multipart form."""
-    _, options = parse_options_header(kind)
+def image_bytes(content_type: str, body: bytes, raw_types: tuple[str, ...]) -> bytes:
+    """Return the image file of a body that is the image itself, or a form with the field ``image``.
+
+    Parameters
+    ----------
+    content_type
+        Content type of the body.
+    raw_types
+        Prefixes of the content types whose whole body is the image.
+
+    Raises
+    ------
+    ProblemError
+        400 when the body is empty or the form is broken, 415 for any other content type, 422 when the form does not
+        have exactly one field ``image``.
+    """
+    content_type = content_type.strip()
+    if content_type.lower().startswith(raw_types):
+        if not body:
+            raise ProblemError(400, "the body is empty; it should be an image")
+        return body
+    if content_type.lower().startswith("multipart/form-data"):
+        return _form_field(content_type, body, b"image")
+    kind = f"a body of type {content_type[:80]!r}" if content_type else "a body without a content type"
+    raise ProblemError(415, f"{kind} is not supported; send an image as image/png or similar, a form or JSON")
+
+
+def _form_field(content_type: str, body: bytes, name: bytes) -> bytes:
+    """Return the content of the field ``name``, which a multipart form must have exactly once."""
+    _, options = parse_options_header(content_type)
     if not options.get(b"boundary"):
         raise ProblemError(400, "the form has no boundary")
-    form = _Form(wanted)
+    form = _Form(name)
     try:
         parser = MultipartParser(options[b"boundary"], form.callbacks())
         parser.write(body)
         parser.finalize()
     except FormParserError:
         raise ProblemError(400, "the form is broken") from None
-    if not form.whole:
+    if not form.complete:
         raise ProblemError(400, "the form breaks off")
     if form.count != 1:
-        raise ProblemError(422, f"the form must have one field {wanted.decode()!r}, not {form.count}")
+        raise ProblemError(422, f"the form must have one field {name.decode()!r}, not {form.count}")
     return b"".join(form.content)
 
 
 class _Form:
-    """Keeps the content of one field while a form goes by."""
+    """Collects the content of one field while the parser runs through a form."""
 
     def __init__(self, wanted: bytes) -> None:
-        self.count, self.content, self.whole = 0, list[bytes](), False
+        self.count, self.content, self.complete = 0, list[bytes](), False
         self._wanted, self._parts = wanted, 0
-        self._name, self._value, self._here = b"", b"", False
+        self._header_name, self._header_value, self._in_field = b"", b"", False
 
     def callbacks(self) -> "MultipartCallbacks":
         """Return what the parser calls."""
         return {
-            "on_part_begin": self._begin,
-            "on_header_field": self._header_field,
-            "on_header_value": self._header_value,
-            "on_header_end": self._header_end,
-            "on_part_data": self._data,
-            "on_end": self._end,
+            "on_part_begin": self._on_part_begin,
+            "on_header_field": self._on_header_field,
+            "on_header_value": self._on_header_value,
+            "on_header_end": self._on_header_end,
+            "on_part_data": self._on_part_data,
+            "on_end": self._on_end,
         }
 
-    def _begin(self) -> None:
+    def _on_part_begin(self) -> None:
         self._parts += 1
-        self._here = False
+        self._in_field = False
         if self._parts > MAX_PARTS:
             raise ProblemError(400, f"the form has more than {MAX_PARTS} parts")
 
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
+    def _on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header_name += data[start:end]
 
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
+    def _on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
 
-    def _header_end(self) -> None:
-        if self._name.lower() == b"content-disposition":
-            _, options = parse_options_header(self._value)
-            self._here = options.get(b"name") == self._wanted
-            self.count += self._here
-        self._name = self._value = b""
+    def _on_header_end(self) -> None:
+        if self._header_name.lower() == b"content-disposition":
+            _, options = parse_options_header(self._header_value)
+            self._in_field = options.get(b"name") == self._wanted
+            self.count += self._in_field
+        self._header_name = self._header_value = b""
 
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._here:
+    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._in_field:
             self.content.append(data[start:end])
 
-    def _end(self) -> None:
-        self.whole = True
+    def _on_end(self) -> None:
+        self.complete = True

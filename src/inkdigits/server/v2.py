@@ -1,10 +1,11 @@
-"""The Open Inference Protocol, version 2, with its extension for binary tensors: a batch of digits in, the outputs out.
+"""The Open Inference Protocol, version 2, with the extension for binary tensors: batches of digits through the network.
 
-https://github.com/kserve/open-inference-protocol, and "Binary Tensor Data Extension" of Triton Inference Server. A
-model takes ``images``: UINT8, or FP32 in [0, 1], of shape [-1, 28, 28], ink bright on dark as in MNIST.
+https://github.com/kserve/open-inference-protocol, and "Binary Tensor Data Extension" of Triton Inference Server. The
+model has one input, ``images``: UINT8, or FP32 in [0, 1], of shape [-1, 28, 28], ink bright on dark as in MNIST.
 """
 
 import contextlib
+from collections.abc import Iterator
 from itertools import chain
 from typing import Annotated, Any, Literal
 
@@ -19,17 +20,17 @@ from inkdigits.reader.recognizer import OUTPUTS
 from inkdigits.server.problems import ProblemError
 from inkdigits.server.schemas import Count
 from inkdigits.server.settings import MAX_BATCH
-from inkdigits.server.uploads import parsed
+from inkdigits.server.uploads import parse_json
 
 SERVER = {"name": "inkdigits", "extensions": ["binary_tensor_data"]}
-MODEL = "digits"  # the name that the one model is served as
+MODEL = "digits"  # name of the only model
 INPUT = "images"
 TYPES: dict[str, Any] = {"UINT8": np.dtype(np.uint8), "FP32": np.dtype("<f4")}
 HEADER_LENGTH = "inference-header-content-length"
 
 
 class TensorParameters(BaseModel):
-    """Parameters of one tensor, as far as they are known here."""
+    """The supported parameters of a tensor."""
 
     binary_data_size: Count | None = None
     binary_data: bool | None = None
@@ -43,25 +44,25 @@ class InputTensor(BaseModel):
     datatype: Literal["UINT8", "FP32"]
     parameters: TensorParameters = TensorParameters()
     data: Annotated[
-        list[Any] | None, Field(description="Numbers, flat or nested; none where they follow in binary.")
+        list[Any] | None, Field(description="Numbers, flat or nested; null when they follow in binary.")
     ] = None
 
 
 class RequestedOutput(BaseModel):
-    """An output that is wanted."""
+    """An output that the response must contain."""
 
     name: Literal["logits", "probabilities", "refusal"]
     parameters: TensorParameters = TensorParameters()
 
 
 class RequestParameters(BaseModel):
-    """Parameters of a request, as far as they are known here."""
+    """The supported parameters of a request."""
 
     binary_data_output: bool | None = None
 
 
 class InferRequest(BaseModel):
-    """What is to be inferred."""
+    """A request for inference."""
 
     id: str | None = None
     parameters: RequestParameters = RequestParameters()
@@ -70,7 +71,7 @@ class InferRequest(BaseModel):
 
 
 class OutputTensor(BaseModel):
-    """An output of the network; its data flat, or behind the JSON in binary."""
+    """An output of the network. Its data is a flat list, or follows the JSON in binary."""
 
     name: str
     datatype: str
@@ -80,7 +81,7 @@ class OutputTensor(BaseModel):
 
 
 class InferResponse(BaseModel):
-    """What was inferred."""
+    """The result of an inference."""
 
     model_name: str
     model_version: str
@@ -89,7 +90,7 @@ class InferResponse(BaseModel):
 
 
 class TensorFacts(BaseModel):
-    """What a tensor looks like."""
+    """Name, type and shape of a tensor."""
 
     name: str
     datatype: str
@@ -97,7 +98,7 @@ class TensorFacts(BaseModel):
 
 
 class ModelMetadata(BaseModel):
-    """What a model takes and gives."""
+    """The inputs and outputs of a model."""
 
     name: str
     versions: list[str]
@@ -107,7 +108,7 @@ class ModelMetadata(BaseModel):
 
 
 class ServerMetadata(BaseModel):
-    """What this server is."""
+    """Name and version of the server, and the protocol extensions that it supports."""
 
     name: str
     version: str
@@ -115,20 +116,20 @@ class ServerMetadata(BaseModel):
 
 
 class Ready(BaseModel):
-    """Whether a model can be asked."""
+    """Whether a model accepts requests."""
 
     name: str
     ready: bool
 
 
 def version_of(reader: Reader) -> str:
-    """Return the first figures of the hash of what the reader's model was made from."""
+    """Return the first 8 characters of the hash of the model's weights or of its run; "1" when the card has neither."""
     card = reader.recognizer.card
     return str(card.get("weights_sha256") or card.get("run_sha256") or "1")[:8]
 
 
 def metadata(version: str) -> dict[str, Any]:
-    """Return what the model takes and gives."""
+    """Return the metadata of the model: names, types and shapes of its inputs and outputs."""
     shapes = {"logits": [-1, 10], "probabilities": [-1, 10], "refusal": [-1]}
     return {
         "name": MODEL,
@@ -139,44 +140,52 @@ def metadata(version: str) -> dict[str, Any]:
     }
 
 
-def infer(reader: Reader, version: str, body: bytes, header_length: int | None) -> tuple[bytes, int | None]:
-    """Return the answer to a request to infer, and the length of its JSON where binary tensors follow it.
+def infer(reader: Reader, version: str, header_length: int | None, body: bytes) -> tuple[bytes, int | None]:
+    """Return the body of the response, and the length of its JSON if binary tensors follow it.
 
     Parameters
     ----------
+    version
+        Version of the model, for the response.
     header_length
-        The request's header of that name: how much of the body is JSON; None where all of it is.
+        Length of the JSON in the request's body; None when all of the body is JSON.
 
     Raises
     ------
     ProblemError
-        400 where the request is broken, 413 where the batch is too large, 422 where a field cannot be meant.
+        400 when the request is broken, 413 when the batch is too large, 422 when a field is invalid.
     """
     split = _split(body, header_length)
-    request = parsed(body[:split], InferRequest)
+    request = parse_json(body[:split], InferRequest)
     answers = reader.recognizer.run(_images(request.inputs[0], memoryview(body)[split:]))
-    binary = bool(request.parameters.binary_data_output)
-    wanted = request.outputs or [RequestedOutput.model_construct(name=name) for name in OUTPUTS]
     outputs: list[dict[str, Any]] = []
     tail: list[bytes] = []
-    for output in wanted:
-        values: NDArray[np.float32] = getattr(answers, output.name)
-        told: dict[str, Any] = {"name": output.name, "datatype": "FP32", "shape": list(values.shape)}
-        asked = output.parameters.binary_data
-        if binary if asked is None else asked:
+    for name, binary in _requested_outputs(request):
+        values: NDArray[np.float32] = getattr(answers, name)
+        output: dict[str, Any] = {"name": name, "datatype": "FP32", "shape": list(values.shape)}
+        if binary:
             tail.append(values.astype("<f4", copy=False).tobytes())
-            told["parameters"] = {"binary_data_size": len(tail[-1])}
+            output["parameters"] = {"binary_data_size": len(tail[-1])}
         else:
-            told["data"] = np.ascontiguousarray(values).ravel()
-        outputs.append(told)
-    answer: dict[str, Any] = {"model_name": MODEL, "model_version": version, "outputs": outputs}
+            output["data"] = np.ascontiguousarray(values).ravel()
+        outputs.append(output)
+    response: dict[str, Any] = {"model_name": MODEL, "model_version": version, "outputs": outputs}
     if request.id is not None:
-        answer["id"] = request.id
-    head = orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)
+        response["id"] = request.id
+    head = orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY)
     return (b"".join([head, *tail]), len(head)) if tail else (head, None)
 
 
+def _requested_outputs(request: InferRequest) -> Iterator[tuple[str, bool]]:
+    """Yield the name of each requested output, all by default, and whether it is sent in binary."""
+    default = bool(request.parameters.binary_data_output)
+    for output in request.outputs or [RequestedOutput.model_construct(name=name) for name in OUTPUTS]:
+        binary = output.parameters.binary_data
+        yield output.name, default if binary is None else binary
+
+
 def _split(body: bytes, header_length: int | None) -> int:
+    """Return the length of the JSON at the beginning of the body."""
     if header_length is None:
         return len(body)
     if header_length > len(body):
@@ -195,39 +204,39 @@ def _images(tensor: InputTensor, tail: memoryview) -> NDArray[np.uint8]:
     if values.size != count * SIZE * SIZE:
         raise ProblemError(422, f"inputs.0.data: {values.size} numbers do not fill the shape {tensor.shape}")
     if tensor.datatype == "FP32":
-        if not bool(((values >= 0) & (values <= 1)).all()):  # NaN is not either
-            raise ProblemError(422, "inputs.0.data: FP32 pixels are from 0 to 1, ink bright")
+        if not bool(((values >= 0) & (values <= 1)).all()):  # refuses NaN too
+            raise ProblemError(422, "inputs.0.data: FP32 pixels must be from 0 to 1, ink bright")
         values = np.rint(values * 255)
     return values.astype(np.uint8, copy=False).reshape(count, SIZE, SIZE)
 
 
 def _numbers(tensor: InputTensor, tail: memoryview) -> NDArray[Any]:
+    """Return the flat numbers of a tensor, from its JSON or from the bytes behind the JSON."""
     size = tensor.parameters.binary_data_size
     if size is None:
         if tensor.data is None:
-            raise ProblemError(422, "inputs.0.data: there is none, nor parameters.binary_data_size")
+            raise ProblemError(422, "inputs.0: it has neither data nor parameters.binary_data_size")
         if len(tail):
             raise ProblemError(400, "bytes follow the JSON, but inputs.0.parameters has no binary_data_size")
         return _from_json(tensor.data, tensor.datatype)
     if tensor.data is not None:
-        raise ProblemError(422, "inputs.0.data: it is there, and parameters.binary_data_size too")
+        raise ProblemError(422, "inputs.0: it has both data and parameters.binary_data_size")
     kind = TYPES[tensor.datatype]
     if size != len(tail) or size % kind.itemsize:
-        raise ProblemError(
-            400, f"{len(tail)} bytes follow the JSON, not the {size} of inputs.0.parameters.binary_data_size"
-        )
+        detail = f"{len(tail)} bytes follow the JSON, not the {size} of inputs.0.parameters.binary_data_size"
+        raise ProblemError(400, detail)
     return np.frombuffer(tail, kind)
 
 
 def _from_json(data: Any, datatype: str) -> NDArray[Any]:
-    """Return numbers that may be nested in lists, flat."""
+    """Return the numbers of nested lists as a flat array."""
     depth, kinds = 0, {type(data)}
     while kinds == {list} and depth < 4:
         data = data if depth == 0 else list(chain.from_iterable(data))
         kinds = set(map(type, data))
         depth += 1
     if not depth or not kinds <= {int, float}:
-        raise ProblemError(422, "inputs.0.data: it is no list of numbers, or nested unevenly")
+        raise ProblemError(422, "inputs.0.data: it is not a list of numbers, or is nested unevenly")
     if datatype == "FP32" or float in kinds:
         values = np.array(data, np.float64)
         if datatype == "FP32":
@@ -236,5 +245,5 @@ def _from_json(data: Any, datatype: str) -> NDArray[Any]:
             return values.astype(np.uint8)
     else:
         with contextlib.suppress(ValueError):
-            return np.frombuffer(bytes(data), np.uint8)  # five times as fast as NumPy on lists, and strict
-    raise ProblemError(422, "inputs.0.data: UINT8 pixels are whole numbers from 0 to 255")
+            return np.frombuffer(bytes(data), np.uint8)  # 5 times as fast as NumPy on lists, and strict
+    raise ProblemError(422, "inputs.0.data: UINT8 pixels must be whole numbers from 0 to 255")

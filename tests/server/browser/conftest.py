@@ -1,4 +1,4 @@
-"""A real browser before a real server; whatever a test does, no request may leave the host and no policy be broken."""
+"""A real browser and a real server. Each test fails on a request to another host, a policy violation or a message."""
 
 import json
 import re
@@ -15,9 +15,8 @@ import pytest
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-STROKES = json.loads(
-    (Path(__file__).parent / "strokes.json").read_text()
-)  # along the middle of MNIST's digits, 1/10 pixel
+# Strokes along the middle of MNIST's digits, in 1/10 pixel.
+STROKES = json.loads((Path(__file__).parent / "strokes.json").read_text())
 START = """
 import sys
 from pathlib import Path
@@ -25,14 +24,14 @@ from inkdigits.server import ServerSettings, serve
 serve("127.0.0.1", 0, ServerSettings(feedback=Path(sys.argv[1])))
 """
 WATCH = """
-window.broken = [];
-document.addEventListener("securitypolicyviolation", event => window.broken.push(event.violatedDirective));
+window.violations = [];
+document.addEventListener("securitypolicyviolation", event => window.violations.push(event.violatedDirective));
 """
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where a server of its own process listens; it keeps corrections."""
+    """Address of a server in its own process, which stores corrections."""
     folder = tmp_path_factory.mktemp("served")
     log = (folder / "log").open("wb+")
     with log, subprocess.Popen([sys.executable, "-c", START, str(folder / "kept.sqlite")], stderr=log) as server:
@@ -48,14 +47,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @dataclass
 class Visit:
-    """A page that is open, and what it asked for and complained of."""
+    """An open page, its requests and its console messages."""
 
     page: "Page"
     requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     def write(self, digits: str, height: float = 130, sample: int = 0) -> None:
-        """Write digits side by side with the mouse, each stroke as it was recorded."""
+        """Write digits side by side with the mouse."""
         frame = self.page.locator("#ink").bounding_box()
         assert frame
         mouse, step = self.page.mouse, frame["width"] / len(digits)
@@ -74,7 +73,7 @@ class Visit:
 
     @property
     def number(self) -> str:
-        """What the page shows as read."""
+        """The number that the page shows."""
         return "".join(self.page.locator("#number button").all_inner_texts())
 
 
@@ -83,7 +82,7 @@ Open = Callable[..., Visit]
 
 @pytest.fixture
 def visit(browser: "Browser") -> Iterator[Open]:
-    """Open an address in a window of its own; takes the options of a browser's context."""
+    """Opens an address in a new window, with options of a browser context."""
     visits: list[tuple[str, Visit]] = []
 
     def open_page(where: str, **options: Any) -> Visit:
@@ -91,8 +90,8 @@ def visit(browser: "Browser") -> Iterator[Open]:
         made = Visit(page)
         page.add_init_script(WATCH)
         page.on("request", lambda request: made.requests.append(request.url))
-        page.on("pageerror", lambda error: made.complaints.append(str(error)))
-        page.on("console", lambda message: made.complaints.append(message.text))
+        page.on("pageerror", lambda error: made.messages.append(str(error)))
+        page.on("console", lambda message: made.messages.append(message.text))
         visits.append((where, made))
         page.goto(where)
         page.wait_for_selector("body[class]")
@@ -100,8 +99,8 @@ def visit(browser: "Browser") -> Iterator[Open]:
 
     yield open_page
     for where, made in visits:
-        assert made.page.evaluate("window.broken") == []
-        assert made.complaints == []
+        assert made.page.evaluate("window.violations") == []
+        assert made.messages == []
         hosts = {urlsplit(url).netloc for url in made.requests if not url.startswith(("data:", "blob:"))}
         assert hosts == {urlsplit(where).netloc}
         made.page.context.close()

@@ -26,7 +26,7 @@ GIVE = """([kind, event, key, png]) => {
 
 @pytest.fixture(scope="module")
 def photo(mnist_5k: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A photographed form with numbers in boxes."""
+    """A photo of a form with numbers in boxes."""
     path = tmp_path_factory.mktemp("photo") / "form.png"
     Image.fromarray(make_page("boxes", mnist_5k.test.images, mnist_5k.test.labels, 3).image).save(path)
     return path
@@ -41,7 +41,7 @@ def expect(visit: Any, text: str, where: str = "#verdict") -> None:
     visit.page.locator(where, has_text=text).wait_for(timeout=5000)
 
 
-def read_of(reading: Reading) -> str:
+def expected_number(reading: Reading) -> str:
     return "".join("?" if d.digit is None else str(d.digit) for d in reading.digits if d.reject != "blank")
 
 
@@ -66,7 +66,7 @@ def test_a_number_is_read_with_probabilities_picture_and_graph(visit: Open, addr
     answer = first.value.json()
     seen = cv2.imdecode(np.frombuffer(base64.b64decode(answer["picture"]), np.uint8), cv2.IMREAD_GRAYSCALE)
     graph = pixel_graph(seen)
-    expect(here, f"{len(graph.cell)} pixels of ink, {graph.edge_index.shape[1] // 2} joins", "#joins")
+    expect(here, f"{len(graph.cell)} pixels of ink, {graph.edge_index.shape[1] // 2} edges", "#size")
     assert here.page.locator("#graph circle").count() == len(graph.cell)
     shown = here.page.evaluate(
         "[...document.querySelector('#picture').getContext('2d').getImageData(0, 0, 28, 28).data]"
@@ -100,7 +100,7 @@ def test_a_dot_is_too_small(visit: Open, address: str) -> None:
     expect(here, "too small")
 
 
-def test_undo_takes_the_last_stroke_back(visit: Open, address: str) -> None:
+def test_undo_removes_the_last_stroke(visit: Open, address: str) -> None:
     here = visit(address)
     here.write("12")
     expect(here, "12: 2 digits")
@@ -120,7 +120,7 @@ def test_a_photo_is_read_with_its_boxes(
     here.page.evaluate(GIVE, [*way, base64.b64encode(photo.read_bytes()).decode()])
     expect(here, "digits,")
     digits = [digit for digit in reading.digits if digit.reject != "blank"]
-    assert here.number == read_of(reading)
+    assert here.number == expected_number(reading)
     assert here.page.locator("#boxes rect").count() == len(digits)
     kinds = [
         "poor" if d.digit is None or d.confidence < 0.9 else "fair" if d.confidence < 0.99 else "sure" for d in digits
@@ -131,7 +131,7 @@ def test_a_photo_is_read_with_its_boxes(
     styles = here.page.evaluate(
         "[...document.querySelectorAll('#boxes rect')].map(each => getComputedStyle(each).strokeDasharray)"
     )
-    assert len(set(styles)) == len(set(kinds)) > 1  # not by colour alone
+    assert len(set(styles)) == len(set(kinds)) > 1  # colour is not the only difference
     box = here.page.locator("#boxes rect").first.bounding_box()
     image = here.page.locator("#photo").bounding_box()
     scale = image["width"] / reading.size[0]
@@ -145,8 +145,8 @@ def test_a_box_on_the_photo_chooses_its_digit(visit: Open, address: str, photo: 
     expect(here, "digits,")
     here.page.locator("#boxes rect").nth(3).click()
     assert here.page.evaluate("[...document.querySelectorAll('#number button')].indexOf(document.activeElement)") == 3
-    expect(here, read_of(reading)[3], "#which")
-    expect(here, "pixels of ink", "#joins")
+    expect(here, expected_number(reading)[3], "#which")
+    expect(here, "pixels of ink", "#size")
 
 
 def test_a_digit_is_corrected_with_one_key(visit: Open, address: str) -> None:
@@ -156,18 +156,18 @@ def test_a_digit_is_corrected_with_one_key(visit: Open, address: str) -> None:
     here.page.locator("#number button").focus()
     with here.page.expect_request("**/v1/feedback") as sent:
         here.page.keyboard.press("2")
-    expect(here, "2, corrected and kept to learn from")
-    told = json.loads(sent.value.post_data)
-    assert (told["guess"], told["truth"]) == (7, 2)
-    pixels = cv2.imdecode(np.frombuffer(base64.b64decode(told["image"]), np.uint8), cv2.IMREAD_GRAYSCALE)
+    expect(here, "2, corrected and stored for training")
+    sent_body = json.loads(sent.value.post_data)
+    assert (sent_body["guess"], sent_body["truth"]) == (7, 2)
+    pixels = cv2.imdecode(np.frombuffer(base64.b64decode(sent_body["image"]), np.uint8), cv2.IMREAD_GRAYSCALE)
     assert Reader(threads=1).predict(pixels[None])[0].digit == 7
     here.page.keyboard.press("x")
-    expect(here, "no digit, corrected and kept to learn from")
+    expect(here, "no digit, corrected and stored for training")
     here.page.locator("#bars button").nth(1).click()
-    expect(here, "1, corrected and kept to learn from")
+    expect(here, "1, corrected and stored for training")
 
 
-def test_what_was_read_is_saved(visit: Open, address: str) -> None:
+def test_digits_are_saved_as_json_and_csv(visit: Open, address: str) -> None:
     here = visit(address)
     here.write("40")
     expect(here, "40: 2 digits")
@@ -188,7 +188,7 @@ def test_what_was_read_is_saved(visit: Open, address: str) -> None:
     ]
 
 
-def test_the_keyboard_is_enough(visit: Open, address: str) -> None:
+def test_the_page_works_with_the_keyboard_alone(visit: Open, address: str) -> None:
     here = visit(address)
     keys = here.page.keyboard
     keys.press("Tab")
@@ -228,7 +228,7 @@ def test_a_finger_writes_on_a_phone_and_nothing_overflows(visit: Open, address: 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_text_and_ink_stand_out(visit: Open, address: str, scheme: str) -> None:
+def test_text_and_ink_have_enough_contrast(visit: Open, address: str, scheme: str) -> None:
     here = visit(address, color_scheme=scheme)
     here.write("5")
     expect(here, "5, ")
@@ -249,7 +249,7 @@ def luminance(colour: str) -> float:
     return float(np.dot(linear, [0.2126, 0.7152, 0.0722]))
 
 
-def test_a_problem_is_one_line(visit: Open, address: str) -> None:
+def test_a_problem_is_shown_in_one_line(visit: Open, address: str) -> None:
     here = visit(address)
     problem = {"title": "Too Many Requests", "detail": "the queue is full; try again", "status": 429}
     here.page.route(
@@ -262,7 +262,7 @@ def test_a_problem_is_one_line(visit: Open, address: str) -> None:
     here.write("3")
     expect(here, "3, ")
     assert here.page.get_by_role("alert").inner_text() == ""
-    here.complaints[:] = [text for text in here.complaints if "429" not in text]  # which Chromium logs
+    here.messages[:] = [text for text in here.messages if "429" not in text]  # Chromium logs it
 
 
 def test_a_newer_stroke_aborts_the_older_request(visit: Open, address: str) -> None:
@@ -276,7 +276,7 @@ def test_a_newer_stroke_aborts_the_older_request(visit: Open, address: str) -> N
     assert failed.value.failure == "net::ERR_ABORTED"
 
 
-def test_a_screen_reader_is_told(visit: Open, address: str) -> None:
+def test_a_screen_reader_finds_names_and_status(visit: Open, address: str) -> None:
     here = visit(address)
     here.write("62")
     expect(here, "62: 2 digits")
@@ -293,8 +293,8 @@ def test_a_screen_reader_is_told(visit: Open, address: str) -> None:
     assert page.evaluate("document.documentElement.lang") == "en"
 
 
-@pytest.mark.skipif("INKDIGITS_SCREENSHOTS" not in os.environ, reason="INKDIGITS_SCREENSHOTS names no folder for them")
-def test_pictures_of_the_page(visit: Open, address: str, photo: Path) -> None:
+@pytest.mark.skipif("INKDIGITS_SCREENSHOTS" not in os.environ, reason="INKDIGITS_SCREENSHOTS is not set")
+def test_screenshots(visit: Open, address: str, photo: Path) -> None:
     folder = Path(os.environ["INKDIGITS_SCREENSHOTS"])
     for scheme in ("light", "dark"):
         here = visit(address, color_scheme=scheme)

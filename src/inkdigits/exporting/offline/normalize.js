@@ -1,41 +1,49 @@
-// Makes the 28x28 input of a network from a small grey picture of one digit. For pictures under 48 pixels the result is
-// that of inkdigits.imaging.normalize, bit by bit: 32-bit floats and rounding of halves to even, as in numpy and OpenCV.
+// Makes the 28x28 picture that the network sees from a small grey picture of one digit. For pictures under 48 pixels the
+// result is that of inkdigits.imaging.normalize, bit for bit, as numbers are rounded like those of NumPy and OpenCV.
 
-export const SIZE = 28; // pixels along the result
+export const SIZE = 28; // side of the result
 const BOX = 20; // longer side of the digit in it
 
-// Returns for grey bytes (height x width) the digit (784 bytes), its contrast with the paper and the size of its ink.
+// From grey bytes (height x width), returns the digit (784 bytes), its contrast to the paper, and the size of its ink.
 export function normalize(grey, width, height) {
-  const at = (x, y) => grey[y * width + x];
-  const rim = [...columns(width).flatMap(x => [at(x, 0), at(x, height - 1)]),
-    ...columns(height).flatMap(y => [at(0, y), at(width - 1, y)])].sort((one, other) => one - other);
-  const paper = (rim[rim.length / 2 - 1] + rim[rim.length / 2]) / 2;
-  const low = grey.reduce((least, value) => Math.min(least, value)), high = grey.reduce((most, value) => Math.max(most, value));
-  const lighter = high - paper >= paper - low, contrast = lighter ? high - paper : paper - low;
-  const nothing = { digit: new Uint8Array(SIZE * SIZE), contrast: 0, size: [0, 0] };
-  if (contrast <= 0) return nothing;
-  const gain = Math.fround(255 / contrast);
-  const ink = Uint8Array.from(grey, value => even(Math.fround(Math.max(0, lighter ? value - paper : paper - value) * gain)));
-  const least = Math.min(otsu(ink), 64);
-  const xs = [], ys = [];
-  ink.forEach((value, i) => { if (value > least) { xs.push(i % width); ys.push(Math.floor(i / width)); } });
-  const [left, right] = ends(xs), [top, bottom] = ends(ys), wide = right - left + 1, tall = bottom - top + 1;
-  if (Math.max(wide, tall) < BOX) return { ...nothing, contrast, size: [wide, tall] }; // smaller ink is not enlarged here
-  const scale = BOX / Math.max(wide, tall), small = [wide, tall].map(side => Math.max(1, even(side * scale)));
+  const { ink, contrast } = inkOf(grey, width, height), digit = new Uint8Array(SIZE * SIZE);
+  if (!contrast) return { digit, contrast, size: [0, 0] };
+  const [left, top, wide, tall] = bounds(ink, width), size = [wide, tall];
+  if (Math.max(...size) < BOX) return { digit, contrast, size }; // it would have to be enlarged, which this port does not do
   const cut = new Uint8Array(wide * tall).map((_, i) => ink[(top + Math.floor(i / wide)) * width + left + i % wide]);
-  return { digit: centred(shrunk(cut, wide, tall, ...small), ...small), contrast, size: [wide, tall] };
+  const scale = BOX / Math.max(...size), small = size.map(side => Math.max(1, even(side * scale)));
+  return { digit: centred(shrunk(cut, ...size, ...small), ...small), contrast, size };
 }
 
-const columns = count => Array.from({ length: count }, (_, i) => i);
+// Returns the ink as bytes, 0 on paper and 255 at the strongest, and its contrast to the paper: the median of the rim.
+function inkOf(grey, width, height) {
+  const at = (x, y) => grey[y * width + x];
+  const rim = [...range(width).flatMap(x => [at(x, 0), at(x, height - 1)]),
+    ...range(height).flatMap(y => [at(0, y), at(width - 1, y)])].sort((one, other) => one - other);
+  const paper = (rim[rim.length / 2 - 1] + rim[rim.length / 2]) / 2, [low, high] = ends(grey);
+  const lighter = high - paper >= paper - low, contrast = lighter ? high - paper : paper - low;
+  const gain = Math.fround(255 / contrast), difference = value => Math.max(0, lighter ? value - paper : paper - value);
+  return { ink: Uint8Array.from(grey, value => even(Math.fround(difference(value) * gain))), contrast };
+}
+
+// Returns left, top, width and height of the ink above a threshold.
+function bounds(ink, width) {
+  const threshold = Math.min(otsu(ink), 64), xs = [], ys = [];
+  ink.forEach((value, i) => { if (value > threshold) { xs.push(i % width); ys.push(Math.floor(i / width)); } });
+  const [left, right] = ends(xs), [top, bottom] = ends(ys);
+  return [left, top, right - left + 1, bottom - top + 1];
+}
+
+const range = count => Array.from({ length: count }, (_, i) => i);
 const ends = values => values.reduce(([least, most], value) => [Math.min(least, value), Math.max(most, value)], [Infinity, 0]);
 
-// Rounds to the nearest integer, halves to even.
+// Rounds to the nearest whole number, halves to the even one.
 function even(value) {
   const floor = Math.floor(value);
   return value - floor === 0.5 ? floor + floor % 2 : Math.round(value);
 }
 
-// Returns the threshold that separates the bytes best into two classes (Otsu, 1979).
+// The threshold that separates bytes best into two classes (Otsu, 1979).
 function otsu(bytes) {
   const share = new Float64Array(256);
   for (const value of bytes) share[value] += 1 / bytes.length;
@@ -51,10 +59,10 @@ function otsu(bytes) {
   return threshold;
 }
 
-// Shrinks a picture: each new pixel is the mean of the area it covers, as with OpenCV's INTER_AREA.
+// Shrinks a picture: each new pixel is the mean of the area that it covers, as with OpenCV's INTER_AREA.
 function shrunk(bytes, width, height, newWidth, newHeight) {
   const out = new Uint8Array(newWidth * newHeight), across = cells(width, newWidth), down = cells(height, newHeight);
-  const exact = width === 2 * newWidth && height === 2 * newHeight; // OpenCV adds these as integers
+  const exact = width === 2 * newWidth && height === 2 * newHeight; // OpenCV then adds whole numbers
   down.forEach((rows, y) => across.forEach((parts, x) => {
     let total = 0;
     for (const [row, weight] of rows) {
@@ -67,10 +75,10 @@ function shrunk(bytes, width, height, newWidth, newHeight) {
   return out;
 }
 
-// Returns for each new pixel along a side the old pixels that it covers, with their weights.
+// Returns, for each of `fewer` new pixels, which pixels of a side of this length it covers, each with its weight.
 function cells(side, fewer) {
   const scale = side / fewer;
-  return columns(fewer).map(i => {
+  return range(fewer).map(i => {
     const from = i * scale, to = from + scale, whole = Math.min(scale, side - from), parts = [];
     const last = Math.min(Math.floor(to), side - 1), first = Math.min(Math.ceil(from), last);
     if (first - from > 1e-3) parts.push([first - 1, (first - from) / whole]);

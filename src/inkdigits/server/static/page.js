@@ -1,30 +1,30 @@
-// The page: what is written or dropped goes to the reader; its digits can be looked at, corrected and saved.
-import { base64, cut, drawBoxes, drawNetwork, png } from "./pictures.js";
+// The page: sends what is written or dropped to the reader; its digits can be inspected, corrected and saved.
+import { base64, cut, drawBoxes, drawGraph, png } from "./pictures.js";
 import * as reader from "./reader.js";
 import { openSheet, picture } from "./sheet.js";
 
-const WHY = { blank: "nothing there", not_a_digit: "not a digit", ambiguous: "ambiguous", too_small: "too small" };
-const SURE = 0.99, FAIRLY = 0.9; // as on the pages that inkdigits.reader.annotate draws
+const REASONS = { blank: "nothing there", not_a_digit: "not a digit", ambiguous: "ambiguous", too_small: "too small" };
+const SURE = 0.99, FAIR = 0.9; // confidence; as in the pictures that inkdigits.reader.annotate draws
 const $ = selector => document.querySelector(selector);
 const photo = $("#photo"), sheet = openSheet($("#ink"), readSheet);
-const known = new Map(); // what was read of the strokes that are a digit
+const cache = new Map(); // results by the strokes of a digit
 let lines = [], chosen = null, running = null;
 
 const percent = share => `${Math.min(99.9, 100 * share).toFixed(1)} %`;
-const answer = ({ digit, truth }) => truth === undefined ? digit : truth; // a truth of null is no digit
-const text = line => line.map(digit => answer(digit) ?? "?").join("");
-const sure = digit => digit.truth !== undefined ? "corrected" : WHY[digit.reject] ?? percent(digit.confidence);
-const said = digit => digit.truth === undefined && digit.reject ? sure(digit) : `${answer(digit) ?? "no digit"}, ${sure(digit)}`;
-const kind = ({ digit, confidence, truth }) => truth !== undefined ? "sure" :
-  digit === null || confidence < FAIRLY ? "poor" : confidence < SURE ? "fair" : "sure";
-const complain = error => { $("#error").textContent = error.message; };
+const value = ({ digit, truth }) => truth === undefined ? digit : truth; // a truth of null means not a digit
+const text = line => line.map(digit => value(digit) ?? "?").join("");
+const certainty = digit => digit.truth !== undefined ? "corrected" : REASONS[digit.reject] ?? percent(digit.confidence);
+const describe = digit => (digit.truth === undefined && digit.reject ? "" : `${value(digit) ?? "no digit"}, `) + certainty(digit);
+const level = ({ digit, confidence: share, truth }) =>
+  truth !== undefined ? "sure" : digit === null || share < FAIR ? "poor" : share < SURE ? "fair" : "sure";
+const showError = error => { $("#error").textContent = error.message; };
 
-// Runs a task that the next one aborts, and says in one line what went wrong.
+// Runs a task, which the next task aborts, and shows its error in one line.
 async function run(task) {
   running?.abort();
   const { signal } = running = new AbortController();
   $("#error").textContent = "";
-  await task(signal).catch(error => signal.aborted || complain(error));
+  await task(signal).catch(error => signal.aborted || showError(error));
 }
 
 function readSheet() {
@@ -32,10 +32,10 @@ function readSheet() {
   run(async signal => {
     const digits = await Promise.all(sheet.digits().map(async group => {
       const image = () => picture(group), { key, box } = group;
-      if (!known.has(key)) known.set(key, { ...await reader.predict(png(image()), signal), image, box });
-      return known.get(key);
+      if (!cache.has(key)) cache.set(key, { ...await reader.predict(png(image()), signal), image, box });
+      return cache.get(key);
     }));
-    if (!signal.aborted) show(digits.length ? [digits] : [], [...known.values()].findLast(digit => digits.includes(digit)));
+    if (!signal.aborted) show(digits.length ? [digits] : [], [...cache.values()].findLast(digit => digits.includes(digit)));
   });
 }
 
@@ -56,44 +56,46 @@ function readPhoto(file) {
 
 function show(found, select, warnings = []) {
   lines = found;
-  const all = lines.flat(), doubtful = all.filter(digit => kind(digit) === "poor").length;
+  const all = lines.flat(), doubtful = all.filter(digit => level(digit) === "poor").length;
   for (const digit of all) digit.button = make("button", { onfocus: () => choose(digit), onclick: () => choose(digit) });
   $("#number").replaceChildren(...lines.map(line => make("div", {}, ...line.map(digit => digit.button))));
   const number = `${lines.map(text).join(", ")}: ${all.length} digits, ${doubtful || "none"} doubtful`;
-  $("#verdict").textContent = [...all.length > 1 ? [number] : all.map(said), ...warnings].join("; ");
+  $("#verdict").textContent = [...all.length > 1 ? [number] : all.map(describe), ...warnings].join("; ");
   $("#saving").hidden = !all.length;
   choose(select);
 }
 
-async function choose(digit) {
+function choose(digit) {
   chosen = digit;
   const all = lines.flat();
-  for (const each of all) Object.assign(each.button, { textContent: text([each]), title: sure(each), ariaLabel: said(each),
-    className: each === digit ? `${kind(each)} chosen` : kind(each), tabIndex: each === digit ? 0 : -1, ariaCurrent: each === digit });
+  for (const each of all) Object.assign(each.button, { textContent: text([each]), title: certainty(each), ariaLabel: describe(each),
+    className: each === digit ? `${level(each)} chosen` : level(each), tabIndex: each === digit ? 0 : -1, ariaCurrent: each === digit });
   drawBoxes($("#boxes"), photo.naturalWidth, photo.naturalHeight, photo.hidden ? [] : all);
   $("aside").hidden = !digit;
-  if (!digit) return;
-  $("#which").textContent = said(digit);
+  if (digit) showDetails(digit);
+}
+
+async function showDetails(digit) {
+  $("#which").textContent = describe(digit);
   const ranked = new Map([[digit.digit, digit.confidence], ...digit.alternatives]);
   [...$("#bars").children].forEach((bar, i) => {
     const share = digit.probabilities?.[i] ?? ranked.get(i) ?? 0;
     bar.style.setProperty("--share", share);
     bar.lastChild.textContent = share < 0.0005 ? "" : percent(share);
   });
-  if (!digit.picture) await run(async signal => { // one on a page, the first time that it is chosen
-    digit.picture = (await reader.predict(png(digit.image()), signal)).picture;
-  });
+  if (!digit.picture) // a digit on a page, when it is first chosen
+    await run(async signal => { digit.picture = (await reader.predict(png(digit.image()), signal)).picture; });
   if (!digit.picture || digit !== chosen) return;
-  const [nodes, edges] = await drawNetwork(digit.picture, $("#picture"), $("#graph"));
-  $("#joins").textContent = `How it sees it: ${nodes} pixels of ink, ${edges} joins`;
+  const [nodes, edges] = await drawGraph(digit.picture, $("#picture"), $("#graph"));
+  $("#size").textContent = `How it sees it: ${nodes} pixels of ink, ${edges} edges`;
 }
 
 function correct(truth) {
   const digit = Object.assign(chosen, { truth });
   choose(digit);
-  $("#verdict").textContent = said(digit);
+  $("#verdict").textContent = describe(digit);
   if (reader.features.feedback) reader.feedback({ image: base64(digit.image()), guess: digit.digit, truth })
-    .then(() => { $("#verdict").textContent = `${said(digit)} and kept to learn from`; }, complain);
+    .then(() => { $("#verdict").textContent = `${describe(digit)} and stored for training`; }, showError);
 }
 
 function make(name, properties, ...children) {
@@ -105,8 +107,7 @@ function make(name, properties, ...children) {
 const rows = () => lines.flatMap((line, i) => line.map(({ digit, confidence, reject, truth, box }, place) =>
   ({ line: i, text: text(line), place, digit, confidence, reject, truth, box: box.map(Math.round) })));
 const save = (download, content) => make("a", { download, href: URL.createObjectURL(new Blob([content])) }).click();
-const source = () => photo.hidden ? "drawing" : photo.alt;
-$("#json").onclick = () => save("digits.json", JSON.stringify({ source: source(), digits: rows() }, null, 2));
+$("#json").onclick = () => save("digits.json", JSON.stringify({ source: photo.hidden ? "drawing" : photo.alt, digits: rows() }, null, 2));
 $("#csv").onclick = () => save("digits.csv", ["line,text,place,digit,confidence,reject,left,top,width,height,truth",
   ...rows().map(({ truth, ...row }) => [...Object.values(row).flat(), truth === null ? "none" : truth])].join("\n") + "\n");
 $("#undo").onclick = () => sheet.set(strokes => strokes.slice(0, -1));
@@ -123,5 +124,5 @@ document.onkeydown = event => {
 };
 $("#bars").append(...Array.from({ length: 10 }, (_, i) =>
   make("button", { onclick: () => correct(i) }, make("b", { textContent: i }), make("i"), make("span"))));
-await reader.open().catch(complain);
+await reader.open().catch(showError);
 document.body.className = reader.features.read ? "online" : "offline";

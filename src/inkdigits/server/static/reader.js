@@ -1,9 +1,8 @@
-// What reads for the page: here the server. `inkdigits export --format web` puts in its place what reads in the browser.
+// The reader of the page: the server. `inkdigits export --format web` replaces this file by a reader in the browser.
 
 export const features = { read: true, feedback: false };
 
 export const open = async () => { features.feedback = (await ask("v1/models")).feedback === true; };
-
 export const predict = (blob, signal) => ask("v1/predict", { method: "POST", body: blob, signal });
 export const read = async (blob, signal) => (await ask("v1/read", { method: "POST", body: blob, signal })).pages[0];
 export const feedback = correction => ask("v1/feedback",

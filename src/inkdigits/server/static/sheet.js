@@ -1,15 +1,15 @@
-// A sheet to write on with finger, pen, mouse or arrow keys; it keeps the strokes and tells which make up a digit.
+// A sheet to write on with a finger, a pen, the mouse or the arrow keys. It keeps the strokes and groups them into digits.
 
-const LINE = 9; // width of the ink on the sheet, pixels
-const SIDE = 46, INK = 40, PEN = 4.6; // of a digit's picture: its side, the longer side of its ink, the width of its line
-const LEAST = 8; // pixels of the sheet: what is smaller stays small on that picture
-const SHARED = 0.4; // of the narrower one's width that two strokes of one digit share
+const LINE = 9; // width of a stroke on the sheet, pixels
+const SIDE = 46, INK = 40, PEN = 4.6; // picture of a digit: its side, the longer side of the ink, the width of a stroke
+const LEAST = 8; // pixels on the sheet; smaller ink is not enlarged to INK, so it stays small in the picture
+const SHARED = 0.4; // two strokes belong to one digit if they share more than this part of the narrower one's width
 const STEPS = { ArrowLeft: [-7, 0], ArrowRight: [7, 0], ArrowUp: [0, -7], ArrowDown: [0, 7], " ": [0, 0] };
 
 export function openSheet(canvas, changed) {
   const context = canvas.getContext("2d");
   let strokes = [], count = 0;
-  let stroke = null, pointer = null, pen = null; // what is being written, what writes it, where the arrow keys' pen is
+  let stroke = null, pointer = null, pen = null; // current stroke, id of its pointer, position of the arrow keys' pen
 
   const at = ({ clientX, clientY }, frame = canvas.getBoundingClientRect()) => [clientX - frame.left, clientY - frame.top];
   const draw = () => {
@@ -24,7 +24,7 @@ export function openSheet(canvas, changed) {
     stroke = pointer = null;
     if (ended) changed();
   };
-  const listen = (event, act) => canvas.addEventListener(event, about => { act(about); draw(); });
+  const listen = (name, handler) => canvas.addEventListener(name, event => { handler(event); draw(); });
 
   listen("pointerdown", event => {
     if (stroke || event.button) return;
@@ -49,10 +49,10 @@ export function openSheet(canvas, changed) {
   });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   new ResizeObserver(draw).observe(canvas);
-  return { set: kept => { strokes = kept(strokes); draw(); changed(); }, digits: () => digits(strokes) };
+  return { set: change => { strokes = change(strokes); draw(); changed(); }, digits: () => digits(strokes) };
 }
 
-// The digits among strokes, from the left: what stands one above the other belongs together.
+// Groups strokes into digits, from left to right: strokes above each other belong to one digit.
 function digits(strokes) {
   let groups = [];
   for (const stroke of strokes) {
@@ -76,7 +76,7 @@ function write(context, strokes, width, colour) {
   Object.assign(context, { lineWidth: width, lineCap: "round", lineJoin: "round", strokeStyle: colour });
   for (const { points } of strokes) {
     context.beginPath();
-    context.moveTo(points[0][0] - 0.01, points[0][1]); // a little off, so that a dot shows
+    context.moveTo(points[0][0] - 0.01, points[0][1]); // not quite the same point, so that a dot is visible
     points.forEach((point, i) => {
       const middle = point.map((place, axis) => (place + (points[i + 1] ?? point)[axis]) / 2);
       context.quadraticCurveTo(...point, ...middle);
@@ -85,7 +85,7 @@ function write(context, strokes, width, colour) {
   }
 }
 
-// A digit's small picture, black on white, its line as wide as MNIST's whatever size it was written in.
+// Draws the small picture of a digit, black on white. Its strokes are as wide as MNIST's at every size of writing.
 export function picture({ strokes, box: [x, y, width, height] }) {
   const canvas = Object.assign(document.createElement("canvas"), { width: SIDE, height: SIDE });
   const context = canvas.getContext("2d"), scale = (INK - PEN) / Math.max(width - LINE, height - LINE, LEAST);
