@@ -10,6 +10,7 @@ import pytest
 
 from inkdigits.data import Dataset
 from inkdigits.reader import Recognizer
+from inkdigits.server import v2
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of gevent and others, on import
@@ -56,19 +57,28 @@ def test_infer_answers_as_the_recognizer(
     client: Any, images: np.ndarray, kind: str, sent_binary: bool, got_binary: bool
 ) -> None:
     pixels = images if kind == "UINT8" else (images / 255).astype(np.float32)
-    names = ("logits", "probabilities", "refusal")
+    names = ("logits", "probabilities", "refusal", "reject")
     wanted = [triton.InferRequestedOutput(name, binary_data=got_binary) for name in names]
     answer = client.infer("digits", [input_tensor(pixels, kind, sent_binary)], outputs=wanted, request_id="r-1")
     expected = Recognizer(threads=1).run(images)
     assert answer.get_response()["id"] == "r-1"
-    for name in names:
+    for name in names[:3]:
         np.testing.assert_array_equal(answer.as_numpy(name), getattr(expected, name))
+    verdicts = [prediction.reject for prediction in Recognizer(threads=1).predict(images)]
+    assert [v2.REJECTS[code] for code in answer.as_numpy("reject")] == verdicts
 
 
 def test_all_outputs_are_returned_by_default(client: Any, images: np.ndarray) -> None:
     answer = client.infer("digits", [input_tensor(images, "UINT8", True)])
     assert answer.as_numpy("probabilities").shape == (16, 10)
     assert answer.as_numpy("refusal").shape == (16,)
+
+
+def test_blank_and_noise_are_refused_as_the_recognizer_refuses_them(client: Any, images: np.ndarray) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (1, 28, 28), np.uint8)
+    batch = np.concatenate([np.zeros((1, 28, 28), np.uint8), noise, images[:1]])
+    answer = client.infer("digits", [input_tensor(batch, "UINT8", True)])
+    assert [v2.REJECTS[code] for code in answer.as_numpy("reject")] == ["blank", "not_a_digit", None]
 
 
 def test_a_batch_may_be_empty(client: Any) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from inkdigits.imaging.geometry import Box
 from inkdigits.reader.recognizer import Recognizer
-from inkdigits.reader.refusal import BLANK, CODES, NOT_A_DIGIT
+from inkdigits.reader.refusal import BLANK, NOT_A_DIGIT
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class GlyphReader:
             return []
         outputs = self._recognizer.run(np.stack(pictures))
         policy = self._recognizer.policy
-        codes = policy.decide(outputs.probabilities, outputs.logits, evidence=evidence).tolist()
+        reasons = policy.decide(outputs.probabilities, outputs.logits, evidence=evidence)
         scores = policy.log_probability(outputs.logits).tolist()
         return [
-            Glyph(box, shares, score, CODES[code])
-            for box, shares, score, code in zip(boxes, outputs.probabilities, scores, codes, strict=True)
+            Glyph(box, shares, score, reason)
+            for box, shares, score, reason in zip(boxes, outputs.probabilities, scores, reasons, strict=True)
         ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from inkdigits.errors import DataError, ModelError
 from inkdigits.imaging.normalize import SIZE, Crop, normalize
-from inkdigits.reader.refusal import BLANK, CODES, TOO_SMALL, RefusalPolicy
+from inkdigits.reader.refusal import BLANK, TOO_SMALL, RefusalPolicy
 
 METADATA = "inkdigits"  # key of the model file's metadata; its value is the model's card as JSON
 FORM = 2  # version of the card
@@ -165,17 +165,17 @@ class Recognizer:
             for crop, prediction in zip(found, predictions, strict=True)
         ]
 
-    def judge(self, outputs: Outputs, has_ink: NDArray[np.bool_] | bool) -> list[Prediction]:
+    def judge(self, outputs: Outputs, has_ink: NDArray[np.bool_] | None = None) -> list[Prediction]:
         """Return the predictions for the network's outputs, under the refusal policy of the model.
 
         Parameters
         ----------
         has_ink
-            Whether the picture has any ink, (N,) or one value for all.
+            Whether each picture has any ink, (N,); None where all have.
         """
-        codes = self.policy.decide(outputs.probabilities, outputs.logits, has_ink)
-        rows = zip(codes.tolist(), outputs.probabilities.tolist(), outputs.refusal.tolist(), strict=True)
-        return [_prediction(CODES[code], shares, refusal) for code, shares, refusal in rows]
+        reasons = self.policy.decide(outputs.probabilities, outputs.logits, has_ink)
+        rows = zip(reasons, outputs.probabilities.tolist(), outputs.refusal.tolist(), strict=True)
+        return [_prediction(reason, shares, refusal) for reason, shares, refusal in rows]
 
 
 def _prediction(reject: str | None, shares: list[float], refusal: float) -> Prediction:

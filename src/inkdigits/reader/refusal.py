@@ -10,6 +10,7 @@ log-odds of being a digit are then the negative energy (W. Liu et al., 2020, arX
 that was trained without outliers is fitted to validation digits.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLANK, NOT_A_DIGIT, AMBIGUOUS, TOO_SMALL = "blank", "not_a_digit", "ambiguous", "too_small"
-CODES = (None, BLANK, NOT_A_DIGIT, AMBIGUOUS)  # by the number that :meth:`RefusalPolicy.decide` returns
 
 Floats = NDArray[np.floating]
 
@@ -84,29 +84,33 @@ class RefusalPolicy:
         self,
         probabilities: Floats,
         logits: Floats,
-        has_ink: NDArray[np.bool_] | bool = True,
+        has_ink: NDArray[np.bool_] | None = None,
         evidence: float = 0.0,
-    ) -> NDArray[np.uint8]:
-        """Return for each answer why it is refused, uint8 (N,): an index into :data:`CODES`, 0 where it is accepted.
+    ) -> list[str | None]:
+        """Return for each of N answers why it is refused; None where it is accepted.
 
         Parameters
         ----------
         probabilities, logits
             (N, 10) each.
         has_ink
-            Whether the picture has any ink, (N,) or one value for all.
+            Whether each picture has any ink, (N,); None where all have.
         evidence
             Nats that the surroundings add to the score: ink among digits on a line, or in a form box, is more often a
             digit than a crop is.
         """
-        best, largest = probabilities.max(1, initial=0), logits.max(1, initial=-np.inf)
-        score = np.log(best.clip(1e-30)) + self.max_logit_weight * largest
-        no_digit = (score + evidence < self.threshold) & (largest < self.digit_logit)
-        ambiguous = (score + evidence < self.threshold) | (best < self.ambiguous_below)
-        reasons = (BLANK, NOT_A_DIGIT, AMBIGUOUS)
-        codes = [CODES.index(reason) for reason in reasons]
-        found = np.select([~np.broadcast_to(has_ink, best.shape), no_digit, ambiguous], codes, 0)
-        return np.asarray(found, np.uint8)
+        best, largest = probabilities.max(1, initial=0).tolist(), logits.max(1, initial=-np.inf).tolist()
+        found = [self._reason(p, m, evidence) for p, m in zip(best, largest, strict=True)]
+        if has_ink is None:
+            return found
+        return [reason if ink else BLANK for reason, ink in zip(found, has_ink.tolist(), strict=True)]
+
+    def _reason(self, probability: float, largest: float, evidence: float) -> str | None:
+        """Return why the answer is refused whose likeliest digit has this probability and this logit."""
+        score = math.log(max(probability, 1e-30)) + self.max_logit_weight * largest
+        if score + evidence < self.threshold:
+            return NOT_A_DIGIT if largest < self.digit_logit else AMBIGUOUS
+        return AMBIGUOUS if probability < self.ambiguous_below else None
 
     def log_probability(self, logits: Floats) -> NDArray[np.float64]:
         """Return the log-probability, float64 (N,), of the likeliest digit, "no digit" being an outcome.

@@ -51,7 +51,7 @@ def predict(reader: Reader, content: bytes) -> dict[str, Any]:
         raise DataError(f"the image: {error}") from error
     answers = reader.recognizer.run(crop.digit[None])
     reason = unreadable(crop)
-    prediction = refused(reason) if reason else reader.recognizer.judge(answers, True)[0]
+    prediction = refused(reason) if reason else reader.recognizer.judge(answers)[0]
     return {
         "model": reader.name,
         **prediction.to_dict(),

@@ -1,8 +1,10 @@
 """Schemas of requests and responses: they check JSON bodies, and they describe the API in the OpenAPI document."""
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from inkdigits.reader.layouts import AUTO, list_layouts
 
 
 def _whole(value: object) -> object:
@@ -19,7 +21,10 @@ Image64 = Annotated[
         json_schema_extra={"format": "byte"},
     ),
 ]
-Layout = Literal["auto", "line", "boxes"]
+if TYPE_CHECKING:
+    Layout = str
+else:
+    Layout = Literal[AUTO, *list_layouts()]  # the registered layouts
 Check = Literal["luhn", "mod97", "isbn"]
 Length = Annotated[int, Field(ge=1, le=100), WHOLE]
 Share = Annotated[float, Field(ge=0, le=1)]

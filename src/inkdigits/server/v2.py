@@ -16,7 +16,8 @@ from pydantic import BaseModel, Field
 
 from inkdigits.imaging.normalize import SIZE
 from inkdigits.reader import Reader
-from inkdigits.reader.recognizer import OUTPUTS
+from inkdigits.reader.recognizer import Outputs
+from inkdigits.reader.refusal import AMBIGUOUS, BLANK, NOT_A_DIGIT
 from inkdigits.server.problems import ProblemError
 from inkdigits.server.schemas import Count
 from inkdigits.server.settings import MAX_BATCH
@@ -26,6 +27,13 @@ SERVER = {"name": "inkdigits", "extensions": ["binary_tensor_data"]}
 MODEL = "digits"  # name of the only model
 INPUT = "images"
 TYPES: dict[str, Any] = {"UINT8": np.dtype(np.uint8), "FP32": np.dtype("<f4")}
+OUTPUTS: dict[str, tuple[str, list[int]]] = {  # datatype and shape of each
+    "logits": ("FP32", [-1, 10]),
+    "probabilities": ("FP32", [-1, 10]),
+    "refusal": ("FP32", [-1]),
+    "reject": ("UINT8", [-1]),
+}
+REJECTS = (None, BLANK, NOT_A_DIGIT, AMBIGUOUS)  # by value of the output ``reject``: the model's refusal policy
 HEADER_LENGTH = "inference-header-content-length"
 
 
@@ -51,7 +59,7 @@ class InputTensor(BaseModel):
 class RequestedOutput(BaseModel):
     """An output that the response must contain."""
 
-    name: Literal["logits", "probabilities", "refusal"]
+    name: Literal["logits", "probabilities", "refusal", "reject"]
     parameters: TensorParameters = TensorParameters()
 
 
@@ -130,13 +138,12 @@ def version_of(reader: Reader) -> str:
 
 def metadata(version: str) -> dict[str, Any]:
     """Return the metadata of the model: names, types and shapes of its inputs and outputs."""
-    shapes = {"logits": [-1, 10], "probabilities": [-1, 10], "refusal": [-1]}
     return {
         "name": MODEL,
         "versions": [version],
         "platform": "onnxruntime_onnx",
         "inputs": [{"name": INPUT, "datatype": "UINT8", "shape": [-1, SIZE, SIZE]}],
-        "outputs": [{"name": name, "datatype": "FP32", "shape": shapes[name]} for name in OUTPUTS],
+        "outputs": [{"name": name, "datatype": kind, "shape": shape} for name, (kind, shape) in OUTPUTS.items()],
     }
 
 
@@ -157,14 +164,16 @@ def infer(reader: Reader, version: str, header_length: int | None, body: bytes) 
     """
     split = _split(body, header_length)
     request = parse_json(body[:split], InferRequest)
-    answers = reader.recognizer.run(_images(request.inputs[0], memoryview(body)[split:]))
+    images = _images(request.inputs[0], memoryview(body)[split:])
+    answers = reader.recognizer.run(images)
     outputs: list[dict[str, Any]] = []
     tail: list[bytes] = []
     for name, binary in _requested_outputs(request):
-        values: NDArray[np.float32] = getattr(answers, name)
-        output: dict[str, Any] = {"name": name, "datatype": "FP32", "shape": list(values.shape)}
+        values = _rejects(reader, answers, images) if name == "reject" else getattr(answers, name)
+        kind = OUTPUTS[name][0]
+        output: dict[str, Any] = {"name": name, "datatype": kind, "shape": list(values.shape)}
         if binary:
-            tail.append(values.astype("<f4", copy=False).tobytes())
+            tail.append(values.astype(TYPES[kind], copy=False).tobytes())
             output["parameters"] = {"binary_data_size": len(tail[-1])}
         else:
             output["data"] = np.ascontiguousarray(values).ravel()
@@ -174,6 +183,14 @@ def infer(reader: Reader, version: str, header_length: int | None, body: bytes) 
         response["id"] = request.id
     head = orjson.dumps(response, option=orjson.OPT_SERIALIZE_NUMPY)
     return (b"".join([head, *tail]), len(head)) if tail else (head, None)
+
+
+def _rejects(reader: Reader, answers: Outputs, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return for each image the index in :data:`REJECTS` of the reason of its refusal, 0 if it is accepted."""
+    reasons = reader.recognizer.policy.decide(
+        answers.probabilities, answers.logits, np.asarray(images.any((1, 2)), np.bool_)
+    )
+    return np.array([REJECTS.index(reason) for reason in reasons], np.uint8)
 
 
 def _requested_outputs(request: InferRequest) -> Iterator[tuple[str, bool]]:
