@@ -265,7 +265,7 @@ def test_without_network_and_files_the_first_line_says_what_it_runs_on(
     monkeypatch.setenv("INKDIGITS_OFFLINE", "1")
     code, _, err = run_cli("train", "mlp", "--epochs", 1, "--device", "cpu", "--out", tmp_path / "run")
     assert code == 0
-    assert err.splitlines()[0].startswith("mnist-5k: 4,000 digits")
+    assert err.splitlines()[0].startswith("mnist-5k: 4,000 training digits")
     assert "not the 70,000 of MNIST" in err
 
 

@@ -1,6 +1,8 @@
 import ast
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,29 @@ import inkdigits
 
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "src" / "inkdigits").rglob("*.py"))
+NETWORK = '''"""One linear layer.
+
+Y. LeCun et al., Proc. IEEE 86(11), 1998, doi:10.1109/5.726791, section III.C.
+"""
+
+from torch import Tensor, nn
+
+from inkdigits.models.registry import CLASSES, Normalize, register_model
+
+
+@register_model("brand-new", paper="LeCun et al. 1998", recipes={"standard": {"epochs": 5}, "fast": {"epochs": 1}})
+class BrandNew(nn.Module):
+    """All pixels, weighted for each class."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(Normalize(), nn.Flatten(), nn.Linear(784, CLASSES))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (B, 10) of images (B, 1, 28, 28)."""
+        logits: Tensor = self.layers(images)
+        return logits
+'''
 
 
 def test_all_is_sorted_and_everything_in_it_is_there() -> None:
@@ -39,6 +64,25 @@ def test_without_the_lab_the_command_says_how_to_install_it(tmp_path: Path) -> N
     )
     assert done.returncode == 1
     assert done.stderr.splitlines() == ["inkdigits: this needs torch: pip install 'inkdigits[lab]'"]
+
+
+def test_a_new_network_is_one_file_and_nothing_else(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    shutil.copytree(ROOT / "tests" / "models", tmp_path / "tests" / "models")
+    for name in ("tests/conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "src" / "inkdigits" / "models" / "brand_new.py").write_text(NETWORK)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-rA", "tests/models/test_models.py", "-k", "brand-new or comparison"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert len(re.findall(r"^PASSED .*\[brand-new\]$", done.stdout, flags=re.M)) == 6
+    assert re.search(r"^PASSED .*new_files_after_them$", done.stdout, flags=re.M)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=[str(path.relative_to(ROOT)) for path in SOURCES])

@@ -1,24 +1,26 @@
 """inkdigits: train, compare and use networks that read handwritten digits.
 
-The names below are imported when first used, so that ``import inkdigits`` is quick and needs no PyTorch.
+The names below are imported at their first use, so that ``import inkdigits`` is quick and needs no PyTorch.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inkdigits.data import load
+    from inkdigits.data import load, register_dataset
+    from inkdigits.data.augment import register_augmentation
     from inkdigits.errors import InkdigitsError
     from inkdigits.evaluation import evaluate
     from inkdigits.evaluation.connectivity import connectivity
     from inkdigits.experiments import compare
     from inkdigits.exporting.onnx_file import export
-    from inkdigits.models import create_model, list_models
+    from inkdigits.models import create_model, list_models, register_model
     from inkdigits.reader import BatchReader, Reader, Reading, Recognizer
+    from inkdigits.synthetic.corruptions import register_corruption
     from inkdigits.training import load_run, train
     from inkdigits.training.classifier import DigitClassifier
 
-_HOMES = {
+_HOMES = {  # the module of each public name
     "BatchReader": "inkdigits.reader",
     "DigitClassifier": "inkdigits.training.classifier",
     "InkdigitsError": "inkdigits.errors",
@@ -33,6 +35,10 @@ _HOMES = {
     "list_models": "inkdigits.models",
     "load": "inkdigits.data",
     "load_run": "inkdigits.training",
+    "register_augmentation": "inkdigits.data.augment",
+    "register_corruption": "inkdigits.synthetic.corruptions",
+    "register_dataset": "inkdigits.data",
+    "register_model": "inkdigits.models",
     "train": "inkdigits.training",
 }
 
@@ -51,12 +57,16 @@ __all__ = [
     "list_models",
     "load",
     "load_run",
+    "register_augmentation",
+    "register_corruption",
+    "register_dataset",
+    "register_model",
     "train",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from its home when it is first asked for."""
+    """Import a public name from its module at its first use."""
     if name == "__version__":
         from importlib.metadata import version
 

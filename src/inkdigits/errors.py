@@ -8,6 +8,7 @@
     ├── ModelError            a network or its weights do not fit the request
     ├── RunError              a run or comparison folder cannot be read, written or resumed
     └── UsageError            a setting is invalid; exit code 2
+        └── PluginError       a plug-in does not load, or breaks a contract
 """
 
 import difflib
@@ -40,6 +41,10 @@ class UsageError(InkdigitsError, ValueError):
     """A setting is invalid: a negative rate, no epochs, a model that does not exist."""
 
     exit_code = 2
+
+
+class PluginError(UsageError):
+    """A plug-in does not load, or what it registered breaks a contract."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:

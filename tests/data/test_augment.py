@@ -1,10 +1,22 @@
+from typing import Any
+
 import pytest
 import torch
 
 from inkdigits.data import Dataset
-from inkdigits.data.augment import SHIFT, affine, augmentation, elastic, elastic_affine, geometric
-from inkdigits.errors import UsageError
+from inkdigits.data.augment import (
+    AUGMENTATIONS,
+    SHIFT,
+    affine,
+    augmentation,
+    elastic,
+    elastic_affine,
+    geometric,
+    register_augmentation,
+)
+from inkdigits.errors import PluginError, UsageError
 from inkdigits.training.inference import to_input
+from inkdigits.training.recipe import Recipe
 
 
 def batch(small: Dataset) -> torch.Tensor:
@@ -74,3 +86,35 @@ def test_robust_degrades_half_of_the_digits(small: Dataset) -> None:
 def test_an_unknown_augmentation_suggests_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'geometric'"):
         augmentation("geometrics")
+
+
+def test_a_registered_augmentation_is_a_setting_of_a_recipe() -> None:
+    @register_augmentation("negative")
+    def negative(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        return 1 - images
+
+    try:
+        assert augmentation(Recipe(augment="negative").augment) is negative
+        with pytest.raises(UsageError, match=f"two augmentations are called 'negative': {__name__}"):
+            register_augmentation("negative", negative)
+    finally:
+        AUGMENTATIONS.remove("negative")
+    with pytest.raises(UsageError, match="no augmentation 'negative'"):
+        Recipe(augment="negative")
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (lambda images, generator: images[:, 0], "does not return float32 images of the same shape"),
+        (lambda images, generator: images.double(), "does not return float32 images of the same shape"),
+        (lambda images, generator: images.nothing, "fails on images .*AttributeError"),
+    ],
+)
+def test_an_augmentation_with_a_fault_is_named(function: Any, says: str) -> None:
+    register_augmentation("faulty", function)
+    try:
+        with pytest.raises(PluginError, match=f"the augmentation 'faulty' of the plug-in {__name__} {says}"):
+            augmentation("faulty")
+    finally:
+        AUGMENTATIONS.remove("faulty")

@@ -1,13 +1,16 @@
 import gzip
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from inkdigits.data import CATALOG, Dataset, DigitSet, load
+from inkdigits.data import CATALOG, Dataset, DatasetFacts, DigitSet, fetch, load, register_dataset
 from inkdigits.data.idx import write_idx
-from inkdigits.errors import DataError, UsageError
+from inkdigits.errors import DataError, PluginError, UsageError
 
 FILES = [file.name for file in CATALOG["mnist"].files]
 
@@ -95,7 +98,7 @@ def test_a_split_keeps_the_classes_in_proportion_and_is_seeded(mnist_5k: Dataset
 
 @pytest.mark.parametrize("n", [0, 600, -1])
 def test_a_split_leaves_digits_on_both_sides(small: Dataset, n: int) -> None:
-    with pytest.raises(UsageError, match=r"set .* aside"):
+    with pytest.raises(UsageError, match="cannot hold out"):
         small.train.split(n, seed=0)
 
 
@@ -107,6 +110,41 @@ def test_digit_sets_refuse_what_is_no_digit() -> None:
         DigitSet(images, np.array([1, 10]))
     with pytest.raises(DataError, match="labels"):
         DigitSet(images, np.zeros(3, np.int64))
+
+
+@pytest.fixture
+def facts() -> Iterator[DatasetFacts]:
+    """Facts of a data set that a test registers; it is taken out of the catalogue again."""
+    yield DatasetFacts("elsewhere", "", 600, 200, "", "")
+    CATALOG.remove("elsewhere")
+
+
+def test_a_registered_data_set_is_loaded_under_its_name(small: Dataset, facts: DatasetFacts) -> None:
+    register_dataset(facts, lambda progress: small)
+    loaded = load("elsewhere")
+    assert (loaded.name, loaded.source, loaded.sha256) == ("elsewhere", "elsewhere", small.sha256)
+    assert fetch("elsewhere") == []
+    with pytest.raises(UsageError, match="two data sets are called 'elsewhere'"):
+        register_dataset(facts, lambda progress: small)
+
+
+def test_a_registered_data_set_must_have_as_many_digits_as_it_says(small: Dataset, facts: DatasetFacts) -> None:
+    register_dataset(replace(facts, n_test=300), lambda progress: small)
+    with pytest.raises(DataError, match=r"elsewhere has 600 \+ 200 digits, not 600 \+ 300"):
+        load("elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("loader", "says"),
+    [
+        (lambda progress: {}["digits"], "cannot be loaded: KeyError: 'digits'"),
+        (lambda progress: [1, 2], "is loaded as list, not as inkdigits.data.Dataset"),
+    ],
+)
+def test_a_loader_with_a_fault_is_named(loader: Any, says: str, facts: DatasetFacts) -> None:
+    register_dataset(facts, loader)
+    with pytest.raises(PluginError, match=f"the data set 'elsewhere' of the plug-in {__name__} {says}"):
+        load("elsewhere")
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
@@ -124,5 +162,5 @@ def test_a_broken_file_is_reported_and_not_replaced_by_mnist_5k(
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(write_idx(np.zeros(3, np.uint8)))
     monkeypatch.setenv("INKDIGITS_DATA", str(tmp_path))
-    with pytest.raises(DataError, match="is not MNIST's"):
+    with pytest.raises(DataError, match=r"is not the .* of mnist"):
         load("mnist")

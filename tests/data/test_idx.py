@@ -16,9 +16,9 @@ def test_reads_what_it_writes() -> None:
     [
         (b"", "not an IDX file"),
         (b"\x80\x02}q\x00.", "not an IDX file"),
-        (write_idx(IMAGES)[:10], "cut off within its header"),
-        (write_idx(IMAGES)[:-1], "announces 24 bytes of data but holds 23"),
-        (write_idx(IMAGES) + b"\0", "announces 24 bytes of data but holds 25"),
+        (write_idx(IMAGES)[:10], "ends within its header"),
+        (write_idx(IMAGES)[:-1], "has 23 bytes of data, but its header says 24"),
+        (write_idx(IMAGES) + b"\0", "has 25 bytes of data, but its header says 24"),
         (write_idx(IMAGES[0, 0]), "images and labels mixed up"),
         (bytes([0, 0, 0x0D, 3]) + bytes(12), "type 0x0d"),
     ],

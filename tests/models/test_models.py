@@ -1,6 +1,8 @@
-"""One body for every registered network."""
+"""One body for every registered network, and what the registry checks of networks from elsewhere."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -11,9 +13,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from inkdigits.data import Dataset
-from inkdigits.errors import ModelError, UsageError
+from inkdigits.errors import ModelError, PluginError, UsageError
 from inkdigits.evaluation.metrics import count_macs, count_parameters
 from inkdigits.models import create_model, list_models, model_spec, register_model
+from inkdigits.models.registry import MODELS, resolve_options
 from inkdigits.training.inference import to_input
 from inkdigits.training.recipe import recipe_for
 
@@ -30,8 +33,8 @@ def seeded() -> None:
     torch.manual_seed(0)
 
 
-def test_the_networks_of_the_comparison_are_there() -> None:
-    assert ALL == [
+def test_the_comparison_lists_its_networks_first_and_new_files_after_them() -> None:
+    assert ALL[:11] == [
         "mlp",
         "cnn",
         "allcnn",
@@ -166,5 +169,69 @@ def test_mistakes_are_named() -> None:
         create_model("mlp", depth=3)
     with pytest.raises(ModelError, match="relu, sigmoid"):
         create_model("mlp", activation="swish")
-    with pytest.raises(ModelError, match="two networks are called 'mlp'"):
-        register_model("mlp", paper="", recipes={})(nn.Identity)
+    with pytest.raises(UsageError, match=r"two models are called 'mlp': inkdigits.models.mlp.MLP and torch.*Identity"):
+        register_model("mlp", nn.Identity, paper="", recipes={})
+    with pytest.raises(UsageError, match="has the recipes fast, but none called 'standard'"):
+        register_model("quick", nn.Identity, paper="", recipes={"fast": {}})
+
+
+@pytest.fixture
+def outside() -> Iterator[str]:
+    """The name of a network that a test registers; it is taken out of the registry again."""
+    yield "outside"
+    MODELS.remove("outside")
+
+
+RECIPES = {"standard": {"epochs": 1}}
+
+
+class Noise(nn.Module):
+    """Draws random numbers, in evaluation too."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images + torch.rand_like(images)
+
+
+def test_a_network_from_elsewhere_comes_last_with_its_options(outside: str) -> None:
+    @register_model(outside, paper="", recipes=RECIPES)
+    def build(width: int = 3, **options: Any) -> nn.Module:
+        assert options == {"bias": False}
+        return nn.Sequential(nn.Flatten(), nn.Linear(784, width), Noise(), nn.Linear(width, 10, **options))
+
+    assert list_models() == [*ALL, outside]
+    assert MODELS.origin(outside) == __name__
+    assert MODELS.origin("mlp") == ""
+    assert resolve_options(outside, {"bias": False}) == {"width": 3, "bias": False}
+    model = create_model(outside, bias=False)
+    assert model.training
+    torch.manual_seed(0)
+    assert torch.equal(build(bias=False)[1].weight, model[1].weight)  # type: ignore[index]
+    drawn = torch.rand(1)
+    torch.manual_seed(0)
+    create_model(outside, bias=False)
+    assert torch.equal(torch.rand(1), drawn)  # the check of its logits used up no random number
+
+
+@pytest.mark.parametrize(
+    ("build", "says"),
+    [
+        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 11)), r"returns torch.float32 \(2, 11\) for 2 images"),
+        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Flatten(0)), r"returns torch.float32 \(20,\)"),
+        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(784, 10).double()), "RuntimeError: mat1 and mat2"),
+        (lambda: nn.LSTM(28, 10), "fails on images"),
+        (lambda: "network", "is built as str, not as a torch.nn.Module"),
+    ],
+)
+def test_a_network_from_elsewhere_must_return_ten_logits(outside: str, build: Any, says: str) -> None:
+    register_model(outside, build, paper="", recipes=RECIPES)
+    with pytest.raises(PluginError, match=f"the model 'outside' of the plug-in {__name__} .*{says}"):
+        create_model(outside)
+
+
+def test_options_that_json_cannot_write_are_refused_before_training(outside: str) -> None:
+    @register_model(outside, paper="", recipes=RECIPES)
+    def build(activation: Any = nn.ReLU) -> nn.Module:
+        return nn.Sequential(nn.Flatten(), nn.Linear(784, 10), activation())
+
+    with pytest.raises(ModelError, match=r"options of outside are written into model.json, but .* not JSON"):
+        create_model(outside)

@@ -1,11 +1,13 @@
 """Corruptions of digits: their published parameters, their seeds, and what each leaves and takes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from inkdigits.data import Dataset
-from inkdigits.errors import DataError, UsageError
-from inkdigits.synthetic.corruptions import CORRUPTIONS, MNIST_C, PAPER, SEVERITIES, corrupt
+from inkdigits.errors import DataError, PluginError, UsageError
+from inkdigits.synthetic.corruptions import CORRUPTIONS, MNIST_C, PAPER, SEVERITIES, corrupt, register_corruption
 
 # the severity that the functions of MNIST-C take by default, where they take one
 PUBLISHED = {
@@ -143,3 +145,33 @@ def test_a_thick_pen_adds_ink_and_a_thin_one_takes_it(digits: np.ndarray) -> Non
 def test_a_mistake_is_said(arguments: tuple[object, ...], error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         corrupt(*arguments)  # type: ignore[arg-type]
+
+
+def test_a_registered_corruption_joins_the_others(digits: np.ndarray) -> None:
+    @register_corruption("half")
+    def half(images: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
+        return images / 2
+
+    try:
+        assert list(CORRUPTIONS) == [*MNIST_C, *PAPER, "half"]
+        np.testing.assert_allclose(corrupt(digits, "half"), digits / 2, atol=0.51)
+        with pytest.raises(UsageError, match="two corruptions are called 'half'"):
+            register_corruption("half", half)
+    finally:
+        CORRUPTIONS.remove("half")
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (lambda images, severity, generator: images[:1], r"returns \(1, 28, 28\) for images \(60, 28, 28\)"),
+        (lambda images, severity, generator: images[99], "fails: IndexError"),
+    ],
+)
+def test_a_corruption_with_a_fault_is_named(function: Any, says: str, digits: np.ndarray) -> None:
+    register_corruption("faulty", function)
+    try:
+        with pytest.raises(PluginError, match=f"the corruption 'faulty' of the plug-in {__name__} {says}"):
+            corrupt(digits, "faulty")
+    finally:
+        CORRUPTIONS.remove("faulty")

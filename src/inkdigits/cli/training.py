@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inkdigits.cli.common import DataOption, Device, Json, Validation, app, emit, load, table
-from inkdigits.errors import UsageError
+from inkdigits.errors import PluginError, UsageError
 from inkdigits.progress import TrainingBar, closing, say
 from inkdigits.training.recipe import Recipe
 
@@ -29,7 +29,11 @@ def models(as_json: Json = False) -> None:
 
     rows = []
     for name in list_models():
-        model, spec = create_model(name), model_spec(name)
+        try:
+            model, spec = create_model(name), model_spec(name)
+        except PluginError as error:
+            say(f"warning: {error}")
+            continue
         rows.append([name, count_parameters(model), count_macs(model), ", ".join(spec.recipes), spec.paper])
     columns = ["name", "parameters", "macs", "presets", "paper"]
     if as_json:

@@ -2,16 +2,18 @@
 
 import math
 from collections.abc import Callable
-from types import MappingProxyType
+from typing import Any, TypeVar, overload
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from inkdigits.data.degrade import DEGRADATIONS, Degrade, clutter
-from inkdigits.errors import unknown
+from inkdigits.errors import PluginError
+from inkdigits.plugins import Registry, calling_module, decorator
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+Augment = TypeVar("Augment", bound=Augmentation)
 
 # Largest values of geometric(), about the variation between writers; each is drawn uniformly between -value and value.
 ROTATION = 10.0  # degrees
@@ -170,12 +172,58 @@ def _resample(images: Tensor, grid: Tensor) -> Tensor:
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-AUGMENTATIONS = MappingProxyType(
-    {
-        **{"none": no_augmentation, "shift": shift, "geometric": geometric, "elastic": elastic},
-        **{"robust": robust, "degraded": degraded},
-    }
-)
+AUGMENTATIONS: Registry[Augmentation] = Registry("augmentation")
+
+
+@overload
+def register_augmentation(name: str, function: None = None) -> Callable[[Augment], Augment]: ...
+
+
+@overload
+def register_augmentation(name: str, function: Augment) -> Augment: ...
+
+
+def register_augmentation(name: str, function: Any = None) -> Any:
+    """Register an augmentation under ``name``, as a decorator or as a function.
+
+    Parameters
+    ----------
+    name
+        The value of ``--augment`` and of a recipe's ``augment``.
+    function
+        (images, generator) -> images: float32 (B, 1, 28, 28) in [0, 1] on any device, black outside; a new tensor of
+        the same shape. All random numbers come from the generator, which is on the CPU, so that a seed gives the same
+        weights. Without ``function``, a decorator is returned.
+
+    Raises
+    ------
+    UsageError
+        When the name is taken.
+
+    Examples
+    --------
+    >>> import torch, inkdigits
+    >>> @inkdigits.register_augmentation("fade")
+    ... def fade(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    ...     strength = 0.5 + 0.5 * torch.rand(len(images), 1, 1, 1, generator=generator)
+    ...     return images * strength.to(images.device)
+    >>> from inkdigits.data.augment import augmentation
+    >>> augmentation("fade")(torch.ones(2, 1, 28, 28), torch.Generator().manual_seed(0)).shape
+    torch.Size([2, 1, 28, 28])
+    """
+    module = calling_module()
+    return decorator(lambda function: AUGMENTATIONS.register(name, function, function, module), function)
+
+
+for _name, _function in {
+    "none": no_augmentation,
+    "shift": shift,
+    "geometric": geometric,
+    "elastic": elastic,
+    "robust": robust,
+    "degraded": degraded,
+}.items():
+    register_augmentation(_name, _function)
 
 
 def augmentation(name: str) -> Augmentation:
@@ -185,7 +233,20 @@ def augmentation(name: str) -> Augmentation:
     ------
     UsageError
         When there is none of that name.
+    PluginError
+        When it comes from a plug-in and does not return images of the same shape and type.
     """
-    if name not in AUGMENTATIONS:
-        raise unknown("augmentation", name, AUGMENTATIONS)
-    return AUGMENTATIONS[name]
+    function = AUGMENTATIONS.find(name)
+    if AUGMENTATIONS.origin(name):
+        _require_images(function, f"the augmentation {name!r} of the plug-in {AUGMENTATIONS.origin(name)}")
+    return function
+
+
+def _require_images(function: Augmentation, title: str) -> None:
+    images = torch.zeros(2, 1, 28, 28)
+    try:
+        found: Any = function(images.clone(), torch.Generator().manual_seed(0))
+    except Exception as error:
+        raise PluginError(f"{title} fails on images (2, 1, 28, 28): {type(error).__name__}: {error}") from error
+    if not isinstance(found, Tensor) or (found.dtype, found.shape) != (images.dtype, images.shape):
+        raise PluginError(f"{title} does not return float32 images of the same shape as it takes, (2, 1, 28, 28)")

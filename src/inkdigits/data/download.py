@@ -1,7 +1,7 @@
-"""Fetch a checked file from the first mirror that serves it, going on where an earlier try stopped.
+"""Download a file from the first mirror that serves it, resume an interrupted download, and check the checksum.
 
-Our own few lines instead of pooch: it neither resumes nor goes on to the next mirror, and checks compressed bytes,
-which differ between mirrors.
+This is not pooch, for three reasons: pooch does not resume, does not try a second mirror, and checks the compressed
+bytes, which differ between mirrors.
 """
 
 import gzip
@@ -18,19 +18,19 @@ from inkdigits.errors import DataError, FetchError, RunError
 from inkdigits.files import write_bytes
 
 CHUNK = 1 << 16  # bytes per read
-TIMEOUT = 20.0  # seconds a mirror may stay silent
-ATTEMPTS = 2  # per mirror: the second goes on where a cut-off first one stopped
+TIMEOUT = 20.0  # seconds without an answer from a mirror
+ATTEMPTS = 2  # per mirror: the second resumes where the first was cut off
 
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all (0 if unknown)
 
 
 def offline() -> bool:
-    """Whether ``INKDIGITS_OFFLINE`` forbids the network."""
+    """Return whether ``INKDIGITS_OFFLINE`` forbids the network."""
     return os.environ.get("INKDIGITS_OFFLINE", "") not in ("", "0")
 
 
 def decompressed(content: bytes) -> bytes:
-    """Return ``content`` unzipped if it is gzip, else as it is.
+    """Return ``content`` decompressed if it is gzip, else unchanged.
 
     Raises
     ------
@@ -48,19 +48,19 @@ def decompressed(content: bytes) -> bytes:
 def fetch(
     urls: Sequence[str], target: Path, sha256: str, progress: Progress | None = None, timeout: float = TIMEOUT
 ) -> str:
-    """Download the first of ``urls`` whose decompressed bytes have ``sha256`` to ``target``; return that URL.
+    """Download to ``target`` from the first of ``urls`` whose decompressed bytes have ``sha256``; return that URL.
 
-    A part that was received is kept beside ``target`` and completed by the next try. ``target`` appears only whole
-    and checked.
+    An interrupted download is kept beside ``target``, and the next attempt resumes it. ``target`` is written whole,
+    after the check.
 
     Raises
     ------
     FetchError
-        When the network is forbidden, the folder cannot be written, or no mirror served the file; names what each
-        of them answered.
+        When the network is forbidden, the folder cannot be written, or no mirror serves the file. The message has the
+        answer of each mirror.
     """
     if offline():
-        raise FetchError(f"{target} is not there, and INKDIGITS_OFFLINE forbids to fetch it")
+        raise FetchError(f"{target} does not exist, and INKDIGITS_OFFLINE forbids the download")
     failures = []
     for url in urls:
         part = target.with_name(f".{target.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part")
@@ -71,14 +71,14 @@ def fetch(
                 _receive(url, part, progress, timeout)
                 content = part.read_bytes()
                 if hashlib.sha256(decompressed(content)).hexdigest() != sha256:
-                    raise DataError("its bytes have another sha256")
+                    raise DataError("wrong sha256")
                 write_bytes(target, content)
                 part.unlink()
                 return url
             except DataError as error:
                 failure = error
                 part.unlink(missing_ok=True)
-                worth_another = before > 0  # the old part may have been the broken one
+                worth_another = before > 0  # the bytes of the earlier download may be the wrong ones
             except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
                 failure = error
                 worth_another = _size(part) > before
@@ -91,7 +91,7 @@ def fetch(
                 break
         failures.append(f"{url}: {getattr(failure, 'reason', None) or failure}")
     raise FetchError(
-        f"could not fetch {target.name} ({'; '.join(failures)}); check the network, or put it there by hand"
+        f"could not fetch {target.name} ({'; '.join(failures)}); check the network, or put it into {target.parent}"
     )
 
 
@@ -100,7 +100,7 @@ def _size(part: Path) -> int:
 
 
 def _receive(url: str, part: Path, progress: Progress | None, timeout: float) -> None:
-    """Append to ``part`` what of ``url`` is missing there."""
+    """Append to ``part`` the bytes of ``url`` that it lacks."""
     part.parent.mkdir(parents=True, exist_ok=True)
     done = _size(part)
     headers = {"User-Agent": "inkdigits"}
@@ -110,12 +110,12 @@ def _receive(url: str, part: Path, progress: Progress | None, timeout: float) ->
         response = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 416 and done:  # nothing is missing: the part was whole already
+        if error.code == 416 and done:  # no bytes are missing
             return
         raise ConnectionError(f"HTTP {error.code}") from error
     with response:
         if response.status != 206:
-            done = 0  # the mirror does not resume: begin again
+            done = 0  # the mirror does not resume: start again
         length = int(response.headers.get("Content-Length") or 0)
         total = done + length
         with part.open("ab" if done else "wb") as file:

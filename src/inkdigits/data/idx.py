@@ -1,4 +1,4 @@
-"""The IDX format of the MNIST files: a magic number, the sizes, then the bytes (LeCun's MNIST page)."""
+"""The IDX format of the MNIST files: a magic number, the sizes, then the bytes (Y. LeCun's page on MNIST)."""
 
 import math
 import struct
@@ -19,17 +19,17 @@ def read_idx(content: bytes, source: str, ndim: int) -> NDArray[np.uint8]:
     content
         The decompressed bytes of the file.
     source
-        What to call the file in an error.
+        The name of the file, for error messages.
     ndim
-        Number of dimensions expected: 3 for images (N, H, W), 1 for labels (N,).
+        The expected number of dimensions: 3 for images (N, H, W), 1 for labels (N,).
 
     Raises
     ------
     DataError
-        When the header is not IDX, announces another type or shape, or the bytes are too few or too many.
+        When the header is not IDX or has another type or number of dimensions, or the size does not fit the header.
     """
     if len(content) < 4 or content[:2] != b"\0\0":
-        raise DataError(f"{source} is not an IDX file (it must start with two zero bytes); fetch it anew")
+        raise DataError(f"{source} is not an IDX file, which starts with two zero bytes; download it again")
     kind, dimensions = content[2], content[3]
     if kind != UNSIGNED_BYTE or dimensions != ndim:
         raise DataError(
@@ -38,11 +38,11 @@ def read_idx(content: bytes, source: str, ndim: int) -> NDArray[np.uint8]:
         )
     header = 4 + 4 * ndim
     if len(content) < header:
-        raise DataError(f"{source} is cut off within its header; fetch it anew")
+        raise DataError(f"{source} ends within its header; download it again")
     shape = struct.unpack(f">{ndim}I", content[4:header])
     expected, found = math.prod(shape), len(content) - header
     if expected != found:
-        raise DataError(f"{source} announces {expected} bytes of data but holds {found}; fetch it anew")
+        raise DataError(f"{source} has {found} bytes of data, but its header says {expected}; download it again")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 
 

@@ -1,6 +1,6 @@
-"""A person's own digits: a folder of class sub-folders, a Kaggle CSV, or an .npz; any image size.
+"""The user's own digits: a folder of class sub-folders, a Kaggle CSV, or an .npz, with images of any size.
 
-Images that are not 28x28 with ink bright on black already are brought to the form of MNIST.
+Images that are not 28x28 with ink bright on black are normalised as MNIST's are.
 """
 
 import zipfile
@@ -22,12 +22,12 @@ NPZ_NAMES = (("x_train", "y_train", "x_test", "y_test"), ("images", "labels", "t
 
 
 def read(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], Arrays | None]:
-    """Return images uint8 (N, 28, 28), labels int64 (N,), and the same of a test set where the source has one.
+    """Return images uint8 (N, 28, 28), labels int64 (N,), and the test set's images and labels, or None.
 
     Raises
     ------
     DataError
-        When the source is empty, broken, of another form, or holds fewer than two classes.
+        When the source is empty or broken, has another format, or has fewer than two classes.
     """
     if path.is_dir():
         images, labels, test = read_folder(path)
@@ -39,12 +39,12 @@ def read(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], Arrays | Non
         raise DataError(f"{path} is neither a folder of class sub-folders, nor a .csv, nor an .npz file")
     found = np.unique(labels)
     if len(found) < 2:
-        raise DataError(f"{path} holds the class {found[0]} only; at least two classes are needed to tell apart")
+        raise DataError(f"{path} holds the class {found[0]} only; at least two classes are needed")
     return images, labels, test
 
 
 def read_folder(folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], Arrays | None]:
-    """Read ``folder/7/anything.png``; or the same under ``folder/train`` and ``folder/test``."""
+    """Read ``folder/7/anything.png``, or the same below ``folder/train`` and ``folder/test``."""
     train, test = folder / "train", folder / "test"
     if train.is_dir():
         images, labels = _read_classes(train)
@@ -65,18 +65,18 @@ def _read_classes(folder: Path) -> Arrays:
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Return the picture of one digit as uint8 (28, 28) in the form of MNIST.
+    """Return the picture of one digit as uint8 (28, 28), normalised as MNIST's digits are.
 
     Raises
     ------
     DataError
-        When it is no picture, or a broken one; names the file.
+        When the file is not a picture, or is broken; the message names the file.
     """
     return _as_mnist(read_pixels(path))
 
 
 def _as_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Keep what looks like MNIST already; normalise all else."""
+    """Return uint8 (28, 28): an image that looks like MNIST's unchanged, any other normalised."""
     if image.shape == (28, 28) and image.dtype == np.uint8:
         rim = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
         if np.median(rim) == 0:
@@ -85,9 +85,9 @@ def _as_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def read_csv(path: Path) -> Arrays:
-    """Read Kaggle's form: a header ``label,pixel0,…,pixel783``, then a row of integers 0 to 255 for each digit."""
+    """Read Kaggle's format: a header ``label,pixel0,…,pixel783``, then a row of integers 0 to 255 per digit."""
     try:
-        text = path.read_text(encoding="utf-8-sig")  # Excel puts a mark before the first name
+        text = path.read_text(encoding="utf-8-sig")  # Excel writes a byte order mark first
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {path}: {error}") from error
     header, _, body = text.partition("\n")
@@ -117,7 +117,7 @@ def parse_csv_rows(text: str, source: str, first_line: int = 1) -> NDArray[np.in
     Raises
     ------
     DataError
-        When a value is no number or rows differ in length; names the line.
+        When a value is not a number, or rows differ in length; the message names the line.
     """
     lines = text.split()
     try:
@@ -128,7 +128,7 @@ def parse_csv_rows(text: str, source: str, first_line: int = 1) -> NDArray[np.in
                 np.array(line.split(","), dtype=np.float64)
             except ValueError:
                 raise DataError(f"{source}, line {number}: a value is missing or no number") from None
-        raise DataError(f"{source} is no table of numbers: {error}") from error
+        raise DataError(f"{source} is not a table of numbers: {error}") from error
     columns = lines[0].count(",") + 1
     for number, line in enumerate(lines, first_line):
         if line.count(",") + 1 != columns:
@@ -146,7 +146,7 @@ def _check_range(values: NDArray[np.int64], highest: int, what: str, path: Path)
 
 
 def read_npz(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.int64], Arrays | None]:
-    """Read arrays named as in Keras' mnist.npz (x_train, y_train, x_test, y_test), or images and labels."""
+    """Read arrays named as in Keras' mnist.npz (x_train, y_train, x_test, y_test), or named images and labels."""
     try:
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
@@ -180,7 +180,7 @@ def _npz_pair(images: NDArray[Any], labels: NDArray[Any], path: Path) -> Arrays:
 
 
 def _as_bytes(images: NDArray[Any], path: Path) -> NDArray[Any]:
-    """Return pixels as uint8 or uint16, one scale for all images: [0, 1] for floats that fit, else 0 to 255."""
+    """Return pixels as uint8 or uint16, all with one scale: [0, 1] if they are floats in that range, else 0 to 255."""
     if images.dtype in (np.uint8, np.uint16):
         return images
     if not np.isfinite(images).all():

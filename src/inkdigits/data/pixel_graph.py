@@ -1,7 +1,7 @@
-"""A digit as a graph: ink pixels are the nodes, an edge joins each to the ink among its eight neighbours.
+"""A digit as a graph: the ink pixels are the nodes, and edges connect each to its neighbours among the eight around it.
 
-The graph of a whole batch is one set of tensors, built without a loop over images; no edge joins two images. A node's
-neighbours stand in a table of nine slots, one per direction, so that message passing is one gather and one product.
+The graph of a whole batch is one set of tensors, built without a loop over images; no edge connects two images. The
+neighbours of a node are a row of nine slots, one per direction, so that message passing is one gather and one product.
 """
 
 from dataclasses import dataclass, replace
@@ -16,14 +16,14 @@ from inkdigits.errors import DataError, UsageError
 
 INK = 0.1  # a pixel brighter than this is ink
 SELF = 4  # the slot of the node itself, among the nine of a 3x3 window read row by row
-OFFSETS = torch.tensor([(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)])  # (9, 2) of each slot
-DIRECTIONS = ("NW", "N", "NE", "W", "self", "E", "SW", "S", "SE")  # where the neighbour of each slot lies
+OFFSETS = torch.tensor([(row, column) for row in (-1, 0, 1) for column in (-1, 0, 1)])  # (9, 2), one per slot
+DIRECTIONS = ("NW", "N", "NE", "W", "self", "E", "SW", "S", "SE")  # the direction of each slot's neighbour
 
 
 def _coarse_slots() -> Tensor:
-    """Return the slot (4, 9) between 2x2 cells that a neighbour falls in, by place in the cell and by slot."""
-    place = torch.tensor([(0, 0), (0, 1), (1, 0), (1, 1)])
-    offset = (place[:, None] + OFFSETS).div(2, rounding_mode="floor")  # (4, 9, 2) in -1, 0, 1
+    """Return int64 (4, 9): by position in a 2x2 cell and slot of a neighbour, the slot of that neighbour's cell."""
+    position = torch.tensor([(0, 0), (0, 1), (1, 0), (1, 1)])
+    offset = (position[:, None] + OFFSETS).div(2, rounding_mode="floor")  # (4, 9, 2) in -1, 0, 1
     return (offset[..., 0] + 1) * 3 + offset[..., 1] + 1
 
 
@@ -32,22 +32,22 @@ COARSE_SLOTS = _coarse_slots()
 
 @dataclass(frozen=True, eq=False)
 class PixelGraph:
-    """The pixels of a batch of images that hold ink, and how they touch.
+    """The ink pixels of a batch of images, and which of them are neighbours.
 
     Attributes
     ----------
     x
-        Features of the nodes, float32 (N, C); of a fresh graph the intensity, (N, 1) in (0, 1].
+        Features of the nodes, float32 (N, C). A new graph has the intensity, (N, 1) in (0, 1].
     cell
         int64 (N,), ascending: image * height * width + row * width + column of each node.
     neighbours
-        int64 (N, 9): the node in each slot of the 3x3 window, N where there is none; slot 4 is the node itself.
+        int64 (N, 9): the node in each slot of the 3x3 window, N for an empty slot; slot 4 is the node itself.
     size
         (images, height, width).
     weight
-        float32 (N, 9), what a message through each slot is multiplied by; None is 1 throughout.
+        float32 (N, 9), the factor of the message through each slot; None means 1 for all.
     symmetric
-        Whether every edge is sure to have one the other way, as in a graph of pixels from which none was taken.
+        Whether every edge certainly has its reverse. It does in a graph of pixels from which no edge was removed.
     """
 
     x: Tensor
@@ -77,13 +77,13 @@ class PixelGraph:
 
     @property
     def edge_index(self) -> Tensor:
-        """Source and target of each edge, int64 (2, E); each pair of neighbours has an edge either way."""
+        """Source and target of each edge, int64 (2, E); each pair of neighbours has an edge in both directions."""
         target, slot = self._edges
         return torch.stack([self.neighbours[target, slot], target])
 
     @property
     def edge_attr(self) -> Tensor:
-        """Slot in which the target sees the source, int64 (E,), 0 to 8 but never 4; :data:`DIRECTIONS` names them."""
+        """Slot of the source as seen from the target, int64 (E,), 0 to 8 except 4; :data:`DIRECTIONS` names them."""
         return self._edges[1]
 
     def with_edge_weight(self, edge_weight: Tensor) -> "PixelGraph":
@@ -97,7 +97,7 @@ class PixelGraph:
         Raises
         ------
         ModuleNotFoundError
-            Without torch_geometric.
+            When torch_geometric is not installed.
         """
         from torch_geometric.data import Data
 
@@ -112,9 +112,9 @@ class PixelGraph:
 
     @classmethod
     def from_data(cls, data: Any) -> "PixelGraph":
-        """Return the graph of a ``Data`` like :meth:`to_data`'s.
+        """Return the graph of a ``Data`` such as :meth:`to_data` returns.
 
-        Edges may have been taken from it; messages are multiplied by ``edge_weight`` (E,) where it has that.
+        Edges may be missing. Messages are multiplied by ``edge_weight`` (E,) if the data has one.
         """
         nodes, (_, height, width) = len(data.x), data.image_size
         column, row = data.pos.long().unbind(1)
@@ -141,10 +141,10 @@ class PixelGraph:
         return PixelGraph(self.x.repeat(copies, 1), cell, neighbours, size, weight, self.symmetric)
 
     def coarsened(self) -> "tuple[PixelGraph, Tensor]":
-        """Return the graph of 2x2 cells that hold a node, with no features, and the cell of each node, int64 (N,).
+        """Return the graph of 2x2 cells that hold a node, without features, and the cell of each node, int64 (N,).
 
-        Cells that touch are neighbours. Where nodes of theirs touch, the edge between them weighs as much as the
-        heaviest of those; where they leave a gap, 1.
+        Cells that touch are neighbours. The weight of the edge between two cells is the largest weight of the edges
+        between their nodes, or 1 if no node of one touches a node of the other.
         """
         images, height, width = self.size
         rows, columns = (height + 1) // 2, (width + 1) // 2
@@ -160,20 +160,22 @@ class PixelGraph:
         return PixelGraph(empty, cell, _touching(cell, size), size, weight), parent
 
     def _heaviest(self, slot: Tensor, parent: Tensor, cells: int) -> Tensor:
-        """Return the weights (M, 9) between cells, given the slot (N, 9) that each pair of nodes falls in."""
+        """Return the weights (M, 9) between cells, given for each pair of nodes the slot (N, 9) between their cells."""
         nodes = len(self.cell)
         ones = torch.ones(self.neighbours.shape, device=self.cell.device)
         weight = ones if self.weight is None else self.weight
-        weight = torch.where(self.neighbours < nodes, weight, 0)  # an edge that was taken away weighs nothing
+        weight = torch.where(self.neighbours < nodes, weight, 0)  # a removed edge has weight 0
         touch = _touching(self.cell, self.size) < nodes
-        at = torch.where(touch, parent[:, None] * 9 + slot, cells * 9).flatten()  # what does not touch falls aside
+        at = torch.where(
+            touch, parent[:, None] * 9 + slot, cells * 9
+        ).flatten()  # pairs that do not touch go to an extra place, which is dropped
         heaviest = weight.new_zeros(cells * 9 + 1).scatter_reduce(0, at, weight.flatten(), "amax")
         known = torch.zeros(cells * 9 + 1, dtype=torch.bool, device=at.device).index_fill(0, at, True)
         return torch.where(known, heaviest, 1)[:-1].view(-1, 9)
 
 
 def _numbered(places: Tensor, total: int) -> tuple[Tensor, Tensor]:
-    """Return the places that occur, ascending, int64 (M,), and of each of ``total`` places its number among them."""
+    """Return the places that occur, ascending, int64 (M,), and for each of ``total`` places its index among them."""
     occurs = torch.zeros(total, dtype=torch.bool, device=places.device).index_fill(0, places, True)
     return occurs.nonzero().squeeze(1), occurs.cumsum(0) - 1
 
@@ -184,13 +186,13 @@ def as_batch(images: Any) -> Tensor:
     Raises
     ------
     DataError
-        When it is no grey image, holds NaN or infinity, or floats outside [0, 1].
+        When it is not a grey image, or has NaN, infinity, or floats outside [0, 1].
     """
     try:
         tensor = images.detach() if isinstance(images, Tensor) else torch.tensor(np.array(images))
     except (TypeError, ValueError) as error:
         raise DataError(
-            f"an image is an array or a tensor of numbers, not this {type(images).__name__} ({error})"
+            f"an image is an array or a tensor of numbers, not {type(images).__name__} ({error})"
         ) from error
     colour = tensor.ndim == 3 and tensor.shape[2] in (3, 4)
     if tensor.ndim == 4 and tensor.shape[1] == 1:
@@ -199,15 +201,15 @@ def as_batch(images: Any) -> Tensor:
         tensor = tensor.unsqueeze(0)
     if tensor.ndim != 3 or colour:
         raise DataError(
-            f"grey images (H, W), (B, H, W) or (B, 1, H, W) are needed, not {tuple(tensor.shape)}; "
-            "inkdigits.imaging.normalize makes colour pictures grey"
+            f"images must be grey, (H, W), (B, H, W) or (B, 1, H, W), not {tuple(tensor.shape)}; "
+            "inkdigits.imaging.normalize converts colour pictures"
         )
     if tensor.dtype == torch.uint8:
         return tensor.float() / 255
     if not tensor.is_floating_point():
         raise DataError(f"images must be uint8 or float in [0, 1], not {tensor.dtype}")
     if not tensor.isfinite().all():
-        raise DataError("the images hold NaN or infinity; clean them first")
+        raise DataError("the images have NaN or infinity")
     if tensor.numel() and (tensor.min() < 0 or tensor.max() > 1):
         low, high = tensor.min().item(), tensor.max().item()
         raise DataError(f"float images must lie in [0, 1], not {low:.3g} to {high:.3g}; divide them by 255")
@@ -224,14 +226,14 @@ def pixel_graph(images: Any, ink: float = INK, coarse: bool = False) -> PixelGra
     ink
         Pixels brighter than this, in [0, 1], are nodes. A blank image has none.
     coarse
-        First take the brightest of each 2x2 pixels: the 14x14 grid, plainer in drawings.
+        Take the brightest of each 2x2 pixels first. The 14x14 grid is simpler in drawings.
 
     Raises
     ------
     DataError
         When the images are not grey images of finite numbers.
     UsageError
-        When ``ink`` is no brightness.
+        When ``ink`` is not a brightness.
     """
     if not 0 <= ink < 1:
         raise UsageError(f"ink is a brightness of at least 0 and below 1, not {ink}")
@@ -242,7 +244,7 @@ def pixel_graph(images: Any, ink: float = INK, coarse: bool = False) -> PixelGra
 
 
 def ink_graph(images: Tensor, ink: float = INK) -> PixelGraph:
-    """Return the graph of float images (B, H, W), unchecked; NaN is no ink."""
+    """Return the graph of float images (B, H, W) without checks; NaN counts as no ink."""
     count, height, width = images.shape
     flat = images.flatten()
     is_ink = flat > ink
@@ -252,11 +254,11 @@ def ink_graph(images: Tensor, ink: float = INK) -> PixelGraph:
 
 
 def _touching(cell: Tensor, size: tuple[int, int, int]) -> Tensor:
-    """Return for ascending cells (N,) which touch, int64 (N, 9): the node in each slot, N where there is none."""
+    """Return the neighbours int64 (N, 9) of ascending cells (N,): the node in each slot, N for an empty slot."""
     images, height, width = size
     nodes = cell.shape[0]
     image, row, column = cell // (height * width), cell // width % height, cell % width
-    home = (image * (height + 2) + row + 1) * (width + 2) + column + 1  # in images with a rim of one cell
+    home = (image * (height + 2) + row + 1) * (width + 2) + column + 1  # in images with a border of one cell
     number = torch.full((images * (height + 2) * (width + 2),), nodes, device=cell.device)
     number = number.index_copy(0, home, torch.arange(nodes, device=cell.device))
     steps = (OFFSETS[:, 0] * (width + 2) + OFFSETS[:, 1]).to(cell.device)  # (9,)

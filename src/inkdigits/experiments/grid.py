@@ -7,7 +7,7 @@ from typing import Any
 
 from inkdigits.data import Dataset
 from inkdigits.errors import UsageError
-from inkdigits.models import list_models
+from inkdigits.models import create_model, list_models
 from inkdigits.training import recipe_for
 from inkdigits.training.loop import default_validation
 
@@ -75,11 +75,13 @@ def parse_entries(models: Sequence[str] | None) -> list[Entry]:
     Raises
     ------
     UsageError
-        When there is none, one is named twice, or a model or preset does not exist.
+        When there is none, one is named twice, a model or preset does not exist, or a plug-in's model is broken.
     """
     entries = [Entry.parse(text) for text in (list_models() if models is None else models)]
     if not entries or len(set(entries)) < len(entries):
         raise UsageError("name at least one model, and each model once")
+    for entry in entries:  # a plug-in's broken model is refused before anything is trained
+        create_model(entry.model, **recipe_for(entry.model, entry.preset)[1])
     return entries
 
 

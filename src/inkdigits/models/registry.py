@@ -1,28 +1,32 @@
-"""The networks by name, each with its paper and the recipes it is trained by.
+"""The networks by name, each with its paper and the recipes that it is trained with.
 
 Every network takes float32 (B, 1, 28, 28) in [0, 1], ink bright on black, and returns logits float32 (B, 10). Mean
 and standard deviation are buffers of its first layer, so no caller normalises.
 """
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
 
 from inkdigits.data.digits import CLASSES as CLASSES
-from inkdigits.errors import ModelError, unknown
+from inkdigits.errors import ModelError, PluginError, UsageError
+from inkdigits.plugins import Registry, calling_module, decorator
 
 MEAN, STD = 0.1307, 0.3081  # of MNIST's training pixels in [0, 1]
+TRIED = 2  # images on which a network of a plug-in is tried when it is built
 
 Criterion = Callable[[Tensor, Tensor], Tensor]  # logits (B, 10), labels (B,) -> loss ()
 Objective = Callable[[Any, Tensor, Tensor, Criterion], tuple[Tensor, Tensor]]  # -> loss (), logits (B, 10)
+Build = TypeVar("Build", bound=Callable[..., nn.Module])
 
 
 class Normalize(nn.Module):
-    """Pixels in [0, 1] to zero mean and unit variance over MNIST's training set."""
+    """Brings pixels in [0, 1] to zero mean and unit variance over MNIST's training set."""
 
     mean: Tensor
     std: Tensor
@@ -49,11 +53,13 @@ class ModelSpec:
 
     Attributes
     ----------
+    build
+        The class, or a function, that makes the network from its options.
     recipes
-        Settings by preset, over the defaults of :class:`inkdigits.training.recipe.Recipe`; ``standard`` is always
-        there, but for what is made of trained networks and has none.
+        Settings by preset, over the defaults of :class:`inkdigits.training.recipe.Recipe`. ``standard`` is always
+        there; a network that is made of trained networks has no recipes.
     objective
-        (model, images, labels, criterion) -> (loss, logits), where a network learns from more than its logits.
+        (model, images, labels, criterion) -> (loss, logits); differs where a network learns from more than its logits.
     """
 
     name: str
@@ -63,26 +69,88 @@ class ModelSpec:
     objective: Objective = field(repr=False, default=classification)
 
 
-_REGISTRY: dict[str, ModelSpec] = {}
+MODELS: Registry[ModelSpec] = Registry("model")
+
+
+@overload
+def register_model(
+    name: str,
+    build: None = None,
+    *,
+    paper: str,
+    recipes: Mapping[str, Mapping[str, Any]],
+    objective: Objective = classification,
+) -> Callable[[Build], Build]: ...
+
+
+@overload
+def register_model(
+    name: str,
+    build: Build,
+    *,
+    paper: str,
+    recipes: Mapping[str, Mapping[str, Any]],
+    objective: Objective = classification,
+) -> Build: ...
 
 
 def register_model(
-    name: str, *, paper: str, recipes: Mapping[str, Mapping[str, Any]], objective: Objective = classification
-) -> Callable[[type[nn.Module]], type[nn.Module]]:
-    """Return a decorator that puts a network into the registry under ``name``."""
+    name: str,
+    build: Any = None,
+    *,
+    paper: str,
+    recipes: Mapping[str, Mapping[str, Any]],
+    objective: Objective = classification,
+) -> Any:
+    """Register a network under ``name``, as a decorator or as a function.
 
-    def register(build: type[nn.Module]) -> type[nn.Module]:
-        if name in _REGISTRY:
-            raise ModelError(f"two networks are called {name!r}: {_REGISTRY[name].build} and {build}")
-        _REGISTRY[name] = ModelSpec(name, build, paper, recipes, objective)
-        return build
+    Parameters
+    ----------
+    name
+        The name in commands, runs and reports.
+    build
+        The class of the network, or a function that returns one. Its arguments are the network's options; they have
+        defaults that JSON can write. Without ``build``, a decorator is returned.
+    paper
+        Authors and year of the source.
+    recipes, objective
+        As in :class:`ModelSpec`.
 
-    return register
+    Raises
+    ------
+    UsageError
+        When the name is taken, or there is no recipe ``standard``.
+
+    Examples
+    --------
+    >>> import torch, inkdigits
+    >>> @inkdigits.register_model("linear", paper="LeCun et al. 1998", recipes={"standard": {"epochs": 5}})
+    ... class Linear(torch.nn.Module):
+    ...     def __init__(self, bias: bool = True) -> None:
+    ...         super().__init__()
+    ...         self.layer = torch.nn.Linear(28 * 28, 10, bias)
+    ...
+    ...     def forward(self, images: torch.Tensor) -> torch.Tensor:
+    ...         return self.layer(images.flatten(1))  # (B, 10)
+    >>> inkdigits.create_model("linear", bias=False)(torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2, 10])
+    """
+    module = calling_module()
+
+    def add(build: Callable[..., nn.Module]) -> None:
+        if recipes and "standard" not in recipes:
+            raise UsageError(f"the model {name!r} has the recipes {', '.join(recipes)}, but none called 'standard'")
+        MODELS.register(name, ModelSpec(name, build, paper, recipes, objective), build, module)
+
+    return decorator(add, build)
 
 
 def list_models() -> list[str]:
-    """Return the names of all networks that can be trained, in the order in which the field built them."""
-    return [name for name, spec in _REGISTRY.items() if spec.recipes]
+    """Return the names of all networks that can be trained: those of inkdigits in the comparison's order, then others.
+
+    The others are those of plug-ins, in the order in which they were registered.
+    """
+    return [name for name, spec in MODELS.items() if spec.recipes]
 
 
 def model_spec(name: str) -> ModelSpec:
@@ -93,9 +161,7 @@ def model_spec(name: str) -> ModelSpec:
     UsageError
         When there is no such network; suggests the nearest name.
     """
-    if name not in _REGISTRY:
-        raise unknown("model", name, _REGISTRY)
-    return _REGISTRY[name]
+    return MODELS.find(name)
 
 
 def resolve_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,7 +172,7 @@ def resolve_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     UsageError
         When there is no such network.
     ModelError
-        When it has no such option.
+        When it has no such option, or JSON cannot write the value of one.
     """
     signature = inspect.signature(model_spec(name).build)
     try:
@@ -115,7 +181,15 @@ def resolve_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         known = ", ".join(signature.parameters) or "none"
         raise ModelError(f"{name}: {error}; its options are: {known}") from error
     bound.apply_defaults()
-    return dict(bound.arguments)
+    resolved = dict(bound.arguments)
+    for parameter in signature.parameters.values():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            resolved |= resolved.pop(parameter.name)
+    try:
+        json.dumps(resolved)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"the options of {name} are written into model.json, but {error}") from error
+    return resolved
 
 
 def create_model(name: str, **options: Any) -> nn.Module:
@@ -133,10 +207,33 @@ def create_model(name: str, **options: Any) -> nn.Module:
     UsageError
         When there is no such network.
     ModelError
-        When it has no such option, or not that value of it.
+        When it has no such option, or does not accept the value of one.
+    PluginError
+        When the network comes from a plug-in and returns something else than logits (B, 10).
     """
     resolved = resolve_options(name, options)
     try:
-        return model_spec(name).build(**resolved)
-    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
+        model = model_spec(name).build(**resolved)
+    except PluginError:  # of a member of an ensemble
+        raise
+    except Exception as error:
         raise ModelError(f"{name} cannot be built with {options}: {error}") from error
+    if MODELS.origin(name):  # the networks of inkdigits are covered by its tests
+        _require_logits(model, f"the model {name!r} of the plug-in {MODELS.origin(name)}")
+    return model
+
+
+def _require_logits(model: Any, title: str) -> None:
+    """Raise PluginError unless a network turns two images into logits (2, 10); no random number is used up."""
+    if not isinstance(model, nn.Module):
+        raise PluginError(f"{title} is built as {type(model).__name__}, not as a torch.nn.Module")
+    training = model.training
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            logits = model.eval()(torch.zeros(TRIED, 1, 28, 28))
+    except Exception as error:
+        raise PluginError(f"{title} fails on images ({TRIED}, 1, 28, 28): {type(error).__name__}: {error}") from error
+    model.train(training)
+    found = f"{logits.dtype} {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+    if found != f"torch.float32 {(TRIED, CLASSES)}":
+        raise PluginError(f"{title} returns {found} for {TRIED} images, not logits torch.float32 {(TRIED, CLASSES)}")

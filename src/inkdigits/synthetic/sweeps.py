@@ -1,6 +1,7 @@
-"""Single distortions of digits that can be turned up by a number, to find where a reader breaks.
+"""Distortions of digits by one number, which is raised until a reader fails.
 
-Like corruptions: float32 images (N, H, W) in [0, 1], ink bright on black, to images of the same form, not yet clipped.
+As with corruptions, every function takes float32 images (N, H, W) in [0, 1], ink bright on black, and returns images of
+the same shape, not yet clipped.
 """
 
 import math
@@ -23,11 +24,11 @@ class Sweep:
     Attributes
     ----------
     unit
-        Of the amount.
+        The unit of the amount.
     neutral
-        The amount that leaves a digit as it is.
+        The amount that changes nothing.
     amounts
-        What is tried, further and further from ``neutral``.
+        The amounts that are measured, in the order of their distance from ``neutral``.
     """
 
     name: str
@@ -38,7 +39,7 @@ class Sweep:
 
 
 def _affine(x: Images, matrices: NDArray[np.float64]) -> Images:
-    """Return images moved by ``matrices`` (N, 2, 2) about their middle, bilinearly, black where nothing was."""
+    """Return images transformed by ``matrices`` (N, 2, 2) about their centre, bilinearly; black outside."""
     height, width = x.shape[1:]
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
     out = np.empty_like(x)
@@ -49,24 +50,24 @@ def _affine(x: Images, matrices: NDArray[np.float64]) -> Images:
 
 
 def noise(x: Images, amount: float, rng: np.random.Generator) -> Images:
-    """Add Gaussian noise of that standard deviation, 1 being full ink."""
+    """Add Gaussian noise with the standard deviation ``amount``; 1 is full ink."""
     return x + np.float32(amount) * rng.normal(size=x.shape).astype(np.float32)
 
 
 def angle(x: Images, amount: float, rng: np.random.Generator) -> Images:
-    """Turn by that many degrees, to one side or the other."""
+    """Rotate by ``amount`` degrees, clockwise or counterclockwise."""
     turn = np.deg2rad(amount) * rng.choice([-1, 1], len(x))
     cos, sin = np.cos(turn), np.sin(turn)
     return _affine(x, np.stack([np.stack([cos, -sin], -1), np.stack([sin, cos], -1)], 1))
 
 
 def size(x: Images, amount: float, rng: np.random.Generator) -> Images:
-    """Scale by that factor."""
+    """Scale by the factor ``amount``."""
     return _affine(x, np.broadcast_to(np.eye(2) * amount, (len(x), 2, 2)))
 
 
 def shift(x: Images, amount: float, rng: np.random.Generator) -> Images:
-    """Move by that many whole pixels in one of eight directions; what leaves the image is lost."""
+    """Shift by ``amount`` whole pixels in one of eight directions; ink outside the image is lost."""
     steps = np.array([(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]) * round(amount)
     reach = abs(round(amount))
     padded = np.pad(x, ((0, 0), (reach, reach), (reach, reach)))
@@ -78,7 +79,7 @@ def shift(x: Images, amount: float, rng: np.random.Generator) -> Images:
 
 
 def blur(x: Images, amount: float, rng: np.random.Generator) -> Images:
-    """Smooth by a Gaussian of that many pixels."""
+    """Smooth by a Gaussian with a standard deviation of ``amount`` pixels."""
     out = x.copy()
     for image in out if amount > 0 else ():
         image[:] = cv2.GaussianBlur(image, (0, 0), amount)
@@ -86,9 +87,9 @@ def blur(x: Images, amount: float, rng: np.random.Generator) -> Images:
 
 
 def pen(x: Images, amount: float, rng: np.random.Generator) -> Images:
-    """Widen each side of the strokes by that many pixels, or narrow it by a negative amount, to a quarter of a pixel.
+    """Widen each side of the strokes by ``amount`` pixels; a negative amount narrows it.
 
-    By grey dilation or erosion of images enlarged four times.
+    The amount is rounded to a quarter of a pixel: the images are enlarged four times, then dilated or eroded.
     """
     radius = round(abs(amount) * 4)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
@@ -121,13 +122,13 @@ SWEEPS = {
 
 
 def on_bytes(images: NDArray[np.uint8], change: Callable[[Images], Images]) -> NDArray[np.uint8]:
-    """Return what ``change`` makes of uint8 images, clipped, as uint8 again."""
+    """Return uint8 images changed by ``change``, which takes and returns float32; clipped to uint8."""
     out = change((images / 255).astype(np.float32))
     return (out.clip(0, 1) * 255).round().astype(np.uint8)
 
 
 def sweep(images: NDArray[np.uint8], name: str, amount: float, seed: int = 0) -> NDArray[np.uint8]:
-    """Return digits distorted by that amount; the same call gives the same images.
+    """Return digits distorted by ``amount``. The same arguments give the same images.
 
     Parameters
     ----------

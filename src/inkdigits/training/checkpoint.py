@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from inkdigits.errors import ModelError, RunError
 from inkdigits.files import atomic_path, cannot_write, read_json, write_json, write_text
 from inkdigits.models import create_model
+from inkdigits.plugins import origins_of, require_origins
 from inkdigits.training.device import channels_last
 from inkdigits.training.recipe import Recipe
 
@@ -269,10 +270,19 @@ def save_run(folder: Path, run: Run) -> None:
     _save_tensors(folder / WEIGHTS, run.model.state_dict(), {"model": run.name})
     write_history(folder, run.history)
     run.weights_sha256 = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
+    run.environment |= _plugins_of(run.settings)
     card = {**run.settings, "metrics": run.metrics, "environment": run.environment}
     card["weights_sha256"] = run.weights_sha256
     write_json(folder / CARD, card)
     (folder / STATE).unlink(missing_ok=True)
+
+
+def _plugins_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the plug-ins that registered a run's model, its members or its augmentation; nothing without plug-ins."""
+    members = settings["options"].get("members", []) if settings["model"] == "ensemble" else []
+    names = [("model", str(model["model"])) for model in (settings, *members)]
+    origins = origins_of([*names, ("augmentation", settings["recipe"]["augment"])])
+    return {"plugins": origins} if origins else {}
 
 
 def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
@@ -284,6 +294,8 @@ def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
         When the folder holds no finished run, or its files do not belong together.
     ModelError
         When the weights are those of another network.
+    PluginError
+        When the run needs a plug-in that is not installed.
     """
     folder = Path(folder)
     if not is_finished(folder) and (folder / STATE).exists():
@@ -292,6 +304,7 @@ def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
     try:
         environment, metrics, weights_sha256 = (card.pop(key) for key in ("environment", "metrics", "weights_sha256"))
         name, options = card["model"], card["options"]
+        require_origins(environment.get("plugins", {}), str(folder))
         Recipe.from_dict(card["recipe"])
     except KeyError as error:
         raise RunError(f"{folder / CARD} lacks {error}; it was not written by `inkdigits train`") from error
