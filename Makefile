@@ -18,14 +18,15 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python docs/check_docs.py
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The README's results from scratch, in hours: the comparison, the graph networks and what their explanations are worth,
-# then robustness. Interrupted, it goes on where it was. The recipes are fixed; with nothing left to choose, the compared
-# networks learn from all 60,000 digits.
+# All results from scratch, in hours: the comparison, the graph networks with tests of their explanations, robustness.
+# An interrupted run resumes. The recipes are fixed, so the compared networks need no validation digits and learn from
+# all 60,000 training digits.
 reproduce: $(INSTALLED)
 	$(BIN)/inkdigits compare --models mlp,mlp:best,cnn,lenet5,resnet,densenet,lstm,autoencoder --seeds 3 \
 	  --validation 0 --jobs $(JOBS) --out runs/reproduce
@@ -37,11 +38,11 @@ reproduce: $(INSTALLED)
 	cp runs/reproduce-graph/faithfulness.json results/graph/
 	$(MAKE) reproduce-robust
 
-# The ensemble and its members, the student, the schools and the attacked: trained, measured; the student exported over
-# the model in the package, with its table of errors.
+# Trains and measures the ensemble and its members, the student, each augmentation, and adversarial training. Exports the
+# student as the packaged model, with its table of errors.
 MEMBERS := $(foreach seed,0 1,runs/best-s$(seed))
-SCHOOLED := $(foreach model,mlp lenet5 cnn,$(foreach school,shift geometric robust,runs/$(model)-$(school)))
-MEASURED := runs/cnn-geometric $(filter-out runs/cnn-geometric,$(SCHOOLED)) $(addprefix runs/,views-shift cnn-hardened best-s0) bundled
+AUGMENTED := $(foreach model,mlp lenet5 cnn,$(foreach augment,shift geometric robust,runs/$(model)-$(augment)))
+MEASURED := runs/cnn-geometric $(filter-out runs/cnn-geometric,$(AUGMENTED)) $(addprefix runs/,views-shift cnn-hardened best-s0) bundled
 TRAIN := $(BIN)/inkdigits train
 ASSETS := src/inkdigits/reader/assets
 
@@ -51,11 +52,11 @@ reproduce-robust: $(INSTALLED)
 	test -e runs/ensemble/model.json || $(BIN)/inkdigits ensemble $(MEMBERS) --out runs/ensemble
 	$(BIN)/inkdigits evaluate runs/ensemble --json > results/robust/ensemble.json
 	$(TRAIN) allcnn --preset student --teacher runs/ensemble --resume --out runs/student
-	for model in mlp lenet5 cnn; do for school in shift geometric robust; do \
-	  $(TRAIN) $$model --augment $$school --resume --out runs/$$model-$$school || exit 1; done; done
+	for model in mlp lenet5 cnn; do for augment in shift geometric robust; do \
+	  $(TRAIN) $$model --augment $$augment --resume --out runs/$$model-$$augment || exit 1; done; done
 	$(TRAIN) views --augment shift --resume --out runs/views-shift
 	$(TRAIN) cnn --preset hardened --resume --out runs/cnn-hardened
-	$(BIN)/inkdigits robust runs/student $(foreach suite,corruptions foreign calibration refusal,--suite $(suite)) --out results/robust/student
+	$(BIN)/inkdigits robust runs/student $(foreach suite,corruptions cross-dataset calibration refusal,--suite $(suite)) --out results/robust/student
 	$(BIN)/inkdigits robust runs/cnn-hardened --suite adversarial --steps 100 --restarts 20 --epsilon 0.3 --out results/robust/hardened
 	$(BIN)/inkdigits export runs/student --out $(ASSETS)/digits.onnx --json > results/robust/shipped.json
 	$(BIN)/inkdigits export runs/student --format huggingface --robustness results/robust/student/robustness.json --out runs/hub
@@ -65,7 +66,7 @@ reproduce-robust: $(INSTALLED)
 	$(BIN)/inkdigits robust runs/views-shift --suite corruptions --out results/robust/views
 	$(BIN)/inkdigits robust $(MEASURED) --digits 1000 --out results/robust
 
-# reading.py --photos FOLDER measures the photos too, which are not in the repository.
+# reading.py --photos FOLDER also measures photos, which are not in the repository.
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/lab.py
 	$(BIN)/python benchmarks/graph.py

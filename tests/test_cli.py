@@ -21,8 +21,9 @@ from inkdigits.data import Dataset
 from inkdigits.training import Recipe
 
 Cli = Callable[..., tuple[int, str, str]]
-README = (Path(__file__).parents[1] / "README.md").read_text()
-COMMAND_LINE = (Path(__file__).parents[1] / "docs" / "command-line.md").read_text()
+ROOT = Path(__file__).parents[1]
+README, DOCS = ROOT / "README.md", ROOT / "docs"
+COMMAND_LINE = (DOCS / "command-line.md").read_text()
 
 
 def leaves(command: object, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], object]]:
@@ -36,35 +37,51 @@ def leaves(command: object, path: tuple[str, ...] = ()) -> list[tuple[tuple[str,
 COMMANDS = leaves(typer.main.get_command(cli.app))
 
 
+def used_commands(text: str) -> list[str]:
+    """The arguments of every ``inkdigits`` command in the code of a Markdown text."""
+    blocks = re.findall(r"^```\n(.*?)^```", text, flags=re.M | re.S)
+    lines = [line for block in blocks for line in re.findall(r"^inkdigits ([^#\n|]*)", block, flags=re.M)]
+    return lines + re.findall(r"`inkdigits\s([^`]*)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
+
+
+DOCUMENTS = [path for path in (README, *DOCS.glob("*.md")) if used_commands(path.read_text())]
+
+
 @pytest.mark.parametrize(("path", "command"), COMMANDS, ids=[" ".join(path) for path, _ in COMMANDS])
 def test_every_command_and_option_is_documented(path: tuple[str, ...], command: object) -> None:
     section = re.split(r"^## ", COMMAND_LINE, flags=re.M)
     mine = next((text for text in section if text.startswith(f"inkdigits {' '.join(path)}\n")), None)
     assert mine is not None, f"docs/command-line.md has no section on inkdigits {' '.join(path)}"
-    for parameter in command.params:  # type: ignore[attr-defined]
-        for option in parameter.opts:
-            if option.startswith("--"):
-                assert f"`{option}" in mine, f"{option} is not documented"
+    options = {o for parameter in command.params for o in (*parameter.opts, *parameter.secondary_opts)}  # type: ignore[attr-defined]
+    documented = set(re.findall(r"(?<![\w`-])`(--[a-z0-9-]+)", mine))
+    assert {option for option in options if option.startswith("--")} <= documented
+    rows = re.findall(r"^\| (.*?) \|", mine, flags=re.M)
+    assert {option for row in rows for option in re.findall(r"`(--[a-z0-9-]+)", row)} <= options
 
 
-def test_the_readmes_commands_exist() -> None:
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_the_commands_of_the_documents_exist(path: Path) -> None:
     known = {path for path, _ in COMMANDS}
     by_path = dict(COMMANDS)
-    used = re.findall(r"^(?:\.venv/bin/)?inkdigits ([^#\n|]*)", README, flags=re.M)
-    assert len(used) >= 5
+    used = used_commands(path.read_text())
+    assert len(used) >= (12 if path.name == "README.md" else 1)
     for line in used:
         words = line.split()
-        path = tuple(words[:2]) if tuple(words[:2]) in known else tuple(words[:1])
-        assert path in known, line
-        options = {option for parameter in by_path[path].params for option in parameter.opts}  # type: ignore[attr-defined]
+        command = tuple(words[:2]) if tuple(words[:2]) in known else tuple(words[:1])
+        assert command in known, line
+        options = {option for parameter in by_path[command].params for option in parameter.opts}  # type: ignore[attr-defined]
+        options |= {option for parameter in by_path[command].params for option in parameter.secondary_opts}  # type: ignore[attr-defined]
         for word in words:
             if word.startswith("--"):
                 assert word.split("=")[0] in options | {"--help", "--debug"}, line
 
 
-def test_the_readmes_make_targets_exist() -> None:
-    makefile = (Path(__file__).parents[1] / "Makefile").read_text()
-    for target in set(re.findall(r"make ([a-z]+)", README)):
+def test_the_make_targets_of_the_documents_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    texts = [path.read_text() for path in (README, ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md"))]
+    targets = {target for text in texts for target in re.findall(r"(?:`|^ *)make ([a-z]+)", text, flags=re.M)}
+    assert {"compare", "test", "check", "bench", "reproduce"} <= targets
+    for target in targets:
         assert re.search(rf"^{target}:", makefile, flags=re.M), target
 
 
@@ -219,7 +236,9 @@ def test_robust_of_one_run(run_cli: Cli, small_npz: Path, tmp_path: Path) -> Non
     assert out.splitlines()[0].split("\t") == [
         *("run", "training", "clean %", "mean of 15 %", "mCE %", "relative mCE %", "uci-digits")
     ]
-    assert out.splitlines()[1].split("\t")[:2] == ["run", "robust"]
+    row = out.splitlines()[1].split("\t")
+    assert row[:2] == ["run", "robust"]
+    assert 0 <= float(row[-1]) <= 100  # uci-digits
     assert (run / "robust" / "figures" / "heat_map.png").exists()
     code, _, err = run_cli("robust", run, "--mnist-c", tmp_path / "none")
     assert (code, "shot_noise/test_images.npy" in err) == (1, True)

@@ -9,7 +9,7 @@ sys.path.insert(0, str(ROOT))
 NOTEBOOKS = sorted(ROOT.glob("*.ipynb"))
 
 
-def test_the_lessons_are_there() -> None:
+def test_the_notebooks_are_there() -> None:
     assert [path.stem for path in NOTEBOOKS] == [
         *("01_the_data", "02_traditional_networks", "03_deep_architectures", "04_pixel_graph", "05_robustness"),
         "06_read_a_page",

@@ -1,5 +1,4 @@
 import ast
-import json
 import os
 import re
 import shutil
@@ -85,12 +84,6 @@ def test_a_new_network_is_one_file_and_nothing_else(tmp_path: Path) -> None:
     assert re.search(r"^PASSED .*new_files_after_them$", done.stdout, flags=re.M)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=[str(path.relative_to(ROOT)) for path in SOURCES])
-def test_every_file_is_in_the_readmes_map(path: Path) -> None:
-    if path.name not in ("__init__.py", "__main__.py"):
-        assert re.search(rf"\b{re.escape(path.name)}\b", (ROOT / "README.md").read_text())
-
-
 def test_files_and_functions_stay_readable() -> None:
     for path in SOURCES:
         text = path.read_text()
@@ -101,16 +94,6 @@ def test_files_and_functions_stay_readable() -> None:
             if isinstance(node, ast.FunctionDef):
                 assert node.end_lineno is not None
                 assert node.end_lineno - node.lineno < 130, f"{path}: {node.name}"
-
-
-def test_the_readmes_table_is_that_of_the_results() -> None:
-    readme = (ROOT / "README.md").read_text()
-    results = json.loads((ROOT / "results" / "summary.json").read_text())["results"]
-    results += json.loads((ROOT / "results" / "graph" / "summary.json").read_text())["results"]
-    for result in results:
-        spread = "" if result["test_acc_sd"] is None else f" ± {100 * result['test_acc_sd']:.2f}"
-        row = f"| {result['model']} | {100 * result['test_acc']:.2f}{spread} |"
-        assert row in readme, row
 
 
 def test_the_report_is_small_enough_to_be_sent_around() -> None:
@@ -135,13 +118,3 @@ def test_the_project_speaks_of_itself_alone() -> None:
             text = path.read_text()
             assert "/work/" not in text, name
             assert "../shared" not in text, name
-
-
-def test_every_corruption_degradation_and_kind_is_documented() -> None:
-    from inkdigits.data.degrade import DEGRADATIONS
-    from inkdigits.synthetic.corruptions import CORRUPTIONS
-    from inkdigits.synthetic.unseen_outliers import UNSEEN_OUTLIERS
-
-    text = (ROOT / "docs" / "robustness.md").read_text()
-    for name in [*CORRUPTIONS, *(degrade.__name__ for degrade in DEGRADATIONS), *UNSEEN_OUTLIERS]:
-        assert f"| `{name}` |" in text

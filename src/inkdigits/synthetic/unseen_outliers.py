@@ -164,7 +164,7 @@ UNSEEN_OUTLIERS: dict[str, Make] = {
 
 
 def make_unseen_outliers(kind: str, count: int, sources: Sources, seed: int = 0) -> Pictures:
-    """Return pictures of one kind of non-digit, uint8 (count, 28, 28); the same call gives the same pictures.
+    """Return pictures of one kind of outlier, uint8 (count, 28, 28); the same call gives the same pictures.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def make_unseen_outliers(kind: str, count: int, sources: Sources, seed: int = 0)
         When it needs fonts or digits and there are none.
     """
     if kind not in UNSEEN_OUTLIERS:
-        raise unknown("kind of non-digit", kind, UNSEEN_OUTLIERS)
+        raise unknown("kind of outlier", kind, UNSEEN_OUTLIERS)
     rng = np.random.default_rng([seed, list(UNSEEN_OUTLIERS).index(kind)])
     return UNSEEN_OUTLIERS[kind](count, rng, sources)
 
