@@ -5,7 +5,7 @@ JOBS ?= 1
 INSTALLED := .venv/.installed
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: compare test check format reproduce reproduce-robust bench notebooks clean
+.PHONY: compare test check format reproduce reproduce-robust bench mutants notebooks clean
 
 compare: $(INSTALLED)
 	$(BIN)/inkdigits compare --quick
@@ -72,6 +72,12 @@ bench: $(INSTALLED)
 	$(BIN)/python benchmarks/graph.py
 	$(BIN)/python benchmarks/robustness.py
 	$(BIN)/python benchmarks/reading.py
+
+# How many small faults in the code make a test fail; hours, and it goes on where it was interrupted. One module:
+# make mutants MODULES='imaging/sheet.py'
+MODULES ?= *
+mutants: $(INSTALLED)
+	$(BIN)/python benchmarks/mutants --jobs $(JOBS) '$(MODULES)'
 
 notebooks: $(INSTALLED)
 	$(BIN)/python notebooks/execute.py $(NOTEBOOKS)

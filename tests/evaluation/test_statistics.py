@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm
 
-from inkdigits.evaluation.statistics import compare_pairs, holm, mcnemar_exact, mean_sd, wilson
+from inkdigits.evaluation.statistics import compare_pairs, holm, mcnemar_exact, mean_interval, mean_sd, wilson
 
 
 def test_wilson_gives_the_published_intervals() -> None:
@@ -73,3 +73,37 @@ def test_sentences_name_the_better_model_and_whether_it_is_significant() -> None
 def test_the_spread_is_that_of_a_sample() -> None:
     assert mean_sd([1, 2, 3]) == pytest.approx((2, 1))
     assert np.isnan(mean_sd([4])[1])
+
+
+def test_wilson_stays_in_the_unit_interval() -> None:
+    for n in range(1, 3000):
+        assert wilson(0, n)[0] >= 0
+        assert wilson(n, n)[1] <= 1
+
+
+def test_two_values_have_a_spread() -> None:
+    assert mean_sd([1, 3]) == pytest.approx((2, 2**0.5))
+
+
+def test_the_interval_of_a_mean_is_that_of_the_normal_distribution() -> None:
+    values = np.random.default_rng(0).normal(3, 2, 400)
+    mean, low, high = mean_interval(values)
+    expected = norm.interval(0.95, values.mean(), values.std(ddof=1) / 20)
+    assert (mean, low, high) == pytest.approx((values.mean(), *expected), abs=1e-12)
+
+
+def test_the_verdict_names_the_better_model_whichever_comes_first() -> None:
+    strong = np.ones(1000, bool)
+    weak = strong.copy()
+    weak[:40] = False
+    (ahead,) = compare_pairs({"strong": strong, "weak": weak})
+    (behind,) = compare_pairs({"weak": weak, "strong": strong})
+    assert (ahead.verdict, behind.verdict) == ("first", "second")
+    assert (ahead.only_first, ahead.only_second) == (behind.only_second, behind.only_first) == (40, 0)
+
+
+def test_a_pair_carries_its_p_value_before_and_after_the_correction() -> None:
+    right = {"all": np.ones(9, bool), "most": np.arange(9) > 1, "some": np.arange(9) > 4}
+    pairs = compare_pairs(right)
+    assert [pair.p for pair in pairs] == pytest.approx([0.5, 0.0625, 0.25])
+    assert [pair.p_holm for pair in pairs] == pytest.approx([0.5, 0.1875, 0.5])
