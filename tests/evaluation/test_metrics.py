@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from inkdigits.data import Dataset
 from inkdigits.errors import UsageError
 from inkdigits.evaluation import evaluate
-from inkdigits.evaluation.metrics import confusion_matrix, milliseconds_per_image, reconstruction_mse
+from inkdigits.evaluation.metrics import confusion_matrix, milliseconds_per_image, reconstruct, reconstruction_mse
 from inkdigits.models import create_model
 
 
@@ -59,6 +59,8 @@ def test_reconstruction_is_measured_for_autoencoders_only(small: Dataset) -> Non
     with torch.inference_mode():
         expected = (model.eval().decode(model.encode(images)) - images).square().mean().item()
     assert measured == pytest.approx(expected, rel=1e-5)
+    copies = reconstruct(model, small.test.images)
+    assert np.square(copies - small.test.images / 255).mean() == pytest.approx(expected, rel=1e-5)
     assert reconstruction_mse(create_model("mlp"), small.test) is None
 
 

@@ -55,7 +55,7 @@ def test_finished_runs_are_not_trained_again_and_new_ones_are_added(
     assert {p: p.stat().st_mtime_ns for p in before} == before
     assert again.labels == ["mlp", "cnn"]
     assert [line.split(":")[0] for line in lines] == ["mlp seed 0", "cnn seed 0"]
-    with pytest.raises(RunError, match=r"begun with recipe.epochs 3, not 4"):
+    with pytest.raises(RunError, match=r"started with recipe.epochs 3, not 4"):
         compare(["mlp"], str(small_npz), epochs=4, device="cpu", out=folder)
 
 

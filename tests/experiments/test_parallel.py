@@ -28,7 +28,7 @@ def test_an_error_ends_the_own_workers_and_no_other_child(child: BaseProcess, sm
     settings = {"data": str(small_npz), "device": "cpu", "out": tmp_path}
     compare(["mlp"], epochs=1, **settings)  # type: ignore[arg-type]
     start = time.monotonic()
-    with pytest.raises(RunError, match=r"begun with recipe.epochs 1, not 2000"):
+    with pytest.raises(RunError, match=r"started with recipe.epochs 1, not 2000"):
         compare(["mlp", "cnn"], epochs=2000, jobs=2, **settings)  # type: ignore[arg-type]
     assert time.monotonic() - start < 100  # the run of cnn takes longer
     assert multiprocessing.active_children() == [child]

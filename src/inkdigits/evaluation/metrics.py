@@ -109,6 +109,15 @@ def confusion_matrix(labels: NDArray[np.int64], predicted: NDArray[np.int64]) ->
 
 
 @torch.inference_mode()
+def reconstruct(model: Autoencoder, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return an autoencoder's reconstructions float32 (N, 28, 28) in [0, 1] of uint8 images (N, 28, 28)."""
+    device = next(model.parameters()).device
+    model.eval()
+    copies = model.decode(model.encode(to_input(torch.tensor(images, device=device))))  # (N, 1, 28, 28)
+    return np.asarray(copies.squeeze(1).cpu(), np.float32)
+
+
+@torch.inference_mode()
 def reconstruction_mse(model: nn.Module, digits: DigitSet) -> float | None:
     """Return the mean squared error of an autoencoder's pixels in [0, 1]; None for any other network."""
     if not isinstance(model, Autoencoder):

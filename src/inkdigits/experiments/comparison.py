@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.data import Dataset
+from inkdigits.evaluation.connectivity import Connectivity, connectivity
 from inkdigits.evaluation.faithfulness import Explained
 from inkdigits.evaluation.metrics import reconstruction_mse
 from inkdigits.evaluation.statistics import Pair, compare_pairs, mean_sd, wilson
@@ -115,6 +116,11 @@ class Comparison:
     def correct(self, label: str) -> NDArray[np.bool_]:
         """Return whether the first seed's network classified each test digit correctly, bool (n_test,)."""
         return np.asarray(self.probabilities[label][0].argmax(1) == self.dataset.test.labels)
+
+    def explain(self, index: int, cut: bool) -> Connectivity:
+        """Return the first graph network's explanation of one test digit, by integrated gradients."""
+        run = self.runs[self.graph_networks[0]][0]
+        return connectivity(run, self.dataset.test.images[index], methods=["integrated-gradients"], cut=cut)
 
     @cached_property
     def summaries(self) -> list[Summary]:

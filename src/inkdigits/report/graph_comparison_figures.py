@@ -1,12 +1,12 @@
 """Figures of the graph networks of a comparison, and of its errors by number of holes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import MappingProxyType
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from inkdigits.evaluation.connectivity import Connectivity, connectivity
+from inkdigits.evaluation.connectivity import Connectivity
 from inkdigits.evaluation.topology import CLASSIC_HOLES
 from inkdigits.experiments.comparison import Comparison
 from inkdigits.report.figures import Draw
@@ -34,29 +34,17 @@ def unusual_forms(comparison: Comparison, count: int = 20) -> Figure | None:
     return figure
 
 
-def _explained(comparison: Comparison, indices: Sequence[int], method: str) -> list[Connectivity]:
-    run = comparison.runs[comparison.graph_networks[0]][0]
-    return [connectivity(run, comparison.dataset.test.images[index], methods=[method], cut=False) for index in indices]
-
-
-def _first_of_each(comparison: Comparison) -> list[int]:
-    labels = comparison.dataset.test.labels
-    return [int(np.flatnonzero(labels == digit)[0]) for digit in range(10) if (labels == digit).any()]
-
-
 def edge_importance(comparison: Comparison) -> Figure | None:
-    """Draw the importance of edges for the first graph network, one digit of each class."""
+    """Draw the importance of edges for the first graph network, the first test digit of each class."""
     if not comparison.graph_networks:
         return None
-    return gallery(_explained(comparison, _first_of_each(comparison), "integrated-gradients"), "integrated-gradients")
+    _, first = np.unique(comparison.dataset.test.labels, return_index=True)
+    return gallery([comparison.explain(int(index), cut=False) for index in first], "integrated-gradients")
 
 
 def one_digit(comparison: Comparison, draw: Callable[[Connectivity], Figure], cut: bool) -> Figure | None:
     """Draw the first test digit as the first graph network processes it."""
-    if not comparison.graph_networks:
-        return None
-    run = comparison.runs[comparison.graph_networks[0]][0]
-    return draw(connectivity(run, comparison.dataset.test.images[0], methods=["integrated-gradients"], cut=cut))
+    return draw(comparison.explain(0, cut)) if comparison.graph_networks else None
 
 
 def faithfulness_figure(comparison: Comparison) -> Figure | None:

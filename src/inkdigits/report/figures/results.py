@@ -1,7 +1,6 @@
 """Figures of the results of a comparison: losses, accuracies, costs, tests of pairs, confusions, misread digits."""
 
 import numpy as np
-import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 
 from inkdigits.data import DigitSet
 from inkdigits.errors import UsageError
-from inkdigits.evaluation.metrics import confusion_matrix
+from inkdigits.evaluation.metrics import confusion_matrix, reconstruct
 from inkdigits.evaluation.statistics import ALPHA
 from inkdigits.experiments.comparison import Comparison
 from inkdigits.models.autoencoder import Autoencoder
@@ -25,7 +24,6 @@ from inkdigits.report.figures.plotting import (
     show_digit,
 )
 from inkdigits.training import Run
-from inkdigits.training.inference import to_input
 
 
 def _bars(comparison: Comparison, ax: Axes, quantity: str, title: str) -> None:
@@ -215,16 +213,13 @@ def reconstructions(run: Run, digits: DigitSet, count: int = 10) -> Figure:
         raise UsageError(f"{run.name} reconstructs no digits; give a run of the autoencoder")
     first = [int(np.flatnonzero(digits.labels == digit)[0]) for digit in range(10) if (digits.labels == digit).any()]
     chosen = digits.images[first[:count]]
-    device = next(run.model.parameters()).device
-    images = to_input(torch.tensor(chosen, device=device))
-    with torch.inference_mode():
-        copies = run.model.decode(run.model.encode(images))  # (count, 1, 28, 28)
-        errors = (copies - images).square().mean((1, 2, 3))
+    copies = reconstruct(run.model, chosen)
+    errors = np.square(copies - chosen / np.float32(255)).mean((1, 2))
     figure = new_figure(0.85 * len(chosen), 2.1)
     axes = figure.subplots(2, len(chosen), squeeze=False)
-    for column, (image, copy, error) in enumerate(zip(chosen, copies.cpu(), errors, strict=True)):
+    for column, (image, copy, error) in enumerate(zip(chosen, copies, errors, strict=True)):
         show_digit(axes[0, column], image)
-        show_digit(axes[1, column], copy[0].numpy(), f"MSE {error:.4f}")
+        show_digit(axes[1, column], copy, f"MSE {error:.4f}")
     return figure
 
 
