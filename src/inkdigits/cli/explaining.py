@@ -137,8 +137,8 @@ def robust_command(
     suites = suite or list(DEFAULT_SUITES)
     if (restarts or steps or epsilon) and "adversarial" not in suites:
         raise UsageError("--restarts, --steps and --epsilon belong to the attacks; add --suite adversarial")
-    if cross_dataset and "cross-dataset" not in suites:
-        raise UsageError("--cross-dataset belongs to --suite cross-dataset; add it")
+    if cross_dataset and not {"cross-dataset", "selective"} & set(suites):
+        raise UsageError("--cross-dataset belongs to --suite cross-dataset or --suite selective; add one")
     settings = SuiteSettings(
         cross_dataset=cross_dataset or CROSS_DATASET,
         mnist_c=mnist_c,
