@@ -1,19 +1,18 @@
-"""Training of planned runs: one after another, or side by side in a pool of worker processes."""
+"""Training of planned runs: one after another, or side by side in processes."""
 
 import multiprocessing
 import os
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import torch
 
 from inkdigits.data import Dataset
-from inkdigits.errors import RunError, UsageError
+from inkdigits.errors import InkdigitsError, RunError, UsageError
 from inkdigits.experiments.grid import PlannedRun
 from inkdigits.training import Progress, train
 
@@ -44,51 +43,76 @@ def train_grid(
 
 
 def train_in_processes(planned: Sequence[PlannedRun], data: str, jobs: int, notify: Notify) -> None:
-    """Train planned runs in ``jobs`` worker processes that share the cores; ``data`` is a data set's name or path.
+    """Train each planned run in a process of its own, ``jobs`` at a time; ``data`` is a data set's name or path.
 
-    On any error, Ctrl-C included, the workers of this pool end at once: at most one epoch of each run is lost, because
-    the state of a run is replaced as a whole. Other child processes of the caller are left alone.
+    Processes share no queue and no lock, so a killed one cannot block the others. On any error, Ctrl-C included, the
+    processes of this grid end at once: at most one epoch of each run is lost, because the state of a run is replaced as
+    a whole. Other child processes of the caller are left alone.
     """
     threads = max(1, (os.cpu_count() or 1) // jobs)
+    waiting = list(planned)
+    running: dict[Any, tuple[PlannedRun, Connection, BaseProcess]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                run = waiting.pop(0)
+                receiver, process = _start(data, run, threads)
+                running[receiver] = run, receiver, process
+            for ready in wait(list(running)):
+                run, receiver, process = running.pop(ready)
+                notify(_finished(run, _metrics_of(receiver, process)))
+    finally:
+        for _, _, process in running.values():
+            process.terminate()
+        for _, _, process in running.values():
+            process.join()
+
+
+def _start(data: str, run: PlannedRun, threads: int) -> tuple[Connection, BaseProcess]:
+    """Start a process that trains ``run``; return the connection on which it sends its metrics or its error."""
     context = multiprocessing.get_context("spawn")
-    stop_receiver, stop_sender = context.Pipe(duplex=False)
-    with (
-        stop_receiver,
-        stop_sender,
-        ProcessPoolExecutor(jobs, context, initializer=start_worker, initargs=(threads, stop_receiver)) as pool,
-    ):
-        try:
-            waiting = {pool.submit(_train_planned, data, run.settings): run for run in planned}
-            for done in as_completed(waiting):
-                notify(_finished(waiting[done], done.result()))
-        except BaseException as error:
-            stop_sender.send(None)
-            pool.shutdown(cancel_futures=True)
-            if isinstance(error, BrokenProcessPool):
-                raise RunError("a run was killed, perhaps for lack of memory; try again with fewer --jobs") from error
-            raise
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_train_planned, args=(data, run.settings, threads, sender))
+    process.start()
+    sender.close()  # the process has its own end: when it dies, the receiver ends
+    return receiver, process
 
 
-def start_worker(threads: int, stop: Connection) -> None:
-    """Prepare a worker process: it ignores Ctrl-C, which its parent handles, and ends on ``stop``."""
+def _metrics_of(receiver: Connection, process: BaseProcess) -> Mapping[str, float]:
+    """Return what a process sent; raise its error, or RunError if it ended without a word."""
+    try:
+        sent = receiver.recv()
+    except EOFError:
+        raise RunError("a run was killed, perhaps for lack of memory; try again with fewer --jobs") from None
+    finally:
+        receiver.close()
+        process.join()
+    if isinstance(sent, BaseException):
+        raise sent
+    metrics: Mapping[str, float] = sent
+    return metrics
+
+
+def _train_planned(data: str, settings: Mapping[str, Any], threads: int, sender: Connection) -> None:
+    """Train one run in this process, which ignores Ctrl-C (its parent handles it) and ends with its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_on_stop, args=(stop,), daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
+    try:
+        sender.send(train(data=data, **settings).metrics)
+    except InkdigitsError as error:
+        sender.send(error)
+    except Exception as error:
+        sender.send(RunError(f"a run failed with {type(error).__name__}: {error}"))
+        raise
 
 
-def _exit_on_stop(stop: Connection) -> None:
-    """End this process when ``stop`` holds a message, or when the parent process ends, even if that was killed.
-
-    The message is never received, only waited for, so that one message reaches every worker.
-    """
+def _exit_with_parent() -> None:
+    """End this process when the parent process ends, even if that was killed."""
     parent = multiprocessing.parent_process()
     assert parent is not None
-    wait([stop, parent.sentinel])
+    parent.join()
     os._exit(1)
-
-
-def _train_planned(data: str, settings: Mapping[str, Any]) -> dict[str, float]:
-    return train(data=data, **settings).metrics
 
 
 def _finished(run: PlannedRun, metrics: Mapping[str, float]) -> str:
