@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from inkdigits.data import Dataset
-from inkdigits.data import nondigits as made
 from inkdigits.errors import DataError
-from inkdigits.imaging import nondigits as measured
+from inkdigits.synthetic import outliers as made
+from inkdigits.synthetic import unseen_outliers as measured
 from inkdigits.synthetic.outliers import KINDS, font_files, make_outliers
 from inkdigits.synthetic.unseen_outliers import matplotlib_fonts
 
