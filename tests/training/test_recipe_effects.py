@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from inkdigits.data import Dataset
 from inkdigits.training import Recipe, train
 from inkdigits.training.optimisation import make_optimizer
-from inkdigits.training.training_data import TrainingData
+from inkdigits.training.training_data import TrainingData, make_training_data
 
 STILL = {"schedule": "constant", "lr": 1e-9, "ema": 0.0, "augment": "none", "validation": 0, "device": "cpu"}
 
@@ -50,6 +50,12 @@ def test_every_epoch_takes_all_digits_in_an_order_of_its_own(small: Dataset, mon
     for a, b in ((1, 2), (2, 3), (1, 3)):
         same = sum(x == y for x, y in zip(taken[a], taken[b], strict=True))
         assert same < 20  # of 600; chance leaves one in its place
+
+
+def test_without_a_teacher_the_digits_are_shown_as_they_are(small: Dataset) -> None:
+    data = make_training_data(small.train, Recipe(epochs=5), 0, torch.device("cpu"), None)
+    assert data.images.shape == (1, 600, 28, 28)
+    assert (data.images[0].numpy() == small.train.images).all()
 
 
 @pytest.fixture
