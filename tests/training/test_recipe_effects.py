@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from inkdigits.data import Dataset
-from inkdigits.training import train
-from inkdigits.training.training_data import TrainingData
+from inkdigits.training import Recipe, train
+from inkdigits.training.optimisation import make_optimizer
+from inkdigits.training.training_data import TrainingData, make_training_data
 
 STILL = {"schedule": "constant", "lr": 1e-9, "ema": 0.0, "augment": "none", "validation": 0, "device": "cpu"}
 
@@ -23,6 +24,16 @@ def test_weight_decay_changes_weight_matrices_and_kernels_but_no_bias_or_norm(op
     for name, parameter in decayed.model.named_parameters():
         assert torch.equal(parameter, before[name]) == (parameter.ndim < 2), name
     assert any(parameter.ndim < 2 for parameter in before.values())
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd"])
+@pytest.mark.parametrize("decay", [0.0, 0.3])
+def test_the_optimizer_is_told_what_decays_and_what_does_not(optimizer: str, decay: float) -> None:
+    """Said outright: a group without a decay of its own would get the optimizer's default, 0.01 in AdamW."""
+    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 2))
+    groups = make_optimizer(Recipe(optimizer=optimizer, weight_decay=decay), model).param_groups
+    told = {parameter: group["weight_decay"] for group in groups for parameter in group["params"]}
+    assert told == {parameter: decay if parameter.ndim >= 2 else 0.0 for parameter in model.parameters()}
 
 
 def test_every_epoch_takes_all_digits_in_an_order_of_its_own(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,6 +50,12 @@ def test_every_epoch_takes_all_digits_in_an_order_of_its_own(small: Dataset, mon
     for a, b in ((1, 2), (2, 3), (1, 3)):
         same = sum(x == y for x, y in zip(taken[a], taken[b], strict=True))
         assert same < 20  # of 600; chance leaves one in its place
+
+
+def test_without_a_teacher_the_digits_are_shown_as_they_are(small: Dataset) -> None:
+    data = make_training_data(small.train, Recipe(epochs=5), 0, torch.device("cpu"), None)
+    assert data.images.shape == (1, 600, 28, 28)
+    assert (data.images[0].numpy() == small.train.images).all()
 
 
 @pytest.fixture
