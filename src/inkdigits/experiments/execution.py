@@ -1,19 +1,19 @@
-"""Training of planned runs: one after another, or side by side in a pool of worker processes."""
+"""Training of planned runs: one after another, or side by side in worker processes."""
 
 import multiprocessing
 import os
 import signal
 import threading
+import traceback
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
-from typing import Any
 
 import torch
 
 from inkdigits.data import Dataset
-from inkdigits.errors import RunError, UsageError
+from inkdigits.errors import InkdigitsError, RunError, UsageError
 from inkdigits.experiments.grid import PlannedRun
 from inkdigits.training import Progress, train
 
@@ -46,49 +46,98 @@ def train_grid(
 def train_in_processes(planned: Sequence[PlannedRun], data: str, jobs: int, notify: Notify) -> None:
     """Train planned runs in ``jobs`` worker processes that share the cores; ``data`` is a data set's name or path.
 
-    On any error, Ctrl-C included, the workers of this pool end at once: at most one epoch of each run is lost, because
-    the state of a run is replaced as a whole. Other child processes of the caller are left alone.
+    On any error, Ctrl-C included, these workers end immediately: at most one epoch of each run is lost, because the
+    state of a run is replaced as a whole. Other child processes of the caller are left alone.
     """
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    context = multiprocessing.get_context("spawn")
-    stop_receiver, stop_sender = context.Pipe(duplex=False)
-    with (
-        stop_receiver,
-        stop_sender,
-        ProcessPoolExecutor(jobs, context, initializer=start_worker, initargs=(threads, stop_receiver)) as pool,
-    ):
+    waiting, workers = deque(planned), list[Worker]()
+    try:
+        while waiting and len(workers) < jobs:
+            workers.append(Worker(data, threads))
+            workers[-1].start(waiting.popleft())
+        busy = list(workers)
+        while busy:
+            ready = wait([handle for worker in busy for handle in worker.handles])
+            for worker in [worker for worker in busy if not set(worker.handles).isdisjoint(ready)]:
+                notify(_finished(*worker.result()))
+                if waiting:
+                    worker.start(waiting.popleft())
+                else:
+                    busy.remove(worker)
+    finally:
+        for worker in workers:
+            worker.end()
+
+
+class Worker:
+    """A process that trains one run after another."""
+
+    def __init__(self, data: str, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, other = context.Pipe()
+        self._process = context.Process(target=_work, args=(other, data, threads), daemon=True)
+        self._process.start()
+        other.close()
+        self._run: PlannedRun | None = None
+
+    @property
+    def handles(self) -> tuple[Connection, int]:
+        """What becomes ready with a result, or with the death of the process."""
+        return self._connection, self._process.sentinel
+
+    def start(self, run: PlannedRun) -> None:
+        """Start a run."""
+        self._run = run
+        with suppress(ConnectionError):  # the process is dead, which result() reports
+            self._connection.send(run.settings)
+
+    def result(self) -> tuple[PlannedRun, dict[str, float]]:
+        """Return the run that ended, and its metrics.
+
+        Raises
+        ------
+        RunError
+            When the process was killed. An exception of the run itself is raised as it is.
+        """
+        assert self._run is not None
         try:
-            waiting = {pool.submit(_train_planned, data, run.settings): run for run in planned}
-            for done in as_completed(waiting):
-                notify(_finished(waiting[done], done.result()))
-        except BaseException as error:
-            stop_sender.send(None)
-            pool.shutdown(cancel_futures=True)
-            if isinstance(error, BrokenProcessPool):
-                raise RunError("a run was killed, perhaps for lack of memory; try again with fewer --jobs") from error
-            raise
+            outcome = self._connection.recv() if self._connection.poll() else None
+        except (EOFError, ConnectionError):
+            outcome = None
+        if outcome is None:
+            raise RunError(f"{self._run.title} was killed, perhaps for lack of memory; try again with fewer --jobs")
+        if isinstance(outcome, Exception):
+            raise outcome
+        return self._run, outcome
+
+    def end(self) -> None:
+        """End the process."""
+        self._connection.close()
+        self._process.terminate()
+        self._process.join()
 
 
-def start_worker(threads: int, stop: Connection) -> None:
-    """Prepare a worker process: it ignores Ctrl-C, which its parent handles, and ends on ``stop``."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_exit_on_stop, args=(stop,), daemon=True).start()
+def _work(connection: Connection, data: str, threads: int) -> None:
+    """Train the runs whose settings arrive, and send back their metrics, or the exception that ended them."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
+    while True:
+        settings = connection.recv()
+        try:
+            connection.send(train(data=data, **settings).metrics)
+        except InkdigitsError as error:
+            connection.send(error)
+        except Exception:  # perhaps an exception that cannot be sent
+            connection.send(RuntimeError(traceback.format_exc()))
 
 
-def _exit_on_stop(stop: Connection) -> None:
-    """End this process when ``stop`` holds a message, or when the parent process ends, even if that was killed.
-
-    The message is never received, only waited for, so that one message reaches every worker.
-    """
+def _exit_with_parent() -> None:
+    """End this process when its parent has ended, even if that was killed: nobody would use the run."""
     parent = multiprocessing.parent_process()
     assert parent is not None
-    wait([stop, parent.sentinel])
+    parent.join()
     os._exit(1)
-
-
-def _train_planned(data: str, settings: Mapping[str, Any]) -> dict[str, float]:
-    return train(data=data, **settings).metrics
 
 
 def _finished(run: PlannedRun, metrics: Mapping[str, float]) -> str:
