@@ -4,8 +4,6 @@ import multiprocessing
 import os
 import signal
 import threading
-import traceback
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
