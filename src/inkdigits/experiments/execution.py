@@ -60,7 +60,7 @@ def train_in_processes(planned: Sequence[PlannedRun], data: str, jobs: int, noti
                 running[receiver] = run, receiver, process
             for ready in wait(list(running)):
                 run, receiver, process = running.pop(ready)
-                notify(_finished(run, _metrics_of(receiver, process)))
+                notify(_finished(run, _metrics_of(run, receiver, process)))
     finally:
         for _, _, process in running.values():
             process.terminate()
@@ -78,12 +78,12 @@ def _start(data: str, run: PlannedRun, threads: int) -> tuple[Connection, BasePr
     return receiver, process
 
 
-def _metrics_of(receiver: Connection, process: BaseProcess) -> Mapping[str, float]:
+def _metrics_of(run: PlannedRun, receiver: Connection, process: BaseProcess) -> Mapping[str, float]:
     """Return what a process sent; raise its error, or RunError if it ended without a word."""
     try:
         sent = receiver.recv()
     except EOFError:
-        raise RunError("a run was killed, perhaps for lack of memory; try again with fewer --jobs") from None
+        raise RunError(f"{run.title} was killed, perhaps for lack of memory; try again with fewer --jobs") from None
     finally:
         receiver.close()
         process.join()
