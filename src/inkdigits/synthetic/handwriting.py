@@ -62,6 +62,7 @@ class Page:
     strokes: NDArray[np.uint8]  # ink drawn as lines
     style: Style
     base: float  # y of the baseline at x = 0
+    writer: str  # class of the writer
     marks: list[str] = field(default_factory=list)
     boxes: list[tuple[str, float, float, float, float]] = field(default_factory=list)  # left, top, right, bottom
 

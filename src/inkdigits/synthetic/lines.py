@@ -43,6 +43,7 @@ class MadeLine:
     text: str
     boxes: NDArray[np.float32]
     applied: tuple[str, ...] = ()  # what was done to writing, paper and scan
+    writer: str = ""  # class of its writer
 
     @property
     def digits(self) -> str:
@@ -116,7 +117,7 @@ def make_line(
     image = _scan(sheet, height, rng)
     boxes = boxes * np.float32(image.shape[0] / sheet.shape[0])
     text = "".join(c for c, *_ in page.boxes)
-    return MadeLine(image, text, boxes, tuple(sheet.applied))
+    return MadeLine(image, text, boxes, tuple(sheet.applied), page.writer)
 
 
 def _write(parts: Sequence[Part], writers: Writers, style: Style, height: float, rng: np.random.Generator) -> Page:
@@ -132,7 +133,7 @@ def _write(parts: Sequence[Part], writers: Writers, style: Style, height: float,
     room = height - digit
     base = digit + room * float(np.clip(rng.normal(0.5, 0.2), -0.02, 1.02))
     base -= style.slope * size[1] / 2
-    page = Page(np.full(size, FAR), np.zeros(size, np.uint8), style, base)
+    page = Page(np.full(size, FAR), np.zeros(size, np.uint8), style, base, type(writer).__name__)
     crossed: list[Box] = []
     for (part, glyph), (x, scale, lift) in zip(chosen, placed, strict=True):
         if glyph is None:
