@@ -108,7 +108,7 @@ def make_line(
         Digits and separators to write; a random number if not given.
     """
     height = float(np.clip(np.exp(rng.normal(np.log(50), 0.45)), *heights))
-    drawn = max(height, min(36.0, heights[1]))  # small ones are written larger, then scanned small
+    drawn = max(height, 36.0)  # small ones are written larger, then scanned small
     share = float(np.clip(rng.normal(0.66, 0.14), 0.3, 1.0))  # of the height, that a digit takes
     style = Style.draw(drawn * share, rng)
     parts = [Part(c) for c in text] if text is not None else draw_number(rng)
