@@ -4,12 +4,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from inkdigits.synthetic.pens import LETTERS
-
 SEPARATORS = ".,-/"
+LETTERS = "acdefkmnrtuvwxACEFGHKLMNRTUVWX"  # without those that are written like a digit: b, h, I, l, O, S, Z
 DIGITS = "0123456789"
 SIGNS = ("$", "$", "R$", "€", "£", "#", "*", "=", "-", "**", "##", "$=")
-CLOSINGS = ("-", "-", "-", ".-", ",-", "=", "~", "_", "_", ".", ".", ",", "--", "/", "#", "*", "**", ".=", "-.-", ".~")
+CLOSINGS = ("-", "-", "-", ".-", ",-", "=", "~", "_", "_", ".", ".", ",", "--", "#", "*", "**", ".=", "-.-", ".~")
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,10 @@ class Part:
 
 
 def draw_digits(count: int, rng: np.random.Generator) -> str:
-    """Return random digits; one number in three ends with zeros, one in twelve repeats a digit."""
+    """Return random digits: half of the numbers start as sums of money do, some end with zeros or repeat a digit."""
     digits = rng.integers(0, 10, count)
+    if rng.random() < 0.5:
+        digits[0] = rng.choice(np.arange(1, 10), p=_BENFORD)
     way = rng.random()
     if way < 0.33 and count > 1:
         digits[-int(rng.integers(1, min(5, count))) :] = 0
@@ -50,6 +51,7 @@ def draw_number(rng: np.random.Generator) -> list[Part]:
     return [Part(c) for c in mark.join(draw_digits(int(size), rng) for size in sizes)]
 
 
+_BENFORD = np.log10(1 + 1 / np.arange(1, 10))  # of first digits: F. Benford, 1938
 _LENGTHS = np.array([3, 6, 13, 18, 20, 16, 8, 5, 3, 2, 1, 1]) / 96
 
 

@@ -25,7 +25,6 @@ STEPS = 8  # levels per pixel of distance: a field holds -16 to 15.9 pixels as u
 ZERO = 128  # the level of distance 0
 OUTSIDE = 255
 WIDE = 0.11  # half width of a stroke is at most this share of a digit's height
-LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class Glyph(NamedTuple):
