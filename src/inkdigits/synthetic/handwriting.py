@@ -138,7 +138,7 @@ def stamp_glyph(page: Page, glyph: Glyph, x: float, base: float, scale: float, r
 
 
 def _draw(page: Page, points: Sequence[tuple[float, float]], bow: float, rng: np.random.Generator) -> None:
-    """Draw a slightly bent stroke with the line's pen."""
+    """Draw a slightly curved stroke with the line's pen."""
     ends = np.array(points, float)
     middle = (ends[0] + ends[-1]) / 2 + (0, bow)
     t = np.linspace(0, 1, 9)[:, None]

@@ -157,7 +157,7 @@ def _glyph_of(character: str, writer: Writer, letters: Writer | None, rng: np.ra
 
 
 def _on_paper(page: Page, rng: np.random.Generator) -> tuple[Sheet, NDArray[np.float32]]:
-    """Return the sheet with bent writing on disturbed paper, and the boxes (K, 4) of the text's characters."""
+    """Return the sheet with warped writing on disturbed paper, and the boxes (K, 4) of the text's characters."""
     digit, shape = page.style.digit, page.distance.shape
     ink = np.clip(0.5 - page.distance, 0, 1)
     np.maximum(ink, drawn(page.strokes), out=ink)
@@ -185,11 +185,11 @@ def _bent(
     height, width = ink.shape
     xs = np.arange(width, dtype=np.float32)[None] - dx
     ys = np.arange(height, dtype=np.float32)[:, None] - dy
-    bent = cv2.remap(ink, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    warped = cv2.remap(ink, xs, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     columns = np.clip(boxes[:, ::2].mean(1), 0, width - 1).astype(int)
     rows = np.clip(boxes[:, 1::2].mean(1), 0, height - 1).astype(int)
     boxes = boxes + np.stack([dx[rows, columns], dy[rows, columns]] * 2, 1)
-    return as_layer(bent), boxes
+    return as_layer(warped), boxes
 
 
 def _scan(sheet: Sheet, height: float, rng: np.random.Generator) -> NDArray[np.uint8]:
