@@ -180,6 +180,8 @@ def main() -> None:
     options = parser.parse_args()
     reader = Reader(options.model, threads=1)
     mnist = load("mnist")
+    if mnist.name != "mnist":
+        parser.error(f"figures are of MNIST, not of {mnist.name}; let it be downloaded, or set INKDIGITS_DATA")
     if options.thresholds:
         thresholds(mnist.train.split(5000, seed=0)[1], reader, options.pages)
         return
