@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from inkdigits.imaging.binarize import binarize
@@ -61,10 +62,12 @@ def test_longer_lines_may_be_asked_for() -> None:
     assert found(ink, FormBoxParameters(faint_runs=30)) == []
 
 
-def test_of_boxes_within_boxes_the_outer_ones_hold_the_writing() -> None:
+@pytest.mark.parametrize("insets", [(12,), (24, 36)])
+def test_of_boxes_within_boxes_the_outer_ones_hold_the_writing(insets: tuple[int, ...]) -> None:
     mask, inside = form(shared=False)
     for x, y, wide, tall in inside:
-        cv2.rectangle(mask, (x + 12, y + 12), (x + wide - 12, y + tall - 12), 255, 2)
+        for inset in insets:
+            cv2.rectangle(mask, (x + inset, y + inset), (x + wide - inset, y + tall - inset), 255, 2)
     boxes = [box.inside for box in boxes_in(mask)]
     assert len(boxes) == len(inside)
     assert np.abs(np.array(boxes) - inside).max() <= 5
