@@ -130,8 +130,8 @@ def _write(parts: Sequence[Part], writers: Writers, style: Style, height: float,
     left = digit * (rng.uniform(-0.03, 0.15) if rng.random() < 0.5 else rng.uniform(0, 1)) + lean
     right = digit * (rng.uniform(-0.03, 0.15) if rng.random() < 0.5 else rng.uniform(0, 1)) + lean
     size = (round(height), max(8, round(left + width + right)))
-    room = height - digit
-    base = digit + room * float(np.clip(rng.normal(0.5, 0.2), -0.02, 1.02))
+    slack = height - digit
+    base = digit + slack * float(np.clip(rng.normal(0.5, 0.2), -0.02, 1.02))
     base -= style.slope * size[1] / 2
     page = Page(np.full(size, FAR), np.zeros(size, np.uint8), style, base, type(writer).__name__)
     crossed: list[Box] = []
@@ -162,7 +162,7 @@ def _on_paper(page: Page, rng: np.random.Generator) -> tuple[Sheet, NDArray[np.f
     ink = np.clip(0.5 - page.distance, 0, 1)
     np.maximum(ink, drawn(page.strokes), out=ink)
     boxes = np.array([box[1:] for box in page.boxes], np.float32).reshape(-1, 4)
-    ink, boxes = _bent(ink, boxes, digit, rng)
+    ink, boxes = _warp(ink, boxes, digit, rng)
     sheet = Sheet(
         ink, np.full(shape, rng.uniform(0.6, 1), np.float32), digit, page.base - digit, page.base, page.style.pen
     )
@@ -176,10 +176,10 @@ def _on_paper(page: Page, rng: np.random.Generator) -> tuple[Sheet, NDArray[np.f
     return sheet, boxes
 
 
-def _bent(
+def _warp(
     ink: Layer, boxes: NDArray[np.float32], digit: float, rng: np.random.Generator
 ) -> tuple[Layer, NDArray[np.float32]]:
-    """Bend the whole line: elastic distortion by up to 5 % of a digit; boxes (K, 4) follow at their corners."""
+    """Warp the whole line: elastic distortion by up to 5 % of a digit; boxes (K, 4) follow at their corners."""
     amount, cell = digit * rng.uniform(0, 0.05), digit * rng.uniform(0.35, 1.2)
     dx, dy = (np.float32(amount) * smooth_noise(ink.shape, cell, rng) for _ in range(2))
     height, width = ink.shape

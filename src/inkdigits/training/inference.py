@@ -40,7 +40,7 @@ def predict_logits(model: nn.Module, images: Tensor, batch_size: int = BATCH) ->
     model.eval()
     logits = [model(to_input(batch)).float() for batch in images.split(batch_size)]
     model.train(was_training)
-    return torch.cat(logits) if logits else torch.empty(0, 10, device=images.device)  # (N, 10)
+    return torch.cat(logits)  # (N, 10)
 
 
 def logits_of(model: nn.Module, images: NDArray[np.uint8]) -> NDArray[np.float32]:
