@@ -77,7 +77,21 @@ def _export_hub_folder(run: "Run", dataset: "Dataset", out: Path, robustness: Pa
 
 
 def _export_onnx(run: "Run", dataset: "Dataset", out: Path, int8: bool, as_json: bool) -> None:
+    from inkdigits.exporting.line_file import export_lines
     from inkdigits.exporting.onnx_file import export
+    from inkdigits.models.registry import LINE, model_spec
+
+    if model_spec(run.name).task == LINE:
+        lines = export_lines(run, out)
+        if as_json:
+            emit(lines.to_dict())
+        else:
+            typer.echo(
+                f"{lines.path}: {lines.path.stat().st_size / 1e6:.2f} MB, probabilities within "
+                f"{lines.largest_difference:.1e} of PyTorch's"
+            )
+            say(f"try it: inkdigits read --lines {lines.path} PAGE")
+        return
 
     done = export(run, dataset, out, int8)
     if as_json:

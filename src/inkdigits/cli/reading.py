@@ -83,6 +83,9 @@ def read_command(
     annotate: Annotate = None,
     review: Review = None,
     model: ModelFile = None,
+    lines: Annotated[
+        Path | None, typer.Option(help="An .onnx file of a line reader. Default: the bundled one.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when a digit was rejected.")] = False,
 ) -> None:
     """Read the numbers on pages: photos, scans, forms with boxes, drawings."""
@@ -90,7 +93,7 @@ def read_command(
     from inkdigits.reader.checksums import read_roster
 
     _known_format(form)
-    reader = Reader(model)
+    reader = Reader(model, lines=lines)
     if max_error is not None:
         min_confidence = _confidence_for(max_error, min_confidence, reader.name)
     numbers = () if roster is None else read_roster(roster)

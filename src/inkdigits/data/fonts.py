@@ -1,4 +1,4 @@
-"""Fonts of handwriting under the SIL Open Font License, fetched when lines are made for training.
+"""Fonts of handwriting and of print under the SIL Open Font License, fetched when lines are made for training.
 
 They are never needed to read. Each is one file of a package @fontsource/NAME, kept in the user's cache folder and
 checked by its sha256.
@@ -79,6 +79,25 @@ FONTS = (
     Font("the-girl-next-door", "5.3.0", "2f4e5d1a5879c1ae55aea79a7b9f850ab9ea1c2e3557958af290c54bc64e684f"),
     Font("yomogi", "5.3.0", "d45d8563b3a0ecaa77d3afa56ebf6d9d006d07e91f3e2d84adbd203249ad1fa3"),
     Font("zhi-mang-xing", "5.3.0", "cab5cb2ca600904e36b711766bceea8d77e67ea99c3024201b5e09779290c8b6"),
+)
+
+PRINT_FONTS = (  # for printed words, which are no numbers
+    Font("courier-prime", "5.3.0", "f09844e1f4fe9e67df2cc77474519e68756d559b4648278b9dd4f03c8ac9c31f"),
+    Font("crimson-text", "5.3.0", "538c7067580f457dd3dd98ebaabeb19405c12bdd01674d3db8fd9948ee73c862"),
+    Font("ibm-plex-mono", "5.3.0", "08949f728dc52d528e69b1667d15c89a5686a4ee9a296ff90983985f99c380f7"),
+    Font("ibm-plex-sans", "5.3.0", "3b646991d30055a93a4ecc499713d4347953a74a947ecab435ab72070cbdab0e"),
+    Font("inter", "5.3.0", "8909904ab6c872eb994093482a88a28eca2cd95912d7b6fecd72103b0dc07edc"),
+    Font("lato", "5.3.0", "918b7dc3e2e2d015c16ce08b57bcb64d2253bafc1707658f361e72865498e537"),
+    Font("libre-baskerville", "5.3.0", "3eb80fbca70498126925ce16ff5c20b2fa35e67ae7123ddb46302d2778dfbf0e"),
+    Font("merriweather", "5.3.0", "66f5bd22d738a801a9e58d71920559743b0baaced04be299e3c4feca3dce3556"),
+    Font("montserrat", "5.3.0", "e66bcd2761ab6924b25ce70dafe10e57a39193c4fea1516730bd9cb5240af6c8"),
+    Font("noto-sans", "5.3.0", "09aee8065d25508f23a4c3d92cd777ac869c52d93fd868a88f025d888a7937d6"),
+    Font("noto-serif", "5.3.0", "4c0cbe3eec50d260754d681c17ee2af49a43d7fd93ce42877f665fcb1a889b87"),
+    Font("open-sans", "5.3.0", "0e44026ad31376af1b56593cd4acb4f353f8e8789c51759e18f64578e4ef296a"),
+    Font("pt-sans", "5.3.0", "2dea6190c113af617923c6b71f7f10ffbdf72074556f79963610254fe40e49be"),
+    Font("pt-serif", "5.3.0", "4271064a37f3ffc0aac5f3806db8a72acc23e19447d1804e4e80d8796cbf6330"),
+    Font("roboto-condensed", "5.3.0", "543c03fff71d1b39590af102e0852c2dbce46f4dbe4faaebafbef6edc82e78f5"),
+    Font("source-serif-4", "5.3.1", "02194deb92d3975dd30e11a3824a1f1db32b48c93654e60560cb81ce8e7b5f95"),
 )
 
 

@@ -4,7 +4,7 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 from onnxruntime import quantization
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from torch import Tensor, nn
 
 from inkdigits.data import Dataset, DigitSet
 from inkdigits.errors import ModelError, RunError
@@ -101,7 +102,8 @@ def export(run: Run, data: Dataset, out: Path, int8: bool = True) -> Exported:
     }
     with tempfile.TemporaryDirectory() as scratch:
         plain = Path(scratch) / "plain.onnx"
-        _write(model, plain, card)
+        images = torch.zeros(2, 28, 28, dtype=torch.uint8)
+        write_onnx(model, images, ("images", ({0: torch.export.Dim("N")},), OUTPUTS), plain, card)
         difference, accuracy = _check_parity(model, plain, data.test)
         small, small_accuracy = None, None
         if int8:
@@ -110,28 +112,38 @@ def export(run: Run, data: Dataset, out: Path, int8: bool = True) -> Exported:
             _quantize(plain, small, few.images, card)
             answers = Recognizer(small).run(data.test.images)
             small_accuracy = float((answers.logits.argmax(1) == data.test.labels).mean())
-        _place(plain, out)
+        place(plain, out)
         small_path = out.with_suffix(".int8.onnx") if small else None
         if small and small_path:
-            _place(small, small_path)
+            place(small, small_path)
     return Exported(out, card, difference, accuracy, small_path, small_accuracy)
 
 
-def _place(made: Path, out: Path) -> None:
+def place(made: Path, out: Path) -> None:
+    """Put a finished file at ``out``, atomically."""
     with atomic_path(out) as temporary:
         temporary.write_bytes(made.read_bytes())
 
 
-def _write(model: Deployed, path: Path, card: dict[str, Any]) -> None:
-    images = torch.zeros(2, 28, 28, dtype=torch.uint8)
+def write_onnx(model: nn.Module, example: Tensor, names: tuple[str, Any, Sequence[str]], path: Path, card: Any) -> None:
+    """Write a network with its card.
+
+    Parameters
+    ----------
+    example
+        An input of the network.
+    names
+        The name of the input, its dynamic shapes as ``torch.onnx.export`` takes them, and the names of the outputs.
+    """
+    given, shapes, outputs = names
     with _errors_only("torch.onnx"), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's warnings concern its own internals
         program = torch.onnx.export(
             model,
-            (images,),
-            input_names=["images"],
-            output_names=list(OUTPUTS),
-            dynamic_shapes=({0: torch.export.Dim("N")},),
+            (example,),
+            input_names=[given],
+            output_names=list(outputs),
+            dynamic_shapes=shapes,
             opset_version=OPSET,
             verbose=False,
         )

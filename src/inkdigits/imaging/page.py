@@ -92,8 +92,8 @@ class PageLine:
         """Runs of neighbouring pieces that may be one digit each, with their pictures."""
         return find_candidates(self.line.pieces, self.line.height, self.ink, self.parameters)
 
-    def ink_pixels(self, start: int, stop: int) -> int:
-        """Return the number of pixels of ink in pieces ``start`` to ``stop``, exclusive."""
+    def ink_pixels(self, start: int = 0, stop: int | None = None) -> int:
+        """Return the number of pixels of ink in pieces ``start`` to ``stop``, exclusive; of all by default."""
         return sum(cv2.countNonZero(piece.mask) for piece in self.line.pieces[start:stop])
 
 

@@ -1,7 +1,9 @@
-"""The networks by name, each with its paper and the recipes that it is trained with.
+"""The networks by name, each with its task, its paper and the recipes that it is trained with.
 
-Every network takes float32 (B, 1, 28, 28) in [0, 1], ink bright on black, and returns logits float32 (B, 10). Mean
-and standard deviation are buffers of its first layer, so no caller normalises.
+A network for digits takes float32 (B, 1, 28, 28) in [0, 1], ink bright on black, and returns logits float32 (B, 10).
+Mean and standard deviation are buffers of its first layer, so no caller normalises. A network for lines takes strips
+float32 (B, 1, 40, W) in [0, 1] and returns logits (B, T, 17) and edges (B, T, 4); see
+:class:`inkdigits.models.line_ctc.LineCTC`.
 """
 
 import inspect
@@ -18,6 +20,7 @@ from inkdigits.errors import ModelError, PluginError, UsageError
 from inkdigits.plugins import Registry, calling_module, decorator
 
 MEAN, STD = 0.1307, 0.3081  # of MNIST's training pixels in [0, 1]
+DIGIT, LINE = "digit", "line"  # the tasks
 TRIED = 2  # images on which a network of a plug-in is tried when it is built
 
 Criterion = Callable[[Tensor, Tensor], Tensor]  # logits (B, 10), labels (B,) -> loss ()
@@ -60,6 +63,8 @@ class ModelSpec:
         there; a network that is made of trained networks has no recipes.
     objective
         (model, images, labels, criterion) -> (loss, logits); differs where a network learns from more than its logits.
+    task
+        What it reads: ``digit`` or ``line``.
     """
 
     name: str
@@ -67,6 +72,7 @@ class ModelSpec:
     paper: str
     recipes: Mapping[str, Mapping[str, Any]] = field(repr=False)
     objective: Objective = field(repr=False, default=classification)
+    task: str = DIGIT
 
 
 MODELS: Registry[ModelSpec] = Registry("model")
@@ -80,6 +86,7 @@ def register_model(
     paper: str,
     recipes: Mapping[str, Mapping[str, Any]],
     objective: Objective = classification,
+    task: str = DIGIT,
 ) -> Callable[[Build], Build]: ...
 
 
@@ -91,6 +98,7 @@ def register_model(
     paper: str,
     recipes: Mapping[str, Mapping[str, Any]],
     objective: Objective = classification,
+    task: str = DIGIT,
 ) -> Build: ...
 
 
@@ -101,6 +109,7 @@ def register_model(
     paper: str,
     recipes: Mapping[str, Mapping[str, Any]],
     objective: Objective = classification,
+    task: str = DIGIT,
 ) -> Any:
     """Register a network under ``name``, as a decorator or as a function.
 
@@ -113,7 +122,7 @@ def register_model(
         defaults that JSON can write. Without ``build``, a decorator is returned.
     paper
         Authors and year of the source.
-    recipes, objective
+    recipes, objective, task
         As in :class:`ModelSpec`.
 
     Raises
@@ -140,17 +149,18 @@ def register_model(
     def add(build: Callable[..., nn.Module]) -> None:
         if recipes and "standard" not in recipes:
             raise UsageError(f"the model {name!r} has the recipes {', '.join(recipes)}, but none called 'standard'")
-        MODELS.register(name, ModelSpec(name, build, paper, recipes, objective), build, module)
+        MODELS.register(name, ModelSpec(name, build, paper, recipes, objective, task), build, module)
 
     return decorator(add, build)
 
 
-def list_models() -> list[str]:
-    """Return the names of all networks that can be trained: those of inkdigits in the comparison's order, then others.
+def list_models(task: str = DIGIT) -> list[str]:
+    """Return the names of all networks for a task, ``digit`` or ``line``, that can be trained.
 
-    The others are those of plug-ins, in the order in which they were registered.
+    Those of inkdigits come first, in the comparison's order, then those of plug-ins, in the order in which they were
+    registered.
     """
-    return [name for name, spec in MODELS.items() if spec.recipes]
+    return [name for name, spec in MODELS.items() if spec.recipes and spec.task == task]
 
 
 def model_spec(name: str) -> ModelSpec:
@@ -218,7 +228,7 @@ def create_model(name: str, **options: Any) -> nn.Module:
         raise
     except Exception as error:
         raise ModelError(f"{name} cannot be built with {options}: {error}") from error
-    if MODELS.origin(name):  # the networks of inkdigits are covered by its tests
+    if MODELS.origin(name) and model_spec(name).task == DIGIT:  # the networks of inkdigits are covered by its tests
         _require_logits(model, f"the model {name!r} of the plug-in {MODELS.origin(name)}")
     return model
 

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.imaging.geometry import Box
+from inkdigits.imaging.strips import Strip
+from inkdigits.reader.line_recognizer import LineRecognizer, LineText
 from inkdigits.reader.recognizer import Recognizer
 from inkdigits.reader.refusal import BLANK, NOT_A_DIGIT
 
@@ -48,10 +50,14 @@ def blank_glyph(box: Box) -> Glyph:
 
 
 class GlyphReader:
-    """Recognises pictures of single digits under the refusal policy of the model."""
+    """Recognises pictures of single digits under the refusal policy of the model, and strips of whole lines."""
 
-    def __init__(self, recognizer: Recognizer) -> None:
-        self._recognizer = recognizer
+    def __init__(self, recognizer: Recognizer, lines: LineRecognizer) -> None:
+        self._recognizer, self._lines = recognizer, lines
+
+    def read_lines(self, strips: Sequence[Strip], length: int | None = None) -> list[LineText]:
+        """Return what stands on strips uint8 (40, W); texts with ``length`` digits are preferred, if that is given."""
+        return self._lines.read(strips, length)
 
     def read(self, boxes: Sequence[Box], pictures: Sequence[NDArray[np.uint8]], evidence: float) -> list[Glyph]:
         """Return the glyphs of pictures uint8 (28, 28) at boxes of the page; ``evidence`` is the layout's, in nats."""

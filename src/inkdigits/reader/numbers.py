@@ -1,41 +1,54 @@
 """From the glyphs of a row to its number: boxes in the picture, confidence, and the check or roster it satisfies."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.geometry import Box, bounding_box, map_box
+from inkdigits.imaging.geometry import bounding_box, map_box
 from inkdigits.imaging.page import Page
 from inkdigits.reader.checksums import Decoded, on_roster, rule, satisfying
 from inkdigits.reader.glyphs import Glyph
+from inkdigits.reader.layouts.registry import Row
 from inkdigits.reader.recognizer import LEAST_SHARE
 from inkdigits.reader.refusal import AMBIGUOUS, BLANK
 from inkdigits.reader.results import Digit, Line
 from inkdigits.reader.settings import Settings
 
 
-def number_of(row: Sequence[Glyph], page: Page, settings: Settings) -> tuple[Line, str | None]:
+def number_of(row: Row, page: Page, settings: Settings) -> tuple[Line, str | None]:
     """Return the number of a row of glyphs, and a warning if it breaks a rule of ``settings``."""
-    digits = tuple(_digit(glyph, page, settings.min_confidence) for glyph in row)
+    glyphs = row.glyphs
+    digits = tuple(_digit(glyph, page, settings.min_confidence) for glyph in glyphs)
     box = bounding_box([digit.box for digit in digits])
-    written = [index for index, glyph in enumerate(row) if glyph.reject != BLANK]
+    written = [index for index, glyph in enumerate(glyphs) if glyph.reject != BLANK]
     warning = None
     if settings.length is not None and len(written) != settings.length:
         warning = f"{len(written)} digits were found, not {settings.length}"
+    line = Line(digits, box, row.separators)
+    if row.readings is not None:
+        line = _with_readings(line, row.readings)
     if settings.check is None and not settings.roster:
-        return Line(digits, box), warning
-    shares = np.array([_smoothed(row[index]) for index in written]).reshape(-1, 10)
+        return line, warning
+    shares = np.array([_smoothed(glyphs[index]) for index in written]).reshape(-1, 10)
     if settings.check is not None:
         decoded, name = satisfying(shares, rule(settings.check)), settings.check
     else:
         decoded, name = on_roster(shares, settings.roster), "roster"
     if decoded is None:
-        return Line(digits, box), warning or f"no number of {len(written)} digits satisfies the {name}"
-    return _corrected(digits, written, decoded, name, box), warning
+        return line, warning or f"no number of {len(written)} digits satisfies the {name}"
+    return _corrected(digits, written, decoded, name, line), warning
 
 
-def _corrected(digits: Sequence[Digit], written: Sequence[int], decoded: Decoded, name: str, box: Box) -> Line:
+def _with_readings(line: Line, readings: Sequence[tuple[str, float]]) -> Line:
+    """Return a line with the probability of its number, and the other numbers that may stand there."""
+    probability = dict(readings).get("".join("?" if d.digit is None else str(d.digit) for d in line.digits), 0.0)
+    others = tuple((number, share) for number, share in readings if number != line.number and share >= LEAST_SHARE)
+    return replace(line, probability=probability, alternatives=others)
+
+
+def _corrected(digits: Sequence[Digit], written: Sequence[int], decoded: Decoded, name: str, line: Line) -> Line:
     """Return a line with the digits of a number that satisfies a rule in its written places."""
     out = list(digits)
     for index, value in zip(written, decoded.text, strict=True):
@@ -43,7 +56,7 @@ def _corrected(digits: Sequence[Digit], written: Sequence[int], decoded: Decoded
         shares = dict(old.alternatives) | ({} if old.digit is None else {old.digit: old.confidence})
         others = tuple(sorted(((d, p) for d, p in shares.items() if d != int(value)), key=lambda item: -item[1]))
         out[index] = Digit(int(value), shares.get(int(value), 0.0), old.box, others)
-    return Line(tuple(out), box, name, decoded.runner_up, decoded.probability)
+    return replace(line, digits=tuple(out), rule=name, runner_up=decoded.runner_up, probability=decoded.probability)
 
 
 def _digit(glyph: Glyph, page: Page, min_confidence: float) -> Digit:

@@ -13,8 +13,8 @@ class OrientationParameters:
     poor: float = -0.6  # nats; a page that reads worse, in the mean over its ink, may be turned
     better: float = 0.6  # nats by which another orientation has to read better
     readable: float = -0.75  # nats; how well it must read in itself, as text on its side has strokes like digits
-    fewest: int = 4  # digits that are accepted in it, at least
-    fewest_share: float = 0.4  # of those accepted in the page as it lies, at least
+    fewest: int = 4  # digits that are confident in it, at least
+    fewest_share: float = 2.0  # times those that are confident in the page as it lies, at least
 
 
 def best_orientation(
@@ -34,6 +34,6 @@ def best_orientation(
     turns = (2,) if upright.mostly_print else (1, 3, 2)
     quarters, other = max(((turn, read(turn)) for turn in turns), key=lambda found: found[1].score)
     better = other.score > max(upright.score + p.better, p.readable)
-    if better and other.accepted >= max(p.fewest, p.fewest_share * upright.accepted):
+    if better and other.confident >= max(p.fewest, p.fewest_share * upright.confident):
         return quarters, other
     return 0, upright

@@ -11,6 +11,7 @@ from inkdigits.errors import DataError
 from inkdigits.imaging.page import Page, PageParameters, Source, open_pages
 from inkdigits.reader.glyphs import GlyphReader
 from inkdigits.reader.layouts import AUTO, Layout, LayoutReading, create_layout, list_layouts
+from inkdigits.reader.line_recognizer import LineRecognizer
 from inkdigits.reader.numbers import number_of
 from inkdigits.reader.orientation import OrientationParameters, best_orientation
 from inkdigits.reader.recognizer import Prediction, Recognizer
@@ -27,6 +28,8 @@ class Reader:
         An .onnx file that ``inkdigits export`` wrote; None for the model that comes with the package.
     threads
         Cores that one call may use; 0 leaves it to ONNX Runtime.
+    lines
+        An .onnx file of a line reader that ``inkdigits export`` wrote; None for the one that comes with the package.
     layouts
         How numbers are found on a page; None for all registered layouts with their default parameters.
     page
@@ -45,12 +48,13 @@ class Reader:
         model: str | Path | None = None,
         threads: int = 0,
         *,
+        lines: str | Path | None = None,
         layouts: Sequence[Layout] | None = None,
         page: PageParameters | None = None,
         orientation: OrientationParameters | None = None,
     ) -> None:
         self.recognizer = Recognizer(model, threads)
-        self._glyphs = GlyphReader(self.recognizer)
+        self._glyphs = GlyphReader(self.recognizer, LineRecognizer(lines, threads))
         self._layouts = list(layouts) if layouts is not None else [create_layout(name) for name in list_layouts()]
         self._page, self._orientation = page, orientation
 

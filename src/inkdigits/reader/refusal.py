@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BLANK, NOT_A_DIGIT, AMBIGUOUS, TOO_SMALL = "blank", "not_a_digit", "ambiguous", "too_small"
+CROSSED_OUT = "crossed_out"
 
 Floats = NDArray[np.floating]
 

@@ -1,5 +1,6 @@
 """Results: the numbers of a page and their digits, as frozen dataclasses that become JSON."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,6 +9,7 @@ from PIL.Image import Image
 
 from inkdigits.imaging.geometry import Box
 from inkdigits.reader.annotate import annotate
+from inkdigits.reader.refusal import BLANK
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Digit:
     alternatives
         The next likeliest digits with their probabilities, those of 0.001 and more.
     reject
-        Why it was rejected: ``blank``, ``not_a_digit``, ``ambiguous`` or ``too_small``; None where it was accepted.
+        Why it was rejected: ``blank``, ``not_a_digit``, ``ambiguous``, ``too_small`` or ``crossed_out``; None where it
+        was accepted.
     """
 
     digit: int | None
@@ -55,42 +58,70 @@ class Line:
         From the left.
     box
         Left, top, width, height in the picture's pixels.
+    separators
+        Each is the index of the digit before which it stands, and the mark: ``.``, ``,``, ``-`` or ``/``.
     rule
         The checksum or roster that chose the number, such as ``luhn``; None without one.
     runner_up
         The second likeliest number that satisfies the rule, with its probability; None without a rule.
     probability
-        Probability of the number among those that satisfy the rule; None without a rule.
+        Probability of the number: among those that satisfy the rule, or among all that may stand on a line that was
+        read as a whole; None where the digits were recognised one by one.
+    alternatives
+        Other numbers that may stand there, with their probabilities, those of 0.001 and more.
     """
 
     digits: tuple[Digit, ...]
     box: Box
+    separators: tuple[tuple[int, str], ...] = ()
     rule: str | None = None
     runner_up: tuple[str, float] | None = None
     probability: float | None = None
+    alternatives: tuple[tuple[str, float], ...] = ()
 
     @property
     def text(self) -> str:
-        """The digits as text, ``?`` in the place of a rejected one."""
-        return "".join("?" if digit.digit is None else str(digit.digit) for digit in self.digits)
+        """What stands there: digits and separators, ``?`` in the place of a rejected digit, a space for a blank box."""
+        out = [_shown(digit) for digit in self.digits]
+        for place, mark in self.separators:
+            out[place] = mark + out[place]
+        return "".join(out)
+
+    @property
+    def number(self) -> str:
+        """The digits alone, ``?`` in the place of a rejected one, a space for a blank box."""
+        return "".join(map(_shown, self.digits))
 
     @property
     def confidence(self) -> float:
-        """Probability that the number is correct; with a rule, among valid numbers; 0 if a digit is rejected."""
-        if self.probability is not None:
-            return self.probability
-        product = 1.0
-        for digit in self.digits:
-            product *= 0.0 if digit.digit is None else digit.confidence
-        return product
+        """Probability that the number is correct; with a rule, among valid numbers; 0 if a digit is rejected.
+
+        Blank boxes do not count.
+        """
+        written = [digit for digit in self.digits if digit.reject != BLANK]
+        if not written or any(digit.digit is None for digit in written):
+            return 0.0
+        return self.probability if self.probability is not None else math.prod(d.confidence for d in written)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dictionary for JSON."""
-        out: dict[str, Any] = {"text": self.text, "confidence": round(self.confidence, 4), "box": list(self.box)}
+        out: dict[str, Any] = {
+            "text": self.text,
+            "number": self.number,
+            "confidence": round(self.confidence, 4),
+            "box": list(self.box),
+            "alternatives": [[number, round(share, 4)] for number, share in self.alternatives],
+        }
         if self.rule is not None:
             out["rule"] = self.rule
             out["runner_up"] = None if self.runner_up is None else [self.runner_up[0], round(self.runner_up[1], 4)]
         return {**out, "digits": [digit.to_dict() for digit in self.digits]}
+
+
+def _shown(digit: Digit) -> str:
+    if digit.digit is None:
+        return " " if digit.reject == BLANK else "?"
+    return str(digit.digit)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.synthetic.line_text import DIGITS, SEPARATORS, Part
+from inkdigits.synthetic.line_text import DIGITS, Part
 from inkdigits.synthetic.papers import Layer
 from inkdigits.synthetic.pens import STEPS, ZERO, Glyph, Writer
 
@@ -46,7 +46,7 @@ class Style:
             waviness=abs(rng.normal(0, 0.04)),
             size=abs(rng.normal(0.03, 0.06)),
             stretch=float(np.exp(rng.normal(0, 0.17))),
-            gap=max(-0.13, rng.normal(0.12, 0.13)),
+            gap=rng.uniform(0.3, 1.2) if rng.random() < 0.1 else max(-0.13, rng.normal(0.12, 0.13)),
             gap_spread=rng.uniform(0.02, 0.1),
             zero=zero,
             zero_lift=(1 - zero) * rng.uniform(0, 1) if small and rng.random() < 0.5 else 0.0,
@@ -152,7 +152,7 @@ def connect(page: Page, rng: np.random.Generator) -> None:
     zeros, others = rng.choice([0.0, 0.1, 0.7]), rng.choice([0.0, 0.0, 0.15])
     for one, other in pairwise(page.boxes):
         both = one[0] == "0" and other[0] == "0"
-        if one[0] in SEPARATORS or other[0] in SEPARATORS or rng.random() >= (zeros if both else others):
+        if one[0] not in DIGITS or other[0] not in DIGITS or rng.random() >= (zeros if both else others):
             continue
         high = rng.uniform(0.0, 0.35) if both else rng.uniform(0, 1)
         start = ((one[1] + one[3]) / 2 + (one[3] - one[1]) * 0.4, one[2] + high * (one[4] - one[2]))
@@ -174,13 +174,11 @@ def cross_out(page: Page, boxes: Sequence[Box], rng: np.random.Generator) -> Non
     page.marks.append("crossed_out")
 
 
-def underline_cents(page: Page, parts: Sequence[Part], rng: np.random.Generator) -> None:
-    """Draw a stroke or two under raised cents."""
-    raised = [part.raised for part in parts if part.counted]
-    boxes = [box for box, high in zip(page.boxes, raised, strict=False) if high]
+def underline_cents(page: Page, boxes: Sequence[Box], rng: np.random.Generator) -> None:
+    """Draw a stroke or two under raised cents, which stand in ``boxes``."""
     if not boxes or rng.random() < 0.4:
         return
-    left, right, low = boxes[0][1], boxes[-1][3], max(box[4] for box in boxes)
+    left, right, low = boxes[0][0], boxes[-1][2], max(box[3] for box in boxes)
     for index in range(rng.integers(1, 3)):
         y = low + page.style.digit * (0.08 + 0.12 * index) * rng.uniform(0.8, 1.5)
         slack = page.style.digit * rng.uniform(-0.1, 0.2, 2)

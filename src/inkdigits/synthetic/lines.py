@@ -6,6 +6,7 @@ stands what stands around numbers on real paper: separators, currency signs, clo
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -24,19 +25,25 @@ from inkdigits.synthetic.handwriting import (
     stamp_glyph,
     underline_cents,
 )
-from inkdigits.synthetic.line_text import DIGITS, Part, draw_number, with_surroundings
+from inkdigits.synthetic.line_text import DIGITS, Part, cross_some_out, draw_number, draw_other, with_surroundings
 from inkdigits.synthetic.outliers import Digits
 from inkdigits.synthetic.papers import IN_INK, UNDER_INK, Layer, Sheet, as_layer, drawn, smooth_noise
 from inkdigits.synthetic.pens import FontWriter, Glyph, SampleGlyphs, SampleWriter, StrokeWriter, Writer
 from inkdigits.synthetic.scanning import SCANNING
+
+NO_NUMBER = 0.06  # share of the lines that hold no number
+CORRECTED = 0.05  # share of the numbers in which something is crossed out
+MARGINS = ((-0.03, 0.15), (0, 1), (1, 4))  # heights of a digit
+SMALL = 0.15  # share of the lines with much paper above and below
 
 
 @dataclass
 class MadeLine:
     """A made line and what is written in it.
 
-    ``text`` has the digits and the separators ``.,-/`` that belong to the number; ``boxes`` float32 (K, 4) has one
-    row of x, y, width and height in pixels for each character of it. Other ink is in neither.
+    ``text`` has the digits and the separators ``.,-/`` of the number, ``?`` for each letter, sign or printed character
+    beside it, and ``x`` for each crossed-out digit. ``boxes`` float32 (K, 4) has one row of x, y, width and height in
+    pixels for each character of it. Other ink is in neither.
     """
 
     image: NDArray[np.uint8]  # (H, W), dark ink on bright paper
@@ -67,13 +74,19 @@ class Writers:
         Files of fonts with handwritten digits; may be empty.
     shares
         How often a line is written with samples of ``digits``, with a font, and with strokes.
+    prints
+        Files of fonts of print, for words beside the writing; may be empty.
     """
 
     def __init__(
-        self, digits: Digits, fonts: Sequence[Path] = (), shares: tuple[float, float, float] = (0.35, 0.3, 0.35)
+        self,
+        digits: Digits,
+        fonts: Sequence[Path] = (),
+        shares: tuple[float, float, float] = (0.35, 0.3, 0.35),
+        prints: Sequence[Path] = (),
     ) -> None:
         self._samples = SampleGlyphs(digits)
-        self.fonts = tuple(fonts)
+        self.fonts, self.prints = tuple(fonts), tuple(prints)
         weights = np.array(shares) * (1, bool(fonts), 1)
         self._shares = weights / weights.sum()
 
@@ -89,6 +102,10 @@ class Writers:
     def letters(self, rng: np.random.Generator) -> Writer | None:
         """Return a writer of letters; None without fonts."""
         return FontWriter(self.fonts[rng.integers(len(self.fonts))], rng, outlined=False) if self.fonts else None
+
+    def printer(self, rng: np.random.Generator) -> Writer | None:
+        """Return a writer of print; None without fonts of print."""
+        return FontWriter(self.prints[rng.integers(len(self.prints))], rng, outlined=True) if self.prints else None
 
 
 def make_line(
@@ -110,45 +127,66 @@ def make_line(
     height = float(np.clip(np.exp(rng.normal(np.log(50), 0.45)), *heights))
     drawn = max(height, 36.0)  # small ones are written larger, then scanned small
     share = float(np.clip(rng.normal(0.66, 0.14), 0.3, 1.0))  # of the height, that a digit takes
+    if rng.random() < SMALL:
+        share = rng.uniform(0.22, 0.5)
     style = Style.draw(drawn * share, rng)
-    parts = [Part(c) for c in text] if text is not None else draw_number(rng)
-    page = _write(with_surroundings(parts, bool(writers.fonts), rng), writers, style, drawn, rng)
+    page = _write(_parts(text, writers, rng), writers, style, drawn, rng)
     sheet, boxes = _on_paper(page, rng)
     image = _scan(sheet, height, rng)
     boxes = boxes * np.float32(image.shape[0] / sheet.shape[0])
-    text = "".join(c for c, *_ in page.boxes)
-    return MadeLine(image, text, boxes, tuple(sheet.applied), page.writer)
+    return MadeLine(image, "".join(c for c, *_ in page.boxes), boxes, tuple(sheet.applied), page.writer)
+
+
+def _parts(text: str | None, writers: Writers, rng: np.random.Generator) -> list[Part]:
+    """Return what is written: ``text`` or a random number, with its surroundings; or a line without a number."""
+    letters, prints = bool(writers.fonts), bool(writers.prints)
+    if text is None and rng.random() < NO_NUMBER:
+        return draw_other(rng, letters, prints)
+    parts = [Part(c) for c in text] if text is not None else draw_number(rng)
+    if text is None and rng.random() < CORRECTED:
+        parts = cross_some_out(parts, rng)
+    return with_surroundings(parts, letters, rng, prints)
 
 
 def _write(parts: Sequence[Part], writers: Writers, style: Style, height: float, rng: np.random.Generator) -> Page:
     """Write all parts, the strokes between them, and the neighbours above and below."""
-    writer, letters = writers.draw(rng), writers.letters(rng)
+    writer, letters, printer = writers.draw(rng), writers.letters(rng), writers.printer(rng)
     digit = style.digit
-    chosen = [(part, _glyph_of(part.character, writer, letters, rng)) for part in parts]
+    chosen = [
+        (part, _glyph_of(part.character, printer if part.printed and printer else writer, letters, rng))
+        for part in parts
+    ]
     placed, width = place(chosen, style, rng)
     lean = abs(style.slant) * digit * 0.5
-    left = digit * (rng.uniform(-0.03, 0.15) if rng.random() < 0.5 else rng.uniform(0, 1)) + lean
-    right = digit * (rng.uniform(-0.03, 0.15) if rng.random() < 0.5 else rng.uniform(0, 1)) + lean
+    left, right = digit * _margin(rng) + lean, digit * _margin(rng) + lean
     size = (round(height), max(8, round(left + width + right)))
     slack = height - digit
     base = digit + slack * float(np.clip(rng.normal(0.5, 0.2), -0.02, 1.02))
     base -= style.slope * size[1] / 2
     page = Page(np.full(size, FAR), np.zeros(size, np.uint8), style, base, type(writer).__name__)
     crossed: list[Box] = []
+    raised: list[Box] = []
     for (part, glyph), (x, scale, lift) in zip(chosen, placed, strict=True):
         if glyph is None:
             continue
         box = stamp_glyph(page, glyph, left + x, page.base - lift, scale, rng)
-        if part.counted:
-            page.boxes.append((part.character, *box))
+        if part.label:
+            page.boxes.append((part.label, *box))
+        if part.raised:
+            raised.append(box)
         if part.crossed:
             crossed.append(box)
     cross_out(page, crossed, rng)
     connect(page, rng)
-    underline_cents(page, parts, rng)
+    underline_cents(page, raised, rng)
     if rng.random() < 0.25:
         neighbours(page, writer, rng)
     return page
+
+
+def _margin(rng: np.random.Generator) -> float:
+    """Return the paper at one end of a line in heights of a digit: little, some, or at times much."""
+    return float(rng.uniform(*MARGINS[rng.choice(len(MARGINS), p=(0.46, 0.46, 0.08))]))
 
 
 def _glyph_of(character: str, writer: Writer, letters: Writer | None, rng: np.random.Generator) -> Glyph | None:
@@ -164,7 +202,13 @@ def _on_paper(page: Page, rng: np.random.Generator) -> tuple[Sheet, NDArray[np.f
     boxes = np.array([box[1:] for box in page.boxes], np.float32).reshape(-1, 4)
     ink, boxes = _warp(ink, boxes, digit, rng)
     sheet = Sheet(
-        ink, np.full(shape, rng.uniform(0.6, 1), np.float32), digit, page.base - digit, page.base, page.style.pen
+        ink,
+        np.full(shape, rng.uniform(0.6, 1), np.float32),
+        digit,
+        page.base - digit,
+        page.base,
+        page.style.pen,
+        between=tuple((one[3], other[1]) for one, other in pairwise(page.boxes)),
     )
     sheet.applied += page.marks
     much = rng.choice([0.5, 1.0])  # half of the lines are rather clean

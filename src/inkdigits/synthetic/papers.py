@@ -34,6 +34,7 @@ class Sheet:
     top: float  # y of the top of the writing
     base: float  # y of the baseline
     pen: float  # half width of the pen in pixels
+    between: tuple[tuple[float, float], ...] = ()  # x of the gap after each character but the last: start and end
     applied: list[str] = field(default_factory=list)  # names of what was done to it
 
     @property
@@ -171,22 +172,69 @@ def rules(sheet: Sheet, rng: np.random.Generator) -> None:
 
 
 def frame(sheet: Sheet, rng: np.random.Generator) -> None:
-    """Print a frame around the writing, or the parts of it that reach in, or the uprights of boxes."""
-    width = sheet.shape[1]
+    """Print a frame around the writing, or the parts of it that reach in."""
     mask = np.zeros(sheet.shape, np.uint8)
-    thick = sheet.digit * rng.uniform(0.03, 0.12)
-    top, bottom = sheet.top - sheet.digit * rng.uniform(0.05, 0.5), sheet.base + sheet.digit * rng.uniform(0.05, 0.5)
-    left, right = sheet.digit * rng.uniform(0, 0.25), width - sheet.digit * rng.uniform(0, 0.25)
+    thick = sheet.digit * rng.uniform(0.03, 0.14)
+    top, bottom = _above_and_below(sheet, rng)
+    left, right = _ends(sheet, rng)
     sides = rng.random(4) < rng.choice([0.35, 0.65, 1.0])
-    if sides[0]:
-        _rule(sheet, mask, (left, top), (right, top), thick)
-    if sides[1]:
-        _rule(sheet, mask, (left, bottom), (right, bottom), thick)
-    if sides[2]:
-        _rule(sheet, mask, (left, top), (left, bottom), thick)
-    if sides[3]:
-        _rule(sheet, mask, (right, top), (right, bottom), thick)
+    for seen, start, end in (
+        (sides[0], (left, top), (right, top)),
+        (sides[1], (left, bottom), (right, bottom)),
+        (sides[2], (left, top), (left, bottom)),
+        (sides[3], (right, top), (right, bottom)),
+    ):
+        if seen:
+            _rule(sheet, mask, start, end, thick)
     darken(sheet, drawn(mask), rng.uniform(0.3, 0.95))
+
+
+def cells(sheet: Sheet, rng: np.random.Generator) -> None:
+    """Print the boxes of a form, a comb, or a field around each group: uprights between the characters."""
+    mask = np.zeros(sheet.shape, np.uint8)
+    thick = sheet.digit * rng.uniform(0.03, 0.1)
+    top, bottom = _above_and_below(sheet, rng)
+    if rng.random() < 0.15:  # a comb
+        top = sheet.base - sheet.digit * rng.uniform(0.1, 0.5)
+    left, right = _ends(sheet, rng)
+    wide = rng.choice([-1.0, -1.0, 0.15, 0.4]) * sheet.digit  # only gaps of at least so many pixels
+    apart = rng.random() < 0.35  # each box has sides of its own
+    uprights = [left, right]
+    for end, start in sheet.between:
+        if start - end < wide:
+            continue
+        if apart and start - end > 0.2 * sheet.digit:
+            uprights += [end + (start - end) * rng.uniform(0.15, 0.4), end + (start - end) * rng.uniform(0.6, 0.85)]
+        else:
+            uprights.append((end + start) / 2 + sheet.digit * rng.normal(0, 0.03))
+    pitch = sheet.digit * rng.uniform(0.8, 1.6)  # of blank boxes at both ends
+    written = [x for pair in sheet.between for x in pair]
+    if written and rng.random() < 0.6:
+        uprights += list(np.arange(min(written) - 1.2 * pitch, left, -pitch))
+        uprights += list(np.arange(max(written) + 1.2 * pitch, right, pitch))
+    uprights.sort()
+    for x in uprights:
+        _rule(sheet, mask, (x, top), (x, bottom), thick)
+    for y, seen in ((top, rng.random() < 0.8), (bottom, rng.random() < 0.9)):
+        for start, end in zip(uprights[::2], uprights[1::2], strict=False) if apart else [(left, right)]:
+            if seen:
+                _rule(sheet, mask, (start, y), (end, y), thick)
+    darken(sheet, drawn(mask), rng.uniform(0.3, 0.95))
+
+
+def _above_and_below(sheet: Sheet, rng: np.random.Generator) -> tuple[float, float]:
+    """Return y of the upper and the lower side of a frame; one in four frames is higher than the picture."""
+    if rng.random() < 0.25:
+        return -10.0, sheet.shape[0] + 10.0
+    return (
+        sheet.top - sheet.digit * rng.uniform(-0.05, 0.5),
+        sheet.base + sheet.digit * rng.uniform(-0.03, 0.5),
+    )
+
+
+def _ends(sheet: Sheet, rng: np.random.Generator) -> tuple[float, float]:
+    """Return x of the left and the right side of a frame."""
+    return sheet.digit * rng.uniform(0, 0.25), sheet.shape[1] - sheet.digit * rng.uniform(0, 0.25)
 
 
 def printed_text(sheet: Sheet, rng: np.random.Generator) -> None:
@@ -303,6 +351,7 @@ def thick_and_thin(sheet: Sheet, rng: np.random.Generator) -> None:
 
 UNDER_INK: tuple[tuple[Disturb, float], ...] = (  # and how often
     *((shading, 0.7), (guilloche, 0.35), (weave, 0.18), (bands, 0.14), (grain, 0.7), (rules, 0.3), (frame, 0.2)),
+    (cells, 0.16),
     *((printed_text, 0.12), (dotted_print, 0.12), (stamp, 0.05), (dirt, 0.15), (bleed_through, 0.06), (edge, 0.1)),
 )
 IN_INK: tuple[tuple[Disturb, float], ...] = ((uneven_ink, 0.5), (gaps, 0.1), (thick_and_thin, 0.12))

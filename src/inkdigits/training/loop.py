@@ -12,12 +12,15 @@ import torch
 
 from inkdigits.data import Dataset, DigitSet, load
 from inkdigits.errors import RunError, UsageError
-from inkdigits.models.registry import resolve_options
+from inkdigits.models.registry import LINE, model_spec, resolve_options
 from inkdigits.training import checkpoint
 from inkdigits.training.checkpoint import EpochRow, Run, TrainingState
 from inkdigits.training.device import hardware, keep_freed_memory, select_device, versions
+from inkdigits.training.digit_task import DigitTask
+from inkdigits.training.line_task import LineTask, line_fonts, require_line_recipe
 from inkdigits.training.optimisation import learning_rate
 from inkdigits.training.recipe import Recipe, recipe_for
+from inkdigits.training.task import Task
 from inkdigits.training.trainer import NoProgress, Progress, Trainer
 from inkdigits.training.training_data import make_training_data
 
@@ -123,6 +126,8 @@ def make_plan(
     train_digits, validation_part = split_training_set(dataset.train, validation, seed)
     if recipe.batch_size > len(train_digits):
         raise UsageError(f"batch-size {recipe.batch_size} is larger than the {len(train_digits)} digits to train on")
+    if model_spec(model).task == LINE:
+        require_line_recipe(model, recipe)
     if (teacher is not None) != (recipe.distill > 0):
         raise UsageError("a teacher and distill above 0 go together: --teacher RUN --distill 0.5")
     teacher_run = checkpoint.load_run(teacher, target) if isinstance(teacher, str | Path) else teacher
@@ -138,6 +143,8 @@ def make_plan(
             "validation": len(validation_part),
         },
     }
+    if model_spec(model).task == LINE:
+        settings["fonts"] = sum(map(len, line_fonts()[:2]))
     if teacher_run:
         settings["teacher"] = {"model": teacher_run.name, "weights_sha256": teacher_run.weights_sha256}
     return Plan(settings, recipe, dataset, train_digits, validation_part, teacher_run, target)
@@ -195,9 +202,7 @@ def _resumed_state(folder: Path, plan: Plan, resume: bool) -> TrainingState | No
 
 def _train(plan: Plan, folder: Path | None, state: TrainingState | None, progress: Progress, measure_all: bool) -> Run:
     """Train the epochs that are left; write the run's files after each of them and at the end."""
-    teacher = plan.teacher.model if plan.teacher else None
-    data = make_training_data(plan.train_digits, plan.recipe, int(plan.settings["seed"]), plan.device, teacher)
-    trainer = Trainer(plan.settings, plan.recipe, data, plan.device)
+    trainer = Trainer(plan.settings, plan.recipe, _task(plan), plan.device)
     if folder:
         checkpoint.log(folder, "resume" if state else "start", **json.loads(json.dumps(plan.settings)))
     history: list[EpochRow] = []
@@ -225,6 +230,16 @@ def _train(plan: Plan, folder: Path | None, state: TrainingState | None, progres
     return run
 
 
+def _task(plan: Plan) -> Task:
+    """Return the task of the plan's model, with its data."""
+    spec, seed = model_spec(plan.settings["model"]), int(plan.settings["seed"])
+    if spec.task == LINE:
+        return LineTask(plan.recipe, plan.train_digits, seed, plan.device)
+    teacher = plan.teacher.model if plan.teacher else None
+    data = make_training_data(plan.train_digits, plan.recipe, seed, plan.device, teacher)
+    return DigitTask(spec, plan.recipe, data, plan.device)
+
+
 def _train_epoch(
     trainer: Trainer, epoch: int, progress: Progress, parts: tuple[DigitSet, DigitSet, DigitSet]
 ) -> EpochRow:
@@ -248,7 +263,7 @@ def _train_epoch(
         train_acc=of_train.accuracy,
         val_acc=of_validation.accuracy,
         test_acc=of_test.accuracy,
-        lr=learning_rate(trainer.recipe, (epoch - 1 / trainer.steps) / trainer.recipe.epochs),
+        lr=learning_rate(trainer.recipe, (epoch - 1 / trainer.task.steps) / trainer.recipe.epochs),
         seconds=round(seconds, 3),
         cpu_seconds=round(cpu_seconds, 3),
     )
@@ -269,8 +284,12 @@ def _environment(plan: Plan) -> dict[str, Any]:
         "versions": versions(),
         "hardware": hardware(plan.device),
         "data_source": plan.dataset.source,
-        "notes": [*plan.dataset.notes, *_notes_on(plan.teacher, plan.settings)],
+        "notes": [*plan.dataset.notes, *_notes_on(plan.teacher, plan.settings), *_notes_on_fonts(plan.settings)],
     }
+
+
+def _notes_on_fonts(settings: Mapping[str, Any]) -> list[str]:
+    return line_fonts()[2] if "fonts" in settings else []
 
 
 def _notes_on(teacher: Run | None, settings: Mapping[str, Any]) -> list[str]:

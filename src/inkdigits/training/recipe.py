@@ -70,6 +70,7 @@ class Recipe:
     batch_size: int = setting(
         128, "Digits per step. An incomplete last batch is left out of an epoch.", at_least=2, at_most=1_000_000
     )
+    lines: int = setting(20_480, "Lines made for each epoch of a line reader.", at_least=64, at_most=100_000_000)
     optimizer: str = setting("adamw", "adamw, adam or sgd.", choices=OPTIMIZERS)
     lr: float = setting(3e-3, "Highest learning rate of the schedule.", above=0, at_most=100)
     momentum: float = setting(0.9, "Nesterov momentum of sgd; beta1 of adam and adamw.", at_least=0, below=1)

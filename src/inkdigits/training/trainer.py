@@ -1,4 +1,4 @@
-"""The training step, repeated over the batches of an epoch. The recipe and the model's spec hold every choice."""
+"""The training step, repeated over the batches of an epoch. The recipe and the task hold every choice."""
 
 import math
 from collections.abc import Mapping
@@ -9,16 +9,14 @@ import torch
 from torch import Tensor
 
 from inkdigits.data import DigitSet
-from inkdigits.data.augment import augmentation
 from inkdigits.errors import RunError
-from inkdigits.models import create_model, model_spec
-from inkdigits.training.adversarial import adversarial_images
+from inkdigits.models import create_model
 from inkdigits.training.checkpoint import EpochRow, TrainingState
-from inkdigits.training.device import autocast, channels_last
-from inkdigits.training.inference import Scores, measure
-from inkdigits.training.optimisation import learning_rate, make_average, make_criterion, make_optimizer
+from inkdigits.training.device import channels_last
+from inkdigits.training.inference import Scores
+from inkdigits.training.optimisation import learning_rate, make_average, make_optimizer
 from inkdigits.training.recipe import Recipe
-from inkdigits.training.training_data import TrainingData
+from inkdigits.training.task import Task
 
 REPORT_EVERY = 10  # steps between two progress reports
 
@@ -48,84 +46,57 @@ def epoch_seed(seed: int, epoch: int) -> int:
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
 
 
-class EpochStatistics:
-    """Sums over the steps of one epoch, kept on the device: reading them every step would stall a GPU."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.loss_sum = torch.zeros((), device=device)
-        self.correct = torch.zeros((), dtype=torch.int64, device=device)
-
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Count one step: its loss (), and its logits (B + S, 10), of which the first B belong to the labels (B,)."""
-        self.loss_sum += loss
-        self.correct += (logits[: len(labels)].argmax(1) == labels).sum()
-
-
 class Trainer:
-    """One run in progress: the model, its average, the optimizer, and the digits on the device."""
+    """One run in progress: the model, its average, and the optimizer; the task makes batches and losses."""
 
-    def __init__(self, settings: Mapping[str, Any], recipe: Recipe, data: TrainingData, device: torch.device) -> None:
-        self.recipe, self.data, self.device, self.seed = recipe, data, device, int(settings["seed"])
-        self.spec = model_spec(settings["model"])
+    def __init__(self, settings: Mapping[str, Any], recipe: Recipe, task: Task, device: torch.device) -> None:
+        self.recipe, self.task, self.device, self.seed = recipe, task, device, int(settings["seed"])
         torch.manual_seed(epoch_seed(self.seed, 0))
-        self.model = channels_last(create_model(self.spec.name, **settings["options"]), device)
+        self.model = channels_last(create_model(settings["model"], **settings["options"]), device)
         self.average = make_average(self.model, recipe.ema)
         self.optimizer = make_optimizer(recipe, self.model)
-        self.criterion = make_criterion(recipe)
-        self.augment = augmentation(recipe.augment)
-        self.steps = len(data.labels) // recipe.batch_size  # per epoch
 
     def train_epoch(self, epoch: int, progress: Progress) -> None:
         """Train for one epoch; ``epoch`` counts from 1."""
         seed = epoch_seed(self.seed, epoch)
         torch.manual_seed(seed)
         generator = torch.Generator().manual_seed(seed)
-        order = torch.randperm(len(self.data.labels), generator=generator).to(self.device)  # (N,)
-        size = self.recipe.batch_size
-        sums = EpochStatistics(self.device)
+        size, steps = self.recipe.batch_size, self.task.steps
+        loss_sum = torch.zeros((), device=self.device)  # on the device: reading it every step would stall a GPU
+        correct = torch.zeros((), dtype=torch.int64, device=self.device)
         self.model.train()
-        for step, batch in enumerate(order[: self.steps * size].split(size), start=1):
-            loss, logits = self.train_step(batch, epoch, step, generator)
-            sums.add(loss, logits, self.data.labels[batch])
-            if step % REPORT_EVERY == 0 or step == self.steps:
-                progress.step(epoch, step * size, sums.loss_sum.item() / step, sums.correct.item() / (step * size))
+        for step, batch in enumerate(self.task.batches(epoch, generator), start=1):
+            loss, right = self.train_step(batch, epoch, step, generator)
+            loss_sum += loss
+            correct += right
+            if step % REPORT_EVERY == 0 or step == steps:
+                progress.step(epoch, step * size, loss_sum.item() / step, correct.item() / (step * size))
         if not self.recipe.ema:
             self.average.module.load_state_dict(self.model.state_dict())
-        if not math.isfinite(sums.loss_sum.item()):
+        if not math.isfinite(loss_sum.item()):
             raise RunError(
-                f"the loss became {sums.loss_sum.item()} in epoch {epoch}; choose a lower --lr than {self.recipe.lr}"
+                f"the loss became {loss_sum.item()} in epoch {epoch}; choose a lower --lr than {self.recipe.lr}"
             )
 
-    def train_step(self, batch: Tensor, epoch: int, step: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Take step ``step`` of an epoch, on the digits with the indices ``batch`` (B,); both count from 1.
+    def train_step(self, batch: Any, epoch: int, step: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Take step ``step`` of an epoch on a batch of the task; both count from 1.
 
-        Returns the loss () and the logits (B + S, 10), those of S outliers last.
+        Returns the loss () and how many images were read right, int64 ().
         """
-        done = ((epoch - 1) * self.steps + step - 1) / (self.recipe.epochs * self.steps)
+        done = ((epoch - 1) * self.task.steps + step - 1) / (self.recipe.epochs * self.task.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.recipe, done)
-        images, targets = self.data.batch(batch, epoch, generator)
-        images = self.augment(images, generator)  # (B + S, 1, 28, 28)
-        with autocast(self.recipe.precision, self.device):
-            images = adversarial_images(
-                self.model, lambda x: self.objective(x, targets)[0], images, self.recipe, done, generator
-            )
-        with autocast(self.recipe.precision, self.device):
-            loss, logits = self.objective(images, targets)
+        loss, right = self.task.loss(self.model, batch, epoch, done, generator)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         if self.recipe.ema:
             self.average.update_parameters(self.model)
-        return loss.detach(), logits.detach()
-
-    def objective(self, images: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the loss that the model trains on, and its logits (B, 10)."""
-        return self.spec.objective(self.model, images, targets, self.criterion)
+        return loss.detach(), right
 
     def measure(self, digits: DigitSet) -> Scores:
         """Return the scores of the averaged model."""
-        return measure(self.average.module, digits, self.device)
+        return self.task.measure(self.average.module, digits)
 
     def state(self, history: list[EpochRow]) -> TrainingState:
         """Return the state that training can be resumed from."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from inkdigits.imaging.page import BoxContent, Page
 from inkdigits.reader.glyphs import Glyph, GlyphReader, blank_glyph
-from inkdigits.reader.layouts.registry import LayoutReading, register_layout
+from inkdigits.reader.layouts.registry import LayoutReading, Row, register_layout
 from inkdigits.reader.refusal import BLANK
 
 
@@ -47,7 +47,7 @@ class BoxLayout:
         if not required and sum(glyph.reject is None for glyph in seen) < p.accepted * len(seen):
             return None
         score = float(np.mean([max(glyph.log_probability, p.floor) for glyph in seen])) if seen else p.floor
-        return LayoutReading(self.name, list(rows.values()), score)
+        return LayoutReading(self.name, [Row(row) for row in rows.values()], score)
 
     def _is_form(self, boxes: list[BoxContent]) -> bool:
         p = self.parameters

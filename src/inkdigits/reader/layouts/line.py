@@ -1,35 +1,57 @@
-"""The layout ``line``: numbers in handwriting; a line of writing is a number, a line of print is none."""
+"""The layout ``line``: numbers in handwriting, on lines that are read without being cut into digits."""
 
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, ClassVar
 
+import cv2
 import numpy as np
 
 from inkdigits.imaging.page import Page, PageLine
-from inkdigits.reader.decoding import DecodingParameters, viterbi
+from inkdigits.imaging.strips import HEIGHT, StripArea, cut_strip
 from inkdigits.reader.glyphs import Glyph, GlyphReader
-from inkdigits.reader.layouts.registry import LayoutReading, register_layout
+from inkdigits.reader.layouts.registry import LayoutReading, Row, register_layout
+from inkdigits.reader.line_recognizer import Character, LineText
+from inkdigits.reader.refusal import AMBIGUOUS, CROSSED_OUT, NOT_A_DIGIT
+
+DIGITS, OTHER, CROSSED = "0123456789", "?", "x"  # of the line recogniser's characters; the rest are separators
 
 
 @dataclass(frozen=True)
 class LineLayoutParameters:
-    """When a line holds a number, and when it is print."""
+    """How a line is cut out, when it is cut out again, and what of it is a number. Heights are those of its digits."""
 
-    evidence: float = 0.6  # nats added to the score of a glyph; among digits on a line, ink is mostly a digit
-    accepted: float = 0.5  # of a line's glyphs that are digits, at least
-    print_score: float = -0.4  # nats; a very long line that reads worse, in the mean over its ink, is print
-    print_score_short: float = -4.5  # nats over the root of the glyphs; a shorter line may read so much worse
-    long_line: int = 20  # glyphs; so many that are print are no column of digits
-    floor: float = -6.0  # nats; least that one glyph counts, so that one blot does not decide
+    share: float = 0.66  # of a strip's height that its digits take, as in the median line of training
+    around: float = 0.6  # heights of paper at each end of the line
+    rounds: int = 2  # in which a line is cut out anew where its digits were found higher, lower, larger or smaller
+    other_size: float = 1.2  # times larger or smaller; beyond, the line is cut out anew
+    other_place: float = 0.08  # of the strip's height; further from its middle, the line is cut out anew
+    ambiguous_below: float = 0.35  # probability; a likeliest digit below it is ambiguous
+    gap: float = 1.6  # heights of paper between two numbers, at least
+    single: float = 0.6  # heights; one character of other writing with digits so near is a place that cannot be read
+    wide: float = 1.2  # width over height of the ink on a page that may be one line, at least
+    least_share: float = 0.35  # of the strip's height that its digits take, if it is one line
+    sure: float = 0.6  # mean probability of its digits, if it is one line
+    clear: float = 0.9  # probability of a digit that shows a line beside others
+    clear_digits: int = 2  # such digits on each of several lines
+    floor: float = -6.0  # nats; least that one character counts
 
 
 @dataclass(frozen=True)
 class LineReading:
-    """What is read of one line: its glyphs, their mean log-probability over the ink, and the pixels of ink."""
+    """What is read of one line: its text, where its strip lies, the mean log-probability, and the pixels of ink."""
 
-    glyphs: list[Glyph]
+    text: LineText
+    area: StripArea
     score: float
     ink: int
+
+    @property
+    def has_digits(self) -> bool:
+        """Whether there is a digit on it, crossed out or not."""
+        return any(c in DIGITS or c == CROSSED for c in self.text.text)
 
 
 @register_layout
@@ -40,49 +62,162 @@ class LineLayout:
     name: ClassVar[str] = "line"
     order: ClassVar[int | None] = 20
     parameters: LineLayoutParameters = field(default_factory=LineLayoutParameters)
-    decoding: DecodingParameters = field(default_factory=DecodingParameters)
 
     def read(self, page: Page, glyphs: GlyphReader, length: int | None, required: bool) -> LayoutReading:
-        """Return the lines of a page that hold digits; every page has this layout."""
-        p = self.parameters
+        """Return the numbers on the lines of a page; every page has this layout."""
+        whole = self._whole(page, glyphs, length)
         known: dict[tuple[Any, ...], LineReading] = {}
         rejected: list[LineReading] = []
 
         def accept(line: PageLine) -> bool:
             if line.key not in known:
-                known[line.key] = self._read_line(line, glyphs, length)
-            found = known[line.key]
-            accepted = not self._is_print(found) and self._is_number(found)
-            if not accepted:
-                rejected.append(found)
-            return accepted
+                known[line.key] = self._read_line(page, line, glyphs, length)
+            if not known[line.key].has_digits:
+                rejected.append(known[line.key])
+            return known[line.key].has_digits
 
         lines = [known[line.key] for line in page.text_lines(accept)]
+        if whole is not None and not self._several(lines):
+            lines, rejected = [whole], []
         ink = sum(line.ink for line in rejected + lines)
-        score = sum(line.score * line.ink for line in rejected + lines) / ink if ink else p.floor
-        printed = sum(line.ink for line in rejected if self._is_print(line) and len(line.glyphs) >= p.long_line)
-        return LayoutReading(self.name, [line.glyphs for line in lines], score, printed > ink / 2)
+        score = sum(line.score * line.ink for line in rejected + lines) / ink if ink else self.parameters.floor
+        printed = sum(line.ink for line in rejected)
+        rows = [row for line in lines for row in self._rows(line)]
+        return LayoutReading(self.name, rows, score, printed > ink / 2)
 
-    def _is_print(self, line: LineReading) -> bool:
+    def _whole(self, page: Page, glyphs: GlyphReader, length: int | None) -> LineReading | None:
+        """Return the reading of all that is on the page as one line; None where it is no line that can be read."""
         p = self.parameters
-        limit: float = p.print_score + p.print_score_short / max(1, len(line.glyphs)) ** 0.5
-        return line.score < limit
+        x, y, width, height = cv2.boundingRect(page.faint)
+        if not height or width < p.wide * height:
+            return None
+        area = StripArea(x - 0.1 * height, x + width + 0.1 * height, y + height / 2, height)
+        reading = self._read_area(page, area, glyphs, length)
+        digits = [c for c in reading.text.characters if c.character in DIGITS]
+        if not digits:
+            return None
+        share = float(np.median([c.edges[3] - c.edges[1] for c in digits])) / HEIGHT
+        sure = float(np.mean([c.probability for c in digits]))
+        return reading if share >= p.least_share and sure >= p.sure else None
 
-    def _is_number(self, line: LineReading) -> bool:
-        accepted = [glyph.reject is None for glyph in line.glyphs]
-        return any(accepted) and float(np.mean(accepted)) >= self.parameters.accepted
+    def _several(self, lines: Sequence[LineReading]) -> bool:
+        """Return whether there are several lines of writing, one above the other."""
+        p = self.parameters
+        places = []
+        for line in lines:
+            digits = [c for c in line.text.characters if c.character in DIGITS and c.probability >= p.clear]
+            if len(digits) >= p.clear_digits:
+                boxes = [line.area.box_on_page(c.edges) for c in digits]
+                places.append(
+                    (float(np.median([b[1] + b[3] / 2 for b in boxes])), float(np.median([b[3] for b in boxes])))
+                )
+        return any(abs(y - other) > max(h, there) for y, h in places for other, there in places)
 
-    def _read_line(self, line: PageLine, glyphs: GlyphReader, length: int | None) -> LineReading:
-        p, runs = self.parameters, line.candidates
-        found = glyphs.read([run.box for run in runs], [run.picture for run in runs], p.evidence)
-        digits = np.array([glyph.probabilities.argmax() for glyph in found])
-        scores = np.array([glyph.log_probability for glyph in found])
-        steps = viterbi(len(line.line.pieces), line.line.height, runs, digits, scores, length, self.decoding)
-        chosen, total, ink = [], 0.0, 0
-        for step in steps:
-            glyph = found[step.index]
-            pixels = line.ink_pixels(step.candidate.start, step.candidate.stop)
-            score = glyph.log_probability + self.decoding.cut * step.candidate.cut_cost if step.read else p.floor
-            total, ink = total + pixels * max(score, p.floor), ink + pixels
-            chosen.append(glyph if step.read else glyph.rejected())
-        return LineReading(chosen, total / max(1, ink), ink)
+    def _read_line(self, page: Page, line: PageLine, glyphs: GlyphReader, length: int | None) -> LineReading:
+        return replace(self._read_area(page, self._area(line), glyphs, length), ink=line.ink_pixels())
+
+    def _read_area(self, page: Page, area: StripArea, glyphs: GlyphReader, length: int | None) -> LineReading:
+        """Read a strip; it is cut out again where its digits are of another size, or lie higher or lower."""
+        p = self.parameters
+        (text,) = glyphs.read_lines([cut_strip(page.ink, area)], length)
+        for _ in range(p.rounds):
+            better = self._better_area(area, text)
+            if better is None:
+                break
+            area = better
+            (text,) = glyphs.read_lines([cut_strip(page.ink, area)], length)
+        seen = [c for c in text.characters if c.character in DIGITS + OTHER + CROSSED]
+        shares = [c.probability if c.character in DIGITS else 0.0 for c in seen]
+        logs = np.log(np.maximum(shares, np.exp(p.floor)))
+        return LineReading(text, area, float(logs.mean()) if len(logs) else p.floor, 1)
+
+    def _area(self, line: PageLine) -> StripArea:
+        """Return the strip around the larger pieces of a line."""
+        p = self.parameters
+        boxes = np.array([piece.box for piece in line.line.pieces], float)
+        cores = boxes[boxes[:, 3] >= min(0.5 * line.line.height, boxes[:, 3].max())]
+        x, y = cores[:, 0] + cores[:, 2] / 2, cores[:, 1] + cores[:, 3] / 2
+        slope = _slope(x, y) if np.ptp(x) > 3 * line.line.height else 0.0
+        high = float(np.quantile(cores[:, 1] - slope * x, 0.1))
+        low = float(np.quantile(cores[:, 1] + cores[:, 3] - slope * x, 0.9))
+        height = max(low - high, line.line.height) / p.share
+        left = float(boxes[:, 0].min()) - p.around * line.line.height
+        right = float((boxes[:, 0] + boxes[:, 2]).max()) + p.around * line.line.height
+        return StripArea(left, right, (high + low) / 2 + slope * left, height, slope)
+
+    def _better_area(self, area: StripArea, text: LineText) -> StripArea | None:
+        """Return the strip in which the digits of a text have the usual size and place; None where they have it."""
+        p = self.parameters
+        edges = np.array([c.edges for c in text.characters if c.character in DIGITS])
+        if not len(edges):
+            return None
+        size = float(np.median(edges[:, 3] - edges[:, 1])) / HEIGHT
+        middle = float(np.median(edges[:, 3] + edges[:, 1])) / 2 / HEIGHT - 0.5
+        if size <= 0.05 or (1 / p.other_size < size / p.share < p.other_size and abs(middle) < p.other_place):
+            return None
+        return replace(area, middle=area.middle + middle * area.height, height=area.height * size / p.share)
+
+    def _rows(self, line: LineReading) -> list[Row]:
+        """Return the numbers of a line: other writing and wide gaps part them."""
+        return [self._row(start, stop, line) for start, stop in self._parted(line.text.characters)]
+
+    def _parted(self, characters: Sequence[Character]) -> list[tuple[int, int]]:
+        """Return where numbers start and stop among the characters of a line."""
+        heights = [c.edges[3] - c.edges[1] for c in characters if c.character in DIGITS]
+        height = float(np.median(heights)) if heights else float(HEIGHT)
+        cuts = {0, len(characters)}
+        for index, character in enumerate(characters):
+            if character.character == OTHER and not self._is_unread_digit(characters, index, height):
+                cuts |= {index, index + 1}
+            elif index and character.edges[0] - characters[index - 1].edges[2] > self.parameters.gap * height:
+                cuts.add(index)
+        parts = []
+        for start, stop in pairwise(sorted(cuts)):
+            kept = [i for i in range(start, stop) if characters[i].character in DIGITS + CROSSED]
+            if kept:
+                parts.append((kept[0], kept[-1] + 1))  # separators at the ends belong to no number
+        return parts
+
+    def _is_unread_digit(self, characters: Sequence[Character], index: int, height: float) -> bool:
+        """Return whether one character of other writing stands close between digits."""
+        if not 0 < index < len(characters) - 1:
+            return False
+        before, here, after = characters[index - 1 : index + 2]
+        near = here.edges[0] - before.edges[2], after.edges[0] - here.edges[2]
+        both = before.character in DIGITS and after.character in DIGITS
+        return both and max(near) < self.parameters.single * height
+
+    def _row(self, start: int, stop: int, line: LineReading) -> Row:
+        """Return the number of characters ``start`` to ``stop`` of a line."""
+        glyphs: list[Glyph] = []
+        separators: list[tuple[int, str]] = []
+        for character in line.text.characters[start:stop]:
+            if character.character in DIGITS + OTHER + CROSSED:
+                glyphs.append(self._glyph(character, line.area))
+            else:
+                separators.append((len(glyphs), character.character))
+        readings: dict[str, float] = defaultdict(float)
+        for text, probability in line.text.readings(start, stop).items():
+            readings["".join(c if c in DIGITS else "?" for c in text if c in DIGITS + OTHER + CROSSED)] += probability
+        ranked = sorted(readings.items(), key=lambda item: -item[1])
+        return Row(glyphs, tuple(separators), tuple(ranked))
+
+    def _glyph(self, character: Character, area: StripArea) -> Glyph:
+        shares = character.probabilities[: len(DIGITS)]
+        total = float(shares.sum())
+        log_probability = float(np.log(max(1e-9, shares.max())))
+        if character.character == CROSSED:
+            reject: str | None = CROSSED_OUT
+        elif character.character == OTHER:
+            reject = NOT_A_DIGIT
+        else:
+            reject = AMBIGUOUS if shares.max() < self.parameters.ambiguous_below else None
+        probabilities = np.asarray(shares / total if total else shares, np.float32)
+        return Glyph(area.box_on_page(character.edges), probabilities, log_probability, reject)
+
+
+def _slope(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the median slope over pairs of points (H. Theil, 1950; P. K. Sen, 1968)."""
+    dx, dy = x[:, None] - x, y[:, None] - y
+    far = dx > 0.25 * np.ptp(x)
+    return float(np.median(dy[far] / dx[far])) if far.any() else 0.0

@@ -8,7 +8,28 @@ from inkdigits.errors import UsageError, unknown
 from inkdigits.imaging.page import Page
 from inkdigits.reader.glyphs import Glyph, GlyphReader
 
+CONFIDENT = 0.9  # probability
 AUTO = "auto"  # the first layout, in their order, that fits the page
+
+
+@dataclass(frozen=True)
+class Row:
+    """A number on a page.
+
+    Attributes
+    ----------
+    glyphs
+        From the left.
+    separators
+        Each is the index of the glyph before which it stands, and the mark.
+    readings
+        Numbers that may stand there, with their probabilities, the likeliest first; None where the glyphs were
+        recognised one by one.
+    """
+
+    glyphs: list[Glyph]
+    separators: tuple[tuple[int, str], ...] = ()
+    readings: tuple[tuple[str, float], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -20,7 +41,7 @@ class LayoutReading:
     layout
         Name of the layout.
     rows
-        The glyphs of each number, from the top.
+        The numbers, from the top.
     score
         Mean log-probability, in nats, over the ink of the page: how well it reads.
     mostly_print
@@ -28,14 +49,14 @@ class LayoutReading:
     """
 
     layout: str
-    rows: list[list[Glyph]]
+    rows: list[Row]
     score: float
     mostly_print: bool = False
 
     @property
-    def accepted(self) -> int:
-        """Number of glyphs that were not rejected."""
-        return sum(glyph.reject is None for row in self.rows for glyph in row)
+    def confident(self) -> int:
+        """Number of glyphs that are digits with a probability of at least CONFIDENT."""
+        return sum(glyph.reject is None and glyph.probability >= CONFIDENT for row in self.rows for glyph in row.glyphs)
 
 
 class Layout(Protocol):

@@ -1,0 +1,183 @@
+"""The line recogniser: a model in ONNX Runtime that reads strips of writing without cutting them into digits."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from inkdigits.errors import ModelError
+from inkdigits.imaging.strips import HEIGHT, Strip
+from inkdigits.reader.ctc import BLANK, BeamParameters, Hypothesis, align, likeliest_texts, marginals, readings_of
+from inkdigits.reader.recognizer import METADATA, bundled
+
+FORM = 1  # version of the card
+INPUTS = [("strips", "tensor(uint8)")]
+OUTPUTS = ["probabilities", "edges"]
+TOGETHER = 1.25  # widest over narrowest strip of one forward pass
+AREA = 16 * HEIGHT * 400  # pixels of one forward pass, at most
+MULTIPLE = 8  # pixels; widths are rounded up, so that ONNX Runtime plans for few shapes
+
+
+@dataclass(frozen=True)
+class Character:
+    """A character of a line.
+
+    Attributes
+    ----------
+    character
+        A digit, a separator of ``.,-/``, ``?`` for other writing, or ``x`` for a digit that is crossed out.
+    edges
+        Left, top, right, bottom in pixels of the strip.
+    probabilities
+        Of all the model's characters at this place, float64 (16,); what is missing to 1 is that there is none.
+    """
+
+    character: str
+    edges: tuple[float, float, float, float]
+    probabilities: NDArray[np.float64]
+
+    @property
+    def probability(self) -> float:
+        """That this character stands here, in [0, 1]."""
+        return float(self.probabilities.max(initial=0.0))
+
+
+@dataclass(frozen=True)
+class LineText:
+    """What stands on a strip.
+
+    Attributes
+    ----------
+    characters
+        Those of the likeliest text, from the left.
+    texts
+        The likeliest texts with their probabilities, the likeliest first.
+    """
+
+    characters: tuple[Character, ...]
+    texts: tuple[tuple[str, float], ...]
+
+    @property
+    def text(self) -> str:
+        """The likeliest text."""
+        return self.texts[0][0]
+
+    def readings(self, start: int, stop: int) -> dict[str, float]:
+        """Return what may stand in the place of characters ``start`` to ``stop``, exclusive, with probabilities."""
+        hypotheses = [Hypothesis(tuple(map(ord, text)), probability) for text, probability in self.texts]
+        found = readings_of(hypotheses, start, stop)
+        return {"".join(map(chr, classes)): probability for classes, probability in found.items()}
+
+
+class LineRecognizer:
+    """A model file of a line reader that ``inkdigits export`` wrote.
+
+    Parameters
+    ----------
+    model
+        Its path; None for the model that comes with the package.
+    threads
+        Cores that one call may use; 0 leaves it to ONNX Runtime.
+
+    Raises
+    ------
+    ModelError
+        When the file is missing, is no ONNX file, or is no line reader.
+    """
+
+    def __init__(self, model: str | Path | None = None, threads: int = 0, beam: BeamParameters | None = None) -> None:
+        self.path = bundled("lines.onnx") if model is None else Path(model)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                self.path.read_bytes(), options, providers=["CPUExecutionProvider"]
+            )
+        except OSError as error:
+            raise ModelError(f"cannot read the model {self.path}: {error.strerror or error}") from error
+        except Exception as error:  # ONNX Runtime's own exceptions have no common base but this
+            raise ModelError(f"{self.path} is no ONNX model that can be run here") from error
+        self.card = self._read_card()
+        self.characters: str = self.card["characters"]
+        self._beam = beam
+
+    @property
+    def name(self) -> str:
+        """Name of the model with the first eight digits of the hash of its weights."""
+        return f"{self.card['model']}-{str(self.card['run_sha256'])[:8]}"
+
+    def _read_card(self) -> dict[str, Any]:
+        text = self._session.get_modelmeta().custom_metadata_map.get(METADATA)
+        takes = [(given.name, given.type) for given in self._session.get_inputs()]
+        if text is None or takes != INPUTS or [output.name for output in self._session.get_outputs()] != OUTPUTS:
+            raise ModelError(f"{self.path} is no line reader that inkdigits export wrote")
+        try:
+            card = dict(json.loads(text))
+            if card["form"] != FORM:
+                raise ModelError(f"the card of {self.path} has form {card['form']}, not {FORM}; export the run anew")
+            missing = {"characters", "stride", "pad", "model", "run_sha256"} - card.keys()
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"the card of {self.path} is broken ({error!r}); export the run anew") from error
+        if missing:
+            raise ModelError(f"the card of {self.path} lacks {', '.join(sorted(missing))}; export the run anew")
+        return card
+
+    def run(self, strips: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return probabilities float32 (N, T, 17) and edges (N, T, 4) of strips uint8 (N, 40, W)."""
+        probabilities, edges = self._session.run(OUTPUTS, {"strips": np.ascontiguousarray(strips)})
+        return probabilities, edges
+
+    def read(self, strips: Sequence[Strip], length: int | None = None) -> list[LineText]:
+        """Read strips uint8 (40, W) of any widths; texts with ``length`` digits are preferred, if that is given."""
+        out: list[LineText | None] = [None] * len(strips)
+        for group in _groups([strip.shape[1] for strip in strips]):
+            width = -(-max(strips[index].shape[1] for index in group) // MULTIPLE) * MULTIPLE
+            batch = np.zeros((len(group), HEIGHT, width), np.uint8)
+            for row, index in enumerate(group):
+                batch[row, :, : strips[index].shape[1]] = strips[index]
+            for index, shares, edges in zip(group, *self.run(batch), strict=True):
+                steps = -(-(strips[index].shape[1] + 2 * self.card["pad"]) // self.card["stride"])
+                out[index] = self._decode(shares[:steps], edges[:steps], length)
+        return [line for line in out if line is not None]
+
+    def _decode(self, shares: NDArray[np.float32], edges: NDArray[np.float32], length: int | None) -> LineText:
+        texts = likeliest_texts(shares, self._beam)
+        if length is not None:
+            texts.sort(key=lambda found: sum(c.isdigit() for c in self._text(found)) != length)
+        best = texts[0].classes
+        known = marginals(texts, shares.shape[1])
+        steps = align(shares, best)
+        characters = tuple(
+            Character(self.characters[c - 1], self._box(step, edges[step]), row[1:])
+            for c, step, row in zip(best, steps, known, strict=True)
+        )
+        return LineText(characters, tuple((self._text(found), found.probability) for found in texts))
+
+    def _text(self, hypothesis: Hypothesis) -> str:
+        return "".join(self.characters[c - 1] for c in hypothesis.classes if c != BLANK)
+
+    def _box(self, step: int, edges: NDArray[np.float32]) -> tuple[float, float, float, float]:
+        """Return left, top, right, bottom in pixels of the strip from the edges at a step."""
+        pixel = self.card["stride"] * (step + 0.5) - self.card["pad"]
+        left, right, top, bottom = (float(edge) * HEIGHT for edge in edges)
+        return pixel - left, top, pixel + right, bottom
+
+
+def _groups(widths: Sequence[int]) -> list[list[int]]:
+    """Return the indices of strips in groups of similar width, so that a forward pass has little padding."""
+    groups: list[list[int]] = []
+    for index in sorted(range(len(widths)), key=lambda i: widths[i]):
+        width = widths[index]
+        if groups:
+            narrow = widths[groups[-1][0]]
+            if width <= TOGETHER * narrow and (len(groups[-1]) + 1) * width * HEIGHT <= AREA:
+                groups[-1].append(index)
+                continue
+        groups.append([index])
+    return groups
