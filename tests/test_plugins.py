@@ -19,7 +19,8 @@ from inkdigits import plugins
 from inkdigits.data import Dataset
 from inkdigits.errors import PluginError, UsageError
 from inkdigits.models.registry import MODELS
-from inkdigits.plugins import Registry, calling_module
+from inkdigits.plugins import PluginRegistry
+from inkdigits.registry import Registry, calling_module
 from inkdigits.training.ensembling import ensemble
 
 ROOT = Path(__file__).parents[1]
@@ -308,7 +309,7 @@ def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Registry[int]:
     monkeypatch.setattr(plugins, "_registries", {})
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delenv(plugins.VARIABLE, raising=False)
-    return Registry("number")
+    return PluginRegistry("number")
 
 
 def add(registry: Registry[int], name: str) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from inkdigits.data.digits import CLASSES as CLASSES
 from inkdigits.errors import ModelError, PluginError, UsageError
-from inkdigits.plugins import Registry, calling_module, decorator
+from inkdigits.plugins import PluginRegistry
 
 MEAN, STD = 0.1307, 0.3081  # of MNIST's training pixels in [0, 1]
 TRIED = 2  # images on which a network of a plug-in is tried when it is built
@@ -69,7 +69,7 @@ class ModelSpec:
     objective: Objective = field(repr=False, default=classification)
 
 
-MODELS: Registry[ModelSpec] = Registry("model")
+MODELS: PluginRegistry[ModelSpec] = PluginRegistry("model")
 
 
 @overload
@@ -135,14 +135,9 @@ def register_model(
     >>> inkdigits.create_model("linear", bias=False)(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
-    module = calling_module()
-
-    def add(build: Callable[..., nn.Module]) -> None:
-        if recipes and "standard" not in recipes:
-            raise UsageError(f"the model {name!r} has the recipes {', '.join(recipes)}, but none called 'standard'")
-        MODELS.register(name, ModelSpec(name, build, paper, recipes, objective), build, module)
-
-    return decorator(add, build)
+    if recipes and "standard" not in recipes:
+        raise UsageError(f"the model {name!r} has the recipes {', '.join(recipes)}, but none called 'standard'")
+    return MODELS.decorator(name, build, lambda build: ModelSpec(name, build, paper, recipes, objective))
 
 
 def list_models() -> list[str]:
