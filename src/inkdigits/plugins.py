@@ -1,9 +1,10 @@
 """Plug-ins, and the registries that they add to.
 
-A plug-in is a module that registers models, augmentations, corruptions or data sets when it is imported, or a function
-that registers them when it is called. Plug-ins are found in two places: installed packages that declare the
+A plug-in is a module that registers models, augmentations, corruptions, data sets or layouts when it is imported, or a
+function that registers them when it is called. Plug-ins are found in two places: installed packages that declare the
 entry-point group ``inkdigits.plugins``, and the modules that ``--plugin`` or ``INKDIGITS_PLUGINS`` names. The first
-look-up in any registry loads all of them, once per process. See docs/plugins.md.
+look-up in any :class:`PluginRegistry` loads all of them, once per process. The reader's layouts are in a registry that
+loads nothing, so the commands that read load the plug-ins first. See docs/plugins.md.
 """
 
 import os
@@ -18,11 +19,10 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from inkdigits.errors import InkdigitsError, PluginError, UsageError
-from inkdigits.registry import Registry, registrations
+from inkdigits.registry import OWN, Registry, registrations
 
 GROUP = "inkdigits.plugins"
 VARIABLE = "INKDIGITS_PLUGINS"  # modules with commas between; child processes inherit it
-OWN = "inkdigits"  # the package whose names come from no plug-in
 
 T = TypeVar("T")
 

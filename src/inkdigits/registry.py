@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from inkdigits.errors import UsageError, unknown
 
+OWN = "inkdigits"  # the package whose names come from no plug-in
+
 T = TypeVar("T")
 Target = TypeVar("Target", bound=Callable[..., Any])
 
