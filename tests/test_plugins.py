@@ -211,6 +211,10 @@ def test_a_run_whose_plugin_is_missing_says_what_to_install(command: Command, tr
             DATA_SET.format(name="mnist"),
             "two data sets are called 'mnist': inkdigits.data.digits._load_mnist and bad.<lambda>",
         ),
+        (
+            MODEL.format(name="tiny", outputs=10).replace("epochs", "epoch"),
+            "the recipe 'standard' of the model 'tiny': there is no setting 'epoch'; did you mean 'epochs'?",
+        ),
         (DATA_SET.format(name="a,b"), "the name of a data set has letters, digits, '_', '-' and '.' only, not 'a,b'"),
     ],
 )
