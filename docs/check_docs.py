@@ -2,7 +2,7 @@
 
 A document, or the text of a notebook, fails for a line over 100 columns outside tables and code, for a private word,
 and for a relative link to a file or heading that does not exist. A docstring fails for a private word. Code between
-backticks is exempt.
+backticks is exempt, and so is the metadata of a model card.
 """
 
 import ast
@@ -14,7 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 WIDTH = 100  # columns of a line of prose
-DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/*.md", "deploy/*.md")
+CARD = "src/inkdigits/reader/assets/README.md"  # of the packaged model
+DOCUMENTS = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/*.md", "deploy/*.md", CARD)
 NOTEBOOKS = "notebooks/*.ipynb"
 SOURCES = "src/inkdigits/**/*.py"
 
@@ -40,9 +41,11 @@ LINK = re.compile(r"(?:\]\(|^\[[^\]]+\]: )(?!https?:|mailto:)([^)#\s]*)(?:#([^)\
 
 
 def prose(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the numbered lines of a Markdown text that are no code block."""
+    """Yield the numbered lines of a Markdown text that are neither a code block nor metadata at its beginning."""
+    lines = text.splitlines()
+    first = lines.index("---", 1) + 1 if lines[:1] == ["---"] and "---" in lines[1:] else 0
     fenced, indented, before = False, False, ""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(lines[first:], first + 1):
         is_fence = line.lstrip().startswith("```")
         indented = line.startswith("    ") and (indented or not before.strip()) and not fenced
         if not (fenced or is_fence or indented):

@@ -73,7 +73,7 @@ def test_the_commands_of_the_documents_exist(path: Path) -> None:
         options |= {option for parameter in by_path[command].params for option in parameter.secondary_opts}  # type: ignore[attr-defined]
         for word in words:
             if word.startswith("--"):
-                assert word.split("=")[0] in options | {"--help", "--debug"}, line
+                assert word.split("=")[0] in options | {"--help", "--debug", "--plugin"}, line  # of every command
 
 
 def test_the_make_targets_of_the_documents_exist() -> None:

@@ -41,6 +41,14 @@ def test_long_lines_are_allowed_in_tables_and_code_alone(tmp_path: Path) -> None
     assert len(faults(f"- an item\n    {long}\n", tmp_path)) == 1  # the rest of an item is no code
 
 
+def test_the_metadata_of_a_model_card_is_no_prose(tmp_path: Path) -> None:
+    long = "word " * 25
+    assert faults(f"---\nmetadata: {long}\n---\n\nshort\n", tmp_path) == []
+    assert len(faults(f"---\nmetadata: x\n---\n\n{long}\n", tmp_path)) == 1
+    assert len(faults(f"---\nno metadata, as nothing ends it: {long}\n", tmp_path)) == 1
+    assert len(faults(f"short\n\n---\n{long}\n---\n", tmp_path)) == 1
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -87,7 +95,7 @@ def test_the_text_of_a_notebook_is_checked_and_its_code_is_not(tmp_path: Path) -
 @pytest.mark.parametrize(
     "path",
     [path for pattern in (*DOCUMENTS, NOTEBOOKS) for path in sorted(ROOT.glob(pattern))],
-    ids=lambda path: path.name,
+    ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_the_documents_pass_the_check(path: Path) -> None:
     assert list(check_document(path)) == []

@@ -19,11 +19,14 @@ from inkdigits import plugins
 from inkdigits.data import Dataset
 from inkdigits.errors import PluginError, UsageError
 from inkdigits.models.registry import MODELS
-from inkdigits.plugins import Registry, calling_module
+from inkdigits.plugins import PluginRegistry
+from inkdigits.registry import Registry, calling_module
+from inkdigits.synthetic.pages import make_page
 from inkdigits.training.ensembling import ensemble
 
 ROOT = Path(__file__).parents[1]
 DOCS = (ROOT / "docs" / "plugins.md").read_text()
+PACKAGE, LAYOUT = re.findall(r"```python\n(.*?)```", DOCS, re.S)
 SOURCE = Path(inkdigits.__file__).parents[1]
 
 Result = subprocess.CompletedProcess[str]
@@ -77,7 +80,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     package = folder / "package"
     package.mkdir()
     (package / "pyproject.toml").write_text(re.findall(r"```toml\n(.*?)```", DOCS, re.S)[0])
-    (package / "inkdigits_linear.py").write_text(re.findall(r"```python\n(.*?)```", DOCS, re.S)[0])
+    (package / "inkdigits_linear.py").write_text(PACKAGE)
     options = ["--quiet", "--disable-pip-version-check", "--no-index", "--no-build-isolation", "--no-deps"]
     done = run(sys.executable, "-m", "pip", "--python", python, "install", *options, package, cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -125,7 +128,7 @@ def install_broken(site: Path, name: str, text: str) -> None:
 
 
 def test_the_page_on_plugins_is_short() -> None:
-    assert DOCS.count("\n") <= 80
+    assert DOCS.count("\n") <= 105
 
 
 def test_doctor_and_data_list_name_an_installed_plugin(with_plugin: Command) -> None:
@@ -208,6 +211,10 @@ def test_a_run_whose_plugin_is_missing_says_what_to_install(command: Command, tr
             DATA_SET.format(name="mnist"),
             "two data sets are called 'mnist': inkdigits.data.digits._load_mnist and bad.<lambda>",
         ),
+        (
+            MODEL.format(name="tiny", outputs=10).replace("epochs", "epoch"),
+            "the recipe 'standard' of the model 'tiny': there is no setting 'epoch'; did you mean 'epochs'?",
+        ),
         (DATA_SET.format(name="a,b"), "the name of a data set has letters, digits, '_', '-' and '.' only, not 'a,b'"),
     ],
 )
@@ -259,16 +266,52 @@ def test_an_installed_plugin_that_does_not_load_is_left_out_with_one_warning(
     assert command("data", "list", "--plugin", "half_done").returncode == 2
 
 
-def test_commands_without_a_registry_load_no_plugin(command: Command, tmp_path: Path) -> None:
+def test_help_and_the_reader_in_python_load_no_plugin(command: Command, tmp_path: Path) -> None:
     install_broken(tmp_path / "site", "costly", "open('loaded', 'w').close(); raise OSError('costly')")
-    Image.new("L", (40, 40), 255).save(tmp_path / "paper.png")
-    for name in ("predict", "read"):
-        done = command(name, "paper.png", "--plugin", "costly")
-        assert done.returncode == 0
-        assert "costly" not in done.stderr
-        assert not (tmp_path / "loaded").exists()
+    assert command("read", "--help").returncode == 0
+    path = os.pathsep.join([str(SOURCE), str(tmp_path / "site")])
+    assert run(sys.executable, "-c", "import inkdigits; inkdigits.Reader()", cwd=tmp_path, PYTHONPATH=path).stderr == ""
+    assert not (tmp_path / "loaded").exists()
     assert command("data", "list").returncode == 0
     assert (tmp_path / "loaded").exists()
+
+
+@pytest.fixture
+def page(mnist_5k: Dataset, tmp_path: Path) -> str:
+    """The path of a page with several numbers."""
+    made = make_page("plain", mnist_5k.test.images, mnist_5k.test.labels, 3).image
+    Image.fromarray(made).save(tmp_path / "page.png")
+    return "page.png"
+
+
+def test_read_finds_the_layouts_of_plugins_without_torch(command: Command, tmp_path: Path, page: str) -> None:
+    whole = command("read", page).stdout.splitlines(keepends=True)
+    assert len(whole) > 1
+    (tmp_path / "my_layouts.py").write_text(LAYOUT)
+    install_broken(tmp_path / "site", "their_layouts", LAYOUT.replace("first-line", "their-line"))
+    (tmp_path / "site" / "torch.py").write_text("raise OSError('PyTorch was imported')")
+    for options in (["--layout", "first-line", "--plugin", "my_layouts"], ["--layout", "their-line"]):
+        done = command("read", page, *options)
+        assert (done.returncode, done.stdout, done.stderr) == (0, whole[0], "")
+    done = command("read", page, "--layout", "first-lin", INKDIGITS_PLUGINS="my_layouts")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "inkdigits: there is no layout 'first-lin'; did you mean 'first-line'?\n",
+    )
+
+
+def test_predict_read_and_serve_name_a_plugin_that_does_not_load(command: Command, tmp_path: Path, page: str) -> None:
+    install_broken(tmp_path / "site", "half_done", LAYOUT.replace("first-line", "half") + "import nowhere")
+    says = "the plug-in half-done 0.3 (half_done) does not load: ModuleNotFoundError: No module named 'nowhere'\n"
+    for name, *arguments in (["predict", page], ["read", page], ["serve", "--port", 0]):
+        done = command(name, *arguments, "--plugin", "half_done")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == "inkdigits: " + says.replace("half-done 0.3 (half_done)", "half_done")
+    for name in ("predict", "read"):
+        done = command(name, page)
+        assert (done.returncode, done.stderr) == (0, f"warning: {says}")
+    done = command("read", page, "--layout", "half")  # what it had registered is gone
+    assert (done.returncode, done.stderr.splitlines()[1][:33]) == (2, "inkdigits: there is no layout 'ha")
 
 
 def test_logits_of_a_wrong_shape_are_refused_before_anything_is_trained(
@@ -308,7 +351,7 @@ def registry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Registry[int]:
     monkeypatch.setattr(plugins, "_registries", {})
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delenv(plugins.VARIABLE, raising=False)
-    return Registry("number")
+    return PluginRegistry("number")
 
 
 def add(registry: Registry[int], name: str) -> None:

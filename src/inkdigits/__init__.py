@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from inkdigits.exporting.onnx_file import export
     from inkdigits.models import create_model, list_models, register_model
     from inkdigits.reader import BatchReader, Reader, Reading, Recognizer
+    from inkdigits.reader.layouts import register_layout
     from inkdigits.synthetic.corruptions import register_corruption
     from inkdigits.training import load_run, train
     from inkdigits.training.classifier import DigitClassifier
@@ -38,6 +39,7 @@ _HOMES = {  # the module of each public name
     "register_augmentation": "inkdigits.data.augment",
     "register_corruption": "inkdigits.synthetic.corruptions",
     "register_dataset": "inkdigits.data",
+    "register_layout": "inkdigits.reader.layouts",
     "register_model": "inkdigits.models",
     "train": "inkdigits.training",
 }
@@ -60,6 +62,7 @@ __all__ = [
     "register_augmentation",
     "register_corruption",
     "register_dataset",
+    "register_layout",
     "register_model",
     "train",
 ]

@@ -1,30 +1,30 @@
-"""Registries that other packages add to, and the plug-ins that add to them.
+"""Plug-ins, and the registries that they add to.
 
-A plug-in is a module that registers models, augmentations, corruptions or data sets when it is imported, or a function
-that registers them when it is called. Plug-ins are found in two places: installed packages that declare the
+A plug-in is a module that registers models, augmentations, corruptions, data sets or layouts when it is imported, or a
+function that registers them when it is called. Plug-ins are found in two places: installed packages that declare the
 entry-point group ``inkdigits.plugins``, and the modules that ``--plugin`` or ``INKDIGITS_PLUGINS`` names. The first
-look-up in any registry loads all of them, once per process. See docs/plugins.md.
+look-up in any :class:`PluginRegistry` loads all of them, once per process. The reader's layouts are in a registry that
+loads nothing, so the commands that read load the plug-ins first. See docs/plugins.md.
 """
 
 import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from inkdigits.errors import InkdigitsError, PluginError, UsageError, unknown
+from inkdigits.errors import InkdigitsError, PluginError, UsageError
+from inkdigits.registry import OWN, Registry, registrations
 
 GROUP = "inkdigits.plugins"
 VARIABLE = "INKDIGITS_PLUGINS"  # modules with commas between; child processes inherit it
-OWN = "inkdigits"  # the package whose names come from no plug-in
 
 T = TypeVar("T")
-Target = TypeVar("Target", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -60,99 +60,36 @@ class Plugin:
         return f"{self.package} ({self.target})" if self.package else self.target
 
 
-class Registry(Mapping[str, T]):
-    """Entries by name, in the order in which they were registered. Every look-up loads the plug-ins first.
-
-    Parameters
-    ----------
-    kind
-        What an entry is, for messages: "model", "data set".
-    """
+class PluginRegistry(Registry[T]):
+    """A registry that plug-ins add to. Every look-up loads them first."""
 
     def __init__(self, kind: str) -> None:
-        self.kind = kind
-        self._entries: dict[str, T] = {}
-        self._targets: dict[str, Callable[..., Any]] = {}
-        self._modules: dict[str, str] = {}
+        super().__init__(kind)
         _registries[kind] = self
 
     def __getitem__(self, name: str) -> T:
         load_plugins()
-        return self._entries[name]
+        return super().__getitem__(name)
 
     def __iter__(self) -> Iterator[str]:
         load_plugins()
-        return iter(dict(self._entries))
+        return super().__iter__()
 
     def __len__(self) -> int:
         load_plugins()
-        return len(self._entries)
-
-    def find(self, name: str) -> T:
-        """Return the entry of that name.
-
-        Raises
-        ------
-        UsageError
-            When there is none; suggests the nearest name.
-        """
-        if name not in self:
-            raise unknown(self.kind, name, self)
-        return self[name]
+        return super().__len__()
 
     def origin(self, name: str) -> str:
         """Return the plug-in that registered ``name``, with its version; empty for a name of inkdigits itself."""
-        module = self._modules[name]
+        module = self.modules[name]
         root = module.split(".")[0]
         package = next((plugin.package for plugin in plugins() if plugin.package and plugin.root == root), module)
         return "" if root == OWN else package
 
-    def register(self, name: str, entry: T, target: Callable[..., Any], module: str) -> None:
-        """Add an entry that was made of ``target``, registered by code of ``module``.
 
-        Raises
-        ------
-        UsageError
-            When the name is taken, or cannot be written on the command line.
-        """
-        if not re.fullmatch(r"\w[\w.-]*", name):
-            raise UsageError(f"the name of a {self.kind} has letters, digits, '_', '-' and '.' only, not {name!r}")
-        if name in self._entries:
-            raise UsageError(
-                f"two {self.kind}s are called {name!r}: {_where(self._targets[name])} and {_where(target)}"
-            )
-        self._entries[name], self._targets[name], self._modules[name] = entry, target, module
-        _log.append((self, name))
-
-    def remove(self, name: str) -> None:
-        """Take a name out again."""
-        for table in (self._entries, self._targets, self._modules):
-            del table[name]
-
-
-_registries: dict[str, Registry[Any]] = {}  # by kind
-_log: list[tuple[Registry[Any], str]] = []  # every registration so far
+_registries: dict[str, PluginRegistry[Any]] = {}  # by kind
 _lock = threading.RLock()  # the thread that loads may look names up meanwhile; other threads wait
 _loaded: list[Plugin] | None = None  # None until the first look-up
-
-
-def _where(target: Callable[..., Any]) -> str:
-    return f"{target.__module__}.{getattr(target, '__qualname__', type(target).__qualname__)}"
-
-
-def calling_module() -> str:
-    """Return the name of the module that called the caller of this function."""
-    return str(sys._getframe(2).f_globals.get("__name__", ""))
-
-
-def decorator(add: Callable[[Target], None], target: Target | None) -> Any:
-    """Return a decorator that passes its target to ``add``; or, if the target is given, pass it and return it."""
-
-    def register(target: Target) -> Target:
-        add(target)
-        return target
-
-    return register if target is None else register(target)
 
 
 def use_plugins(modules: list[str]) -> None:
@@ -240,7 +177,7 @@ def _load(plugin: Plugin) -> Plugin:
     """Import a plug-in, or call its function; if that fails, take its names out again and return it with the error."""
     from importlib.metadata import EntryPoint
 
-    before = len(_log)
+    before = len(registrations)
     try:
         if not re.fullmatch(r"[\w.]+(:[\w.]+)?", plugin.target):
             raise UsageError("a plug-in is named as a module, such as my_package.digits, or as module:function")
@@ -248,8 +185,8 @@ def _load(plugin: Plugin) -> Plugin:
         if not isinstance(found, ModuleType):
             found()
     except (Exception, SystemExit) as error:
-        for registry, name in _log[before:]:
-            if registry._modules[name].split(".")[0] == plugin.root:
+        for registry, name in registrations[before:]:
+            if registry.modules[name].split(".")[0] == plugin.root:
                 registry.remove(name)
         return replace(plugin, error=error)
     return plugin

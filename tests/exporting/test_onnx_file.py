@@ -142,6 +142,8 @@ def test_a_folder_for_a_hub_has_weights_settings_and_a_card_of_its_figures(
     assert "| mean over the 15 corruptions of MNIST-C, the first 20 digits | 50.00 % |" in body
     assert "| accuracy on x | 25.00 % |" in body
     assert "    inkdigits train cnn --data small --seed 0 --validation 100 --epochs 2 --batch-size 50 " in body
+    assert "Trained by inkdigits on 500 digits of small; 100 validation digits were" in " ".join(body.split())
+    assert max(len(line) for line in body.splitlines() if not line.startswith(("|", "    "))) <= 100
 
 
 def test_figures_of_another_run_are_refused_and_nothing_is_written(run: Run, small: Dataset, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """One body for every registered network, and what the registry checks of networks from elsewhere."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,10 @@ def test_mistakes_are_named() -> None:
         register_model("mlp", nn.Identity, paper="", recipes={})
     with pytest.raises(UsageError, match="has the recipes fast, but none called 'standard'"):
         register_model("quick", nn.Identity, paper="", recipes={"fast": {}})
+    says = "the recipe 'fast' of the model 'quick': there is no setting 'epoch'; did you mean 'epochs'?"
+    with pytest.raises(UsageError, match=re.escape(says)):
+        register_model("quick", paper="", recipes={"standard": {"options": {}}, "fast": {"epoch": 1}})
+    assert "quick" not in list_models()
 
 
 @pytest.fixture

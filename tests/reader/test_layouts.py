@@ -2,23 +2,26 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from inkdigits.data import Dataset
-from inkdigits.errors import UsageError
+from inkdigits.errors import DataError, PluginError, UsageError
 from inkdigits.imaging.page import Page, PageParameters
 from inkdigits.imaging.text_lines import TextLineParameters
 from inkdigits.reader import Reader
 from inkdigits.reader.decoding import DecodingParameters, viterbi
 from inkdigits.reader.glyphs import GlyphReader
-from inkdigits.reader.layouts import LayoutReading, create_layout, list_layouts, register_layout, registry
+from inkdigits.reader.layouts import LayoutReading, create_layout, list_layouts, register_layout
 from inkdigits.reader.layouts.boxes import BoxLayout, BoxLayoutParameters
 from inkdigits.reader.layouts.line import LineLayout, LineLayoutParameters
+from inkdigits.reader.layouts.registry import LAYOUTS
 from inkdigits.reader.orientation import OrientationParameters, best_orientation
 from inkdigits.synthetic.pages import MadePage, make_page
+
+BLANK = np.full((60, 60), 255, np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ class FirstLine:
 def first_line() -> Iterator[None]:
     register_layout(FirstLine)
     yield
-    del registry._LAYOUTS["first-line"]
+    LAYOUTS.remove("first-line")
 
 
 def test_a_new_layout_is_found_by_its_name(page: MadePage, first_line: None) -> None:
@@ -58,11 +61,48 @@ def test_a_new_layout_is_found_by_its_name(page: MadePage, first_line: None) -> 
 
 
 def test_a_name_that_is_taken_or_unknown_is_refused(first_line: None) -> None:
-    with pytest.raises(UsageError, match="there is already a layout 'first-line'"):
+    with pytest.raises(UsageError, match=rf"two layouts are called 'first-line': {__name__}.FirstLine and .*FirstLine"):
         register_layout(FirstLine)
+    with pytest.raises(UsageError, match=r"'auto' stands for all layouts; choose another name for .*Auto"):
+        register_layout(type("Auto", (FirstLine,), {"name": "auto"}))
     with pytest.raises(UsageError, match="there is no layout 'lines'; did you mean 'line'"):
         create_layout("lines")
     assert list_layouts() == ["boxes", "first-line", "line"]
+
+
+def break_down(*_: object) -> LayoutReading:
+    raise ValueError("no ruler")
+
+
+def find_dark(*_: object) -> LayoutReading:
+    raise DataError("the page is too dark")
+
+
+@pytest.mark.parametrize(
+    ("member", "function", "says"),
+    [
+        ("read", break_down, "ValueError: no ruler"),
+        ("read", lambda *_: [], "TypeError: it returned list, not a LayoutReading"),
+        ("__init__", lambda self, width: None, "TypeError: .*missing 1 required positional argument: 'width'"),
+    ],
+)
+def test_what_a_layout_from_elsewhere_does_wrong_names_it(
+    member: str, function: Any, says: str, first_line: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FirstLine, member, function)
+    with pytest.raises(PluginError, match=f"the layout 'first-line' of the plug-in {__name__} fails: {says}"):
+        Reader().read(BLANK, layout="first-line")
+
+
+@pytest.mark.parametrize(
+    ("layout", "function", "error"), [(FirstLine, find_dark, DataError), (LineLayout, break_down, ValueError)]
+)
+def test_errors_of_inkdigits_and_of_its_own_layouts_stay_what_they_are(
+    layout: Any, function: Any, error: type[Exception], first_line: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "read", function)
+    with pytest.raises(error, match=r"^(no ruler|the page is too dark)$"):
+        Reader().read(BLANK, layout=layout.name)
 
 
 def test_auto_takes_the_first_layout_that_fits(page: MadePage, form: MadePage) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import os
 import signal
 import socket
 import subprocess
@@ -19,6 +20,19 @@ from inkdigits.server import middleware
 
 PNG = {"content-type": "image/png"}
 Run = Callable[..., tuple[int, str, str]]
+LAYOUT = """
+import inkdigits
+from inkdigits.reader.layouts import LayoutReading
+
+@inkdigits.register_layout
+class Empty:
+    name, order = "empty", None
+
+    def read(self, page, glyphs, length, required):
+        if length == 1:
+            raise ValueError("one digit is too few")
+        return LayoutReading(self.name, [], 0.0)
+"""
 
 
 def test_the_service_needs_no_torch() -> None:
@@ -78,6 +92,28 @@ def test_other_machines_need_a_token(run_cli: Run, host: str) -> None:
 def test_a_setting_out_of_range_is_wrong_use(run_cli: Run, options: tuple[str, Any]) -> None:
     code, _, err = run_cli("serve", *options)
     assert (code, err.count("\n")) == (2, 1)
+
+
+def test_the_service_has_the_layouts_of_plugins(serve: Callable[..., Any], page: bytes, tmp_path: Path) -> None:
+    (tmp_path / "my_layouts.py").write_text(LAYOUT)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    server = serve("--plugin", "my_layouts", environment={"PYTHONPATH": path})
+    answer = server.client.post("/v1/read", params={"layout": "empty"}, content=page, headers=PNG)
+    assert (answer.status_code, answer.json()["pages"][0]["layout"]) == (200, "empty")
+    body = {"image": base64.b64encode(page).decode(), "layout": "empty"}
+    assert server.client.post("/v1/read", json=body).json()["pages"][0]["layout"] == "empty"
+    schemas = server.client.get("/openapi.json").json()["components"]["schemas"]
+    assert schemas["ReadBody"]["properties"]["layout"]["enum"] == ["auto", "boxes", "empty", "line"]
+    answer = server.client.post("/v1/read", json=body | {"length": 1})
+    assert (answer.status_code, answer.json()["detail"]) == (
+        500,
+        "an internal error occurred; see the log of the server",
+    )
+    assert server.client.post("/v1/read", json=body).status_code == 200
+    code, log = server.stop()
+    assert code == 0
+    says = "the layout 'empty' of the plug-in my_layouts fails: ValueError: one digit is too few"
+    assert log.splitlines()[-1] == f"inkdigits.errors.PluginError: {says}"
 
 
 def test_everything_but_health_needs_the_token(serve: Callable[..., Any], pngs: list[bytes]) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from inkdigits.data.augment import AUGMENTATIONS
 from inkdigits.errors import UsageError
+from inkdigits.models.registry import RECIPE_KEYS
 from inkdigits.training.recipe import Recipe, recipe_for
 
 LIMITS = {  # the nearest values that are refused and allowed, at either end
@@ -70,6 +71,10 @@ def test_the_help_of_a_text_names_its_choices() -> None:
     assert own <= set(by_name["augment"]["choices"]())
     for name, choices in (("augment", own), *((name, by_name[name]["choices"]) for name in TEXTS - {"augment"})):
         assert all(choice in by_name[name]["help"] for choice in choices)
+
+
+def test_the_registry_of_models_knows_every_setting() -> None:
+    assert set(RECIPE_KEYS) == {field.name for field in fields(Recipe)} | {"options"}
 
 
 def test_a_recipe_survives_its_dictionary() -> None:

@@ -39,8 +39,8 @@ def global_options(
         list[str] | None,
         typer.Option(
             metavar="MODULE",
-            help="A module that registers models, augmentations, corruptions or data sets; may be repeated, and "
-            "may stand after the command's name.",
+            help="A module that registers models, augmentations, corruptions, data sets or layouts; may be repeated, "
+            "and may stand after the command's name.",
         ),
     ] = None,
 ) -> None:

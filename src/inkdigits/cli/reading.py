@@ -12,6 +12,7 @@ import typer
 from inkdigits.cli.common import app, emit
 from inkdigits.errors import DataError, UsageError
 from inkdigits.files import atomic_path, write_text
+from inkdigits.plugins import load_plugins
 from inkdigits.progress import FileBar, say
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def predict_command(
     from inkdigits.reader import Recognizer
 
     _known_format(form)
+    load_plugins()
     recognizer = Recognizer(model)
     rows, failed = [], False
     for path, pixels in _pictures(images):
@@ -93,6 +95,7 @@ def read_command(
     from inkdigits.reader.checksums import read_roster
 
     _known_format(form)
+    load_plugins()  # the reader takes the layouts that are registered when it is made
     reader = Reader(model, lines=lines)
     if max_error is not None:
         min_confidence = _confidence_for(max_error, min_confidence, reader.name)

@@ -10,6 +10,7 @@ import typer
 from inkdigits.cli.common import Json, app, emit
 from inkdigits.cli.data import data_app
 from inkdigits.errors import InkdigitsError
+from inkdigits.plugins import load_plugins
 from inkdigits.progress import say
 
 
@@ -32,6 +33,7 @@ def serve_command(
     grace: Annotated[float, typer.Option(help="Seconds from the signal to stop until the port closes.")] = 1.0,
 ) -> None:
     """Serve the reader over HTTP: a page to write on, an API, and the Open Inference Protocol."""
+    load_plugins()  # before the import below, which makes the schema of the registered layouts
     with _install_hint():
         from inkdigits.server import ServerSettings, serve
 

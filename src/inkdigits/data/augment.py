@@ -10,7 +10,7 @@ from torch import Tensor
 
 from inkdigits.data.degrade import DEGRADATIONS, Degrade, clutter
 from inkdigits.errors import PluginError
-from inkdigits.plugins import Registry, calling_module, decorator
+from inkdigits.plugins import PluginRegistry
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 Augment = TypeVar("Augment", bound=Augmentation)
@@ -172,7 +172,7 @@ def _resample(images: Tensor, grid: Tensor) -> Tensor:
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-AUGMENTATIONS: Registry[Augmentation] = Registry("augmentation")
+AUGMENTATIONS: PluginRegistry[Augmentation] = PluginRegistry("augmentation")
 
 
 @overload
@@ -211,8 +211,7 @@ def register_augmentation(name: str, function: Any = None) -> Any:
     >>> augmentation("fade")(torch.ones(2, 1, 28, 28), torch.Generator().manual_seed(0)).shape
     torch.Size([2, 1, 28, 28])
     """
-    module = calling_module()
-    return decorator(lambda function: AUGMENTATIONS.register(name, function, function, module), function)
+    return AUGMENTATIONS.decorator(name, function, lambda function: function)
 
 
 for _name, _function in {

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from inkdigits.plugins import Registry, calling_module, decorator
+from inkdigits.plugins import PluginRegistry
 
 if TYPE_CHECKING:
     from inkdigits.data.digits import Dataset
@@ -103,7 +103,7 @@ UCI_DIGITS = DatasetFacts(
     source="E. Alpaydin, C. Kaynak, 1998, as shipped in scikit-learn; a stratified fifth is the test set",
 )
 
-CATALOG: Registry[DatasetFacts] = Registry("data set")
+CATALOG: PluginRegistry[DatasetFacts] = PluginRegistry("data set")
 
 
 @overload
@@ -142,5 +142,4 @@ def register_dataset(facts: DatasetFacts, load: Any = None) -> Any:
     >>> inkdigits.load("uci-few")
     Dataset('uci-few', train=200, test=100)
     """
-    module = calling_module()
-    return decorator(lambda load: CATALOG.register(facts.name, replace(facts, load=load), load, module), load)
+    return CATALOG.decorator(facts.name, load, lambda load: replace(facts, load=load))

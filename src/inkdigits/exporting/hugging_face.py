@@ -1,6 +1,7 @@
 """Export of a run as a Hugging Face folder: model.safetensors, config.json, and a model card with measured figures."""
 
 import json
+import textwrap
 from pathlib import Path
 
 from inkdigits.data import Dataset
@@ -15,6 +16,7 @@ from inkdigits.training import Run, validation_digits
 from inkdigits.training.inference import logits_of
 
 CONFIG, CARD = "config.json", "README.md"
+WIDTH = 100  # columns of a line of prose in the card, as in the documents
 LIMITS = (
     "The input is one digit, cut out, scaled and centred as in MNIST. The confidence is calibrated on the writers of "
     "MNIST, American clerks and pupils of about 1990; it is less reliable for other writers. Do not let the model "
@@ -77,10 +79,13 @@ def model_card(run: Run, data: Dataset, temperature: float, robustness: Path | N
             "",
             f"# {run.name}: handwritten digits",
             "",
-            f"Architecture: {model_spec(run.name).paper}; {count_parameters(run.model):,} parameters, "
-            f"{count_macs(run.model, data.test):,} multiply-accumulates per digit. Trained by inkdigits on "
-            f"{facts['train']:,} digits of {data.name}; {facts['validation']:,} validation digits were held out for "
-            f"the temperature, {temperature:.3f}, and the refusal threshold. The figures are those of the last epoch.",
+            wrapped(
+                f"Architecture: {model_spec(run.name).paper}; {count_parameters(run.model):,} parameters, "
+                f"{count_macs(run.model, data.test):,} multiply-accumulates per digit. Trained by inkdigits on "
+                f"{facts['train']:,} digits of {data.name}; {facts['validation']:,} validation digits were held out "
+                f"for the temperature, {temperature:.3f}, and the refusal threshold. The figures are those of the "
+                "last epoch."
+            ),
             "",
             f"| on the {len(labels):,} test digits of {data.name} | |",
             "|---|---|",
@@ -90,10 +95,15 @@ def model_card(run: Run, data: Dataset, temperature: float, robustness: Path | N
             "",
             f"    {train_command(run)}",
             "",
-            LIMITS,
+            wrapped(LIMITS),
             "",
         ]
     )
+
+
+def wrapped(text: str) -> str:
+    """Return a paragraph in lines of at most WIDTH columns."""
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
 def _metadata(run: Run, data: Dataset, accuracy: float) -> list[str]:

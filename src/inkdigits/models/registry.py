@@ -16,12 +16,29 @@ import torch
 from torch import Tensor, nn
 
 from inkdigits.data.digits import CLASSES as CLASSES
-from inkdigits.errors import ModelError, PluginError, UsageError
-from inkdigits.plugins import Registry, calling_module, decorator
+from inkdigits.errors import ModelError, PluginError, UsageError, unknown
+from inkdigits.plugins import PluginRegistry
 
 MEAN, STD = 0.1307, 0.3081  # of MNIST's training pixels in [0, 1]
 DIGIT, LINE = "digit", "line"  # the tasks
 TRIED = 2  # images on which a network of a plug-in is tried when it is built
+RECIPE_KEYS = (  # the fields of training.recipe.Recipe, which a test compares, as models may not import training
+    *(
+        "epochs",
+        "batch_size",
+        "lines",
+        "optimizer",
+        "lr",
+        "momentum",
+        "beta2",
+        "weight_decay",
+        "schedule",
+        "warmup",
+        "loss",
+    ),
+    *("label_smoothing", "augment", "distill", "outliers", "writing_styles", "epsilon", "attack_steps", "precision"),
+    *("ema", "options"),  # options: those of the network itself
+)
 
 Criterion = Callable[[Tensor, Tensor], Tensor]  # logits (B, 10), labels (B,) -> loss ()
 Objective = Callable[[Any, Tensor, Tensor, Criterion], tuple[Tensor, Tensor]]  # -> loss (), logits (B, 10)
@@ -59,8 +76,8 @@ class ModelSpec:
     build
         The class, or a function, that makes the network from its options.
     recipes
-        Settings by preset, over the defaults of :class:`inkdigits.training.recipe.Recipe`. ``standard`` is always
-        there; a network that is made of trained networks has no recipes.
+        Settings by preset, over the defaults of :class:`inkdigits.training.recipe.Recipe`; ``options`` are those of
+        the network. ``standard`` is always there; a network that is made of trained networks has no recipes.
     objective
         (model, images, labels, criterion) -> (loss, logits); differs where a network learns from more than its logits.
     task
@@ -75,7 +92,7 @@ class ModelSpec:
     task: str = DIGIT
 
 
-MODELS: Registry[ModelSpec] = Registry("model")
+MODELS: PluginRegistry[ModelSpec] = PluginRegistry("model")
 
 
 @overload
@@ -128,7 +145,7 @@ def register_model(
     Raises
     ------
     UsageError
-        When the name is taken, or there is no recipe ``standard``.
+        When the name is taken, there is no recipe ``standard``, or a recipe has a setting that does not exist.
 
     Examples
     --------
@@ -144,14 +161,18 @@ def register_model(
     >>> inkdigits.create_model("linear", bias=False)(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
-    module = calling_module()
+    _check_recipes(name, recipes)
+    return MODELS.decorator(name, build, lambda build: ModelSpec(name, build, paper, recipes, objective, task))
 
-    def add(build: Callable[..., nn.Module]) -> None:
-        if recipes and "standard" not in recipes:
-            raise UsageError(f"the model {name!r} has the recipes {', '.join(recipes)}, but none called 'standard'")
-        MODELS.register(name, ModelSpec(name, build, paper, recipes, objective, task), build, module)
 
-    return decorator(add, build)
+def _check_recipes(model: str, recipes: Mapping[str, Mapping[str, Any]]) -> None:
+    if recipes and "standard" not in recipes:
+        raise UsageError(f"the model {model!r} has the recipes {', '.join(recipes)}, but none called 'standard'")
+    for preset, settings in recipes.items():
+        for key in settings:
+            if key not in RECIPE_KEYS:
+                fault = unknown("setting", key, RECIPE_KEYS)
+                raise UsageError(f"the recipe {preset!r} of the model {model!r}: {fault}")
 
 
 def list_models(task: str = DIGIT) -> list[str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from inkdigits.errors import DataError
 from inkdigits.imaging.page import Page, PageParameters, Source, open_pages
 from inkdigits.reader.glyphs import GlyphReader
-from inkdigits.reader.layouts import AUTO, Layout, LayoutReading, create_layout, list_layouts
+from inkdigits.reader.layouts import AUTO, Layout, LayoutReading, create_layout, list_layouts, read_layout
 from inkdigits.reader.line_recognizer import LineRecognizer
 from inkdigits.reader.numbers import number_of
 from inkdigits.reader.orientation import OrientationParameters, best_orientation
@@ -129,7 +129,7 @@ class Reader:
     def _find_numbers(self, page: Page, settings: Settings) -> LayoutReading:
         """Return the numbers of the chosen layout, or of the first that fits the page."""
         for layout in self._layouts_for(settings.layout):
-            found = layout.read(page, self._glyphs, settings.length, required=settings.layout != AUTO)
+            found = read_layout(layout, page, self._glyphs, settings.length, required=settings.layout != AUTO)
             if found is not None:
                 return found
         return LayoutReading(settings.layout, [], -np.inf)

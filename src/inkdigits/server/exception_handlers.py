@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from inkdigits.errors import DataError, UsageError
+from inkdigits.errors import DataError, PluginError, UsageError
 from inkdigits.server.problems import ProblemError, problem_response
 from inkdigits.server.uploads import error_line
 
@@ -23,7 +23,9 @@ HANDLED: Sequence[int | type[Exception]] = (
 
 
 async def handle(request: Request, error: Exception) -> Response:
-    """Return the response to a request that raised ``error``."""
+    """Return the response to a request that raised ``error``; what a plug-in raised is left to the middleware."""
+    if isinstance(error, PluginError):  # no fault of the request: 500, and a traceback in the log
+        raise error
     return problem_response(_problem(error), request.url.path)
 
 

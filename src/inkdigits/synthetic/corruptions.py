@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.errors import DataError, PluginError, UsageError
-from inkdigits.plugins import Registry, calling_module, decorator
+from inkdigits.plugins import PluginRegistry
 from inkdigits.synthetic import mnist_c
 from inkdigits.synthetic.mnist_c import smooth
 from inkdigits.synthetic.sweeps import Images, on_bytes, pen
@@ -179,7 +179,7 @@ PAPER = {
         *(defocus, jpeg, perspective, salt_stains, clipped_edges),
     )
 }
-CORRUPTIONS: Registry[Corruption] = Registry("corruption")
+CORRUPTIONS: PluginRegistry[Corruption] = PluginRegistry("corruption")
 
 
 @overload
@@ -217,12 +217,7 @@ def register_corruption(name: str, function: Any = None) -> Any:
     >>> int(corrupt(np.full((1, 28, 28), 255, np.uint8), "fading", severity=3).max())
     128
     """
-    module = calling_module()
-
-    def add(function: Corrupt) -> None:
-        CORRUPTIONS.register(name, Corruption(name, function), function, module)
-
-    return decorator(add, function)
+    return CORRUPTIONS.decorator(name, function, lambda function: Corruption(name, function))
 
 
 for _corruption in [*MNIST_C.values(), *PAPER.values()]:

@@ -10,10 +10,11 @@ from inkdigits.reader.layouts.registry import (
     Row,
     create_layout,
     list_layouts,
+    read_layout,
     register_layout,
 )
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
 
-__all__ = ["AUTO", "Layout", "LayoutReading", "Row", "create_layout", "list_layouts", "register_layout"]
+__all__ = ["AUTO", "Layout", "LayoutReading", "Row", "create_layout", "list_layouts", "read_layout", "register_layout"]

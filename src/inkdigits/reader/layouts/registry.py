@@ -1,12 +1,14 @@
 """The layouts by name. A layout finds the numbers on a page; a new layout is a new file in this package."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar
 
-from inkdigits.errors import UsageError, unknown
+from inkdigits.errors import InkdigitsError, PluginError, UsageError
 from inkdigits.imaging.page import Page
 from inkdigits.reader.glyphs import Glyph, GlyphReader
+from inkdigits.registry import OWN, Registry, calling_module
 
 CONFIDENT = 0.9  # probability
 AUTO = "auto"  # the first layout, in their order, that fits the page
@@ -89,27 +91,46 @@ class Layout(Protocol):
         """
 
 
-_LAYOUTS: dict[str, Callable[[], Layout]] = {}
+LAYOUTS: Registry[Callable[[], Layout]] = Registry("layout")
 L = TypeVar("L", bound=Layout)
 
 
 def register_layout(kind: type[L]) -> type[L]:
-    """Put a layout class, which takes no required arguments, into the registry under its name; usable as a decorator.
+    """Register a layout class under its name, as a decorator or as a function.
+
+    Parameters
+    ----------
+    kind
+        A class with the members of :class:`Layout`, made without arguments. Its name is the value of ``--layout``.
 
     Raises
     ------
     UsageError
         When the name is taken.
+
+    Examples
+    --------
+    >>> import inkdigits, numpy as np
+    >>> from inkdigits.reader.layouts import LayoutReading, create_layout
+    >>> @inkdigits.register_layout
+    ... class FirstLine:
+    ...     name, order = "first-line", None
+    ...
+    ...     def read(self, page, glyphs, length, required):
+    ...         found = create_layout("line").read(page, glyphs, length, required)
+    ...         return LayoutReading(self.name, found.rows[:1], found.score)
+    >>> inkdigits.Reader().read(np.full((60, 60), 255, np.uint8), layout="first-line").layout
+    'first-line'
     """
-    if kind.name == AUTO or kind.name in _LAYOUTS:
-        raise UsageError(f"there is already a layout {kind.name!r}; choose another name for {kind.__qualname__}")
-    _LAYOUTS[kind.name] = kind
+    if kind.name == AUTO:
+        raise UsageError(f"{AUTO!r} stands for all layouts; choose another name for {kind.__qualname__}")
+    LAYOUTS.register(kind.name, kind, kind, calling_module())
     return kind
 
 
 def list_layouts() -> list[str]:
     """Return the names of all layouts."""
-    return sorted(_LAYOUTS)
+    return sorted(LAYOUTS)
 
 
 def create_layout(name: str) -> Layout:
@@ -119,7 +140,40 @@ def create_layout(name: str) -> Layout:
     ------
     UsageError
         When there is no such layout.
+    PluginError
+        When the layout of a plug-in cannot be made.
     """
-    if name not in _LAYOUTS:
-        raise unknown("layout", name, _LAYOUTS)
-    return _LAYOUTS[name]()
+    kind = LAYOUTS.find(name)
+    with _faults_named(name, LAYOUTS.modules[name]):
+        return kind()
+
+
+def read_layout(
+    layout: Layout, page: Page, glyphs: GlyphReader, length: int | None, required: bool
+) -> LayoutReading | None:
+    """Return what :meth:`Layout.read` returns.
+
+    Raises
+    ------
+    PluginError
+        When the layout of a plug-in fails, or does not return a LayoutReading.
+    """
+    with _faults_named(layout.name, type(layout).__module__):
+        found = layout.read(page, glyphs, length, required)
+        if not isinstance(found, LayoutReading | None):
+            raise TypeError(f"it returned {type(found).__name__}, not a LayoutReading")
+        return found
+
+
+@contextmanager
+def _faults_named(name: str, module: str) -> Iterator[None]:
+    """Turn the exceptions of a layout from a plug-in into a PluginError that names both."""
+    try:
+        yield
+    except InkdigitsError:
+        raise
+    except Exception as error:
+        if module.split(".")[0] == OWN:
+            raise
+        fault = f"{type(error).__name__}: {error}"
+        raise PluginError(f"the layout {name!r} of the plug-in {module} fails: {fault}") from error
