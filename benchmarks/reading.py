@@ -1,9 +1,13 @@
 """How well, and how fast, pages are read: ours beside the tools that are installed, on the same pages in the same run.
 
-python benchmarks/reading.py --photos FOLDER   a folder of pages with a labels.json, [{"file", "lines", "rotated"}, …]
+python benchmarks/reading.py --pages FOLDER …  also real pages: a labels.json in each folder, a list of objects with
+                                               "file", "lines" or "text", and perhaps "rotated"
+python benchmarks/reading.py --pages FOLDER --jitter     and copies of them: cut, turned, scaled, with a margin
 python benchmarks/reading.py --thresholds      write the package's table of errors by confidence anew
 
-Made pages are of MNIST's test digits; the table's are of its validation digits. Times are of one thread.
+Made pages are of MNIST's test digits; the table's are of its validation digits. Times are of one thread. Files of a
+folder make two halves, by the parity of their place in sorted order; what is chosen on the first is reported on the
+second.
 """
 
 import argparse
@@ -14,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -26,6 +31,7 @@ from inkdigits.files import write_json
 from inkdigits.imaging.files import page_images
 from inkdigits.imaging.pixels import to_bytes
 from inkdigits.reader import Reader, Reading
+from inkdigits.synthetic.jitter import JITTER
 from inkdigits.synthetic.pages import KINDS, make_page
 
 HERE = Path(__file__).parent
@@ -63,26 +69,54 @@ def tesseract(path: Path, mode: str) -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
-def photos(folder: Path, reader: Reader) -> dict[str, object]:
-    """Read the pages of a folder by every tool; those that lie on their side are read by ours alone."""
-    labels = json.loads((folder / "labels.json").read_text())
-    readers: dict[str, Read] = {"inkdigits": lambda path: reader.read(path).text, **tools()}
+@dataclass(frozen=True)
+class Labelled:
+    """A page with the digits on it."""
+
+    path: Path
+    digits: str
+    rotated: bool
+
+
+def labelled(folder: Path) -> list[Labelled]:
+    """Return the pages of a folder in sorted order."""
+    labels = sorted(json.loads((folder / "labels.json").read_text()), key=lambda label: label["file"])
+    return [
+        Labelled(folder / one["file"], "".join(one.get("lines", [one.get("text", "")])), bool(one.get("rotated")))
+        for one in labels
+    ]
+
+
+def real(folder: Path, reader: Reader, jitter: bool) -> dict[str, object]:
+    """Read the pages of a folder by every tool, and copies of them by ours; rotated pages are read by ours alone."""
+    pages = labelled(folder)
     out: dict[str, object] = {}
-    for name, read in readers.items():
-        scores, read_pages, spent = [], 0, 0.0
-        for label in labels:
-            if label["rotated"] and name != "inkdigits":
-                continue
-            start = time.perf_counter()
-            text = read(folder / label["file"])
-            spent += time.perf_counter() - start
-            result = score(text, "".join(label["lines"]))
-            read_pages += 1
-            if not label["rotated"]:
-                scores.append(result)
-            print(f"{name:20} {label['file'][:50]:50} {result.edits:3} of {result.digits:3}  {text.split()}")
-        out[name] = {**pooled(scores), "seconds_per_page": spent / read_pages}
+    for name, change in JITTER.items() if jitter else [("as it is", JITTER["as it is"])]:
+        start = time.process_time()
+        scores = []
+        for page in pages:
+            picture = change(to_bytes(next(page_images(page.path)).pixels))
+            scores.append(score(reader.read(picture).text, page.digits))
+        out[name] = {
+            **pooled(scores),
+            "first_half": pooled(scores[::2]),
+            "second_half": pooled(scores[1::2]),
+            "cpu_seconds_per_page": (time.process_time() - start) / len(pages),
+        }
+        show(f"{folder.name}, {name}", out[name])
+    upright = [page for page in pages if not page.rotated]
+    for name, read in tools().items():
+        out[name] = pooled([score(read(page.path), page.digits) for page in upright])
+        show(f"{folder.name}, {name}", out[name])
     return out
+
+
+def show(name: str, row: dict[str, object]) -> None:
+    """Print one row of results."""
+    print(
+        f"{name:36} pooled {row['pooled']:.2%}  mean {row['mean']:.2%}  right {row['right']} of {row['pages']}",
+        flush=True,
+    )
 
 
 def made(digits: DigitSet, reader: Reader, pages: int) -> dict[str, object]:
@@ -172,27 +206,26 @@ def thresholds(digits: DigitSet, reader: Reader, pages: int) -> None:
 def main() -> None:
     """Measure what the options ask for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=Path)
+    parser.add_argument("--pages", type=Path, nargs="*", default=[], help="folders of real pages")
+    parser.add_argument("--jitter", action="store_true", help="read copies of the real pages too")
     parser.add_argument("--thresholds", action="store_true")
-    parser.add_argument("--pages", type=int, default=100, help="of every kind")
+    parser.add_argument("--made", type=int, default=100, help="made pages of every kind")
     parser.add_argument("--model", type=Path)
+    parser.add_argument("--lines", type=Path)
     parser.add_argument("--out", type=Path, default=HERE / "reading.json")
     options = parser.parse_args()
-    reader = Reader(options.model, threads=1)
+    reader = Reader(options.model, threads=1, lines=options.lines)
+    cv2.setNumThreads(1)
     mnist = load("mnist")
     if mnist.name != "mnist":
         parser.error(f"figures are of MNIST, not of {mnist.name}; let it be downloaded, or set INKDIGITS_DATA")
     if options.thresholds:
-        thresholds(mnist.train.split(5000, seed=0)[1], reader, options.pages)
+        thresholds(mnist.train.split(5000, seed=0)[1], reader, options.made)
         return
-    results: dict[str, object] = {"model": reader.name, "speed": speed(mnist.test, reader)}
-    results["made"] = made(mnist.test, reader, options.pages)
-    if options.photos:
-        results["photos"] = photos(options.photos, reader)
-        for name, row in results["photos"].items():
-            print(
-                f"{name:20} pooled {row['pooled']:.1%}  mean {row['mean']:.1%}  right {row['right']} of {row['pages']}"
-            )
+    results: dict[str, object] = {"models": [reader.name, reader.lines.name], "speed": speed(mnist.test, reader)}
+    results["made"] = made(mnist.test, reader, options.made)
+    for folder in options.pages:
+        results[folder.name] = real(folder, reader, options.jitter)
     write_json(options.out, results)
 
 

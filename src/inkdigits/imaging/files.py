@@ -21,6 +21,7 @@ PAGE_SUFFIXES = IMAGE_SUFFIXES | {".pdf"}
 MAX_PIXELS = 80_000_000  # an A3 page at 600 dpi has 70 million
 MAX_PAGES = 1000  # of one file
 ORIENTATION = 0x0112  # the EXIF tag that a camera sets
+ANISOTROPIC = (1.1, 4.0)  # ratio of two resolutions that a scanner has; beyond it the file is wrong
 PDF_LONGEST = 2400  # pixels of the longer side of a PDF's page
 
 _pdfium = threading.Lock()  # PDFium is not thread-safe
@@ -33,7 +34,8 @@ class PageImage:
     Attributes
     ----------
     pixels
-        Grey uint8 or uint16 (H, W), uint8 (H, W, 3), or (H, W, 4) with transparency; perhaps smaller than the page.
+        Grey uint8 or uint16 (H, W), uint8 (H, W, 3), or (H, W, 4) with transparency; perhaps smaller than the page,
+        or larger in one direction, where the file's resolutions differ.
     size
         Width and height of the upright page in the file, pixels.
     """
@@ -107,7 +109,21 @@ def _page_image(opened: Image.Image, name: str, longest: int | None) -> PageImag
         image.getexif()[ORIENTATION] = orientation
         image = ImageOps.exif_transpose(image)
     on_its_side = (image.width > image.height) != (width > height)
+    image = _with_square_pixels(image, opened.info.get("dpi"), on_its_side)
     return PageImage(np.asarray(image), (height, width) if on_its_side else (width, height))
+
+
+def _with_square_pixels(image: Image.Image, dpi: Any, on_its_side: bool) -> Image.Image:
+    """Return an image whose file has other resolutions across than down, as a fax has, with square pixels."""
+    try:
+        across, down = (float(value) for value in dpi)
+        ratio = (across / down) ** (-1 if on_its_side else 1)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return image
+    if not ANISOTROPIC[0] <= max(ratio, 1 / ratio) <= ANISOTROPIC[1]:
+        return image
+    size = (image.width, round(image.height * ratio)) if ratio > 1 else (round(image.width / ratio), image.height)
+    return image if size[0] * size[1] > MAX_PIXELS else image.resize(size, Image.Resampling.BILINEAR)
 
 
 def _pdf(source: Path | bytes, name: str) -> Iterator[PageImage]:

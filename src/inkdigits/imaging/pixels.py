@@ -7,10 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+LIGHT_INK = 160.0  # mean level of the visible part of a picture; lighter ink is not seen on white
+MOSTLY_SEEN = 0.5  # share of a picture that is visible; more is a page, and no drawing on a transparent ground
+
+
 def to_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
     """Return an image (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) as uint8, grey (H, W) or colour (H, W, 3).
 
-    16-bit values are divided by 257; floats and booleans are in [0, 1]; transparency is blended with white.
+    16-bit values are divided by 257; floats and booleans are in [0, 1]; transparency is blended with white, or with black under light ink.
 
     Raises
     ------
@@ -34,7 +38,9 @@ def to_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
         if int(alpha.min()) == 255:
             return np.ascontiguousarray(image[..., :3])
         share = (alpha / np.float32(255))[..., None]
-        return np.asarray((image[..., :3] * share + 255 * (1 - share)).round(), np.uint8)
+        ink = float((image[..., :3] * share).sum() / max(1.0, 3.0 * float(share.sum())))  # mean level of what is seen
+        ground = 0 if ink > LIGHT_INK and float(share.mean()) < MOSTLY_SEEN else 255
+        return np.asarray((image[..., :3] * share + ground * (1 - share)).round(), np.uint8)
     return image if image.shape[2] == 3 else np.ascontiguousarray(image[..., 0])
 
 

@@ -1,6 +1,6 @@
 """Strips: lines of writing in the form that the line reader takes, 40 pixels high, with ink bright on black."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -80,20 +80,7 @@ class StripArea:
 
 def cut_strip(ink: Ink, area: StripArea) -> Strip:
     """Return a part of a page's ink, float32 (H, W) in [0, 1], as a strip; beyond the page is paper."""
-    scale = area.scale
-    width = max(NARROWEST, round((area.right - area.left) / scale))
-    if scale > 1:  # one coarse pixel is the mean of those that it covers
-        top = max(0, int(min(area.middle, area.middle + area.slope * (area.right - area.left)) - area.height))
-        low = int(max(area.middle, area.middle + area.slope * (area.right - area.left)) + area.height) + 1
-        start, stop = max(0, int(area.left) - 1), int(area.right) + 2
-        part = ink[top:low, start:stop]
-        ink = np.asarray(cv2.blur(part, (round(scale),) * 2) if part.size else part, np.float32)
-        area = replace(area, left=area.left - start, right=area.right - start, middle=area.middle - top)
-    if not ink.size:
-        return np.zeros((HEIGHT, width), np.uint8)
-    first = area.middle - area.height / 2 + scale / 2 - 0.5
-    matrix = np.array([[scale, 0, area.left + scale / 2 - 0.5], [area.slope * scale, scale, first]])
-    grey = cv2.warpAffine(
-        1 - ink, matrix, (width, HEIGHT), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderValue=1.0
-    )
-    return make_strip(np.asarray(grey, np.float32))
+    size = max(1, round(area.right - area.left)), max(1, round(area.height))
+    matrix = np.array([[1, 0, area.left], [area.slope, 1, area.middle - area.height / 2]])
+    way = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return make_strip(np.asarray(cv2.warpAffine(1 - ink, matrix, size, flags=way, borderValue=1.0), np.float32))

@@ -40,6 +40,10 @@ class TextLineParameters:
     blot_area: float = 0.008  # of the page; a larger piece at the page's edge is shadow
     blot_span: float = 0.6  # of the page's width or height; a longer piece at the page's edge is the sheet's edge
     blot_density: float = 0.5  # of its box; a denser piece at the page's edge has no strokes
+    shadow_span: float = 0.35  # of the page's width or height; a shadow or the sheet's edge is longer
+    shadow_thick: float = 3.5  # times the usual radius of the strokes beside it; it is thicker
+    shadow_beside: float = 0.025  # of the page's width or height; strokes span more, specks less
+    shadow_strokes: int = 3  # such strokes at least
     blot_page: int = 100  # pixels; on smaller pages digits touch the edge
 
 
@@ -99,7 +103,8 @@ def find_text_lines(
 
 def _writing(pieces: Sequence[Piece], ink: Ink, p: TextLineParameters) -> tuple[list[Piece], float]:
     """Return the pieces that may be writing, and the height of the writing."""
-    kept = _without_surrounds([piece for piece in pieces if not _is_blot(piece, ink.shape, p)], ink.shape, p)
+    pieces = _without_shadows([piece for piece in pieces if not _is_blot(piece, ink.shape, p)], ink.shape, p)
+    kept = _without_surrounds(pieces, ink.shape, p)
     if not kept:
         return [], 0.0
     height = writing_height(kept)
@@ -133,6 +138,24 @@ def _is_blot(piece: Piece, shape: tuple[int, ...], p: TextLineParameters) -> boo
         return False
     large, long = area > p.blot_area * height * width, max(wide / width, tall / height) > p.blot_span
     return large or long or area > p.blot_density * wide * tall
+
+
+def _without_shadows(pieces: list[Piece], shape: tuple[int, ...], p: TextLineParameters) -> list[Piece]:
+    """Return the pieces without shadows and edges of the sheet: long ones that are much thicker than strokes."""
+    spans = [max(piece.box[3] / shape[0], piece.box[2] / shape[1]) for piece in pieces]
+    long = [span > p.shadow_span for span in spans]
+    strokes = [
+        _radius(piece) for piece, span in zip(pieces, spans, strict=True) if p.shadow_beside < span <= p.shadow_span
+    ]
+    if not any(long) or len(strokes) < p.shadow_strokes:
+        return pieces
+    most = p.shadow_thick * max(1.0, float(np.median(strokes)))
+    return [piece for piece, far in zip(pieces, long, strict=True) if not far or _radius(piece) <= most]
+
+
+def _radius(piece: Piece) -> float:
+    """Return the radius of the largest circle that fits into a piece's ink, pixels."""
+    return float(cv2.distanceTransform(np.pad(piece.mask, 1), cv2.DIST_L2, 3).max())
 
 
 def _without_surrounds(pieces: list[Piece], shape: tuple[int, ...], p: TextLineParameters) -> list[Piece]:

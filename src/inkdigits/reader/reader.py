@@ -54,14 +54,15 @@ class Reader:
         orientation: OrientationParameters | None = None,
     ) -> None:
         self.recognizer = Recognizer(model, threads)
-        self._glyphs = GlyphReader(self.recognizer, LineRecognizer(lines, threads))
+        self.lines = LineRecognizer(lines, threads)
+        self._glyphs = GlyphReader(self.recognizer, self.lines)
         self._layouts = list(layouts) if layouts is not None else [create_layout(name) for name in list_layouts()]
         self._page, self._orientation = page, orientation
 
     @property
     def name(self) -> str:
-        """Name of the model with the first eight digits of the hash of its weights."""
-        return self.recognizer.name
+        """Names of the models for digits and for lines, each with eight digits of the hash of its weights."""
+        return f"{self.recognizer.name}+{self.lines.name}"
 
     def read(self, source: Source, **settings: Any) -> Reading:
         """Read a page; of a file with several pages, the first.

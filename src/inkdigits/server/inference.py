@@ -53,7 +53,7 @@ def predict(reader: Reader, content: bytes) -> dict[str, Any]:
     reason = unreadable(crop)
     prediction = refused(reason) if reason else reader.recognizer.judge(answers)[0]
     return {
-        "model": reader.name,
+        "model": reader.recognizer.name,
         **prediction.to_dict(),
         "probabilities": [round(share, 6) for share in answers.probabilities[0].tolist()],
         "picture": base64.b64encode(as_png(crop.digit)).decode(),

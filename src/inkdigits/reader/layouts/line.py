@@ -17,6 +17,7 @@ from inkdigits.reader.line_recognizer import Character, LineText
 from inkdigits.reader.refusal import AMBIGUOUS, CROSSED_OUT, NOT_A_DIGIT
 
 DIGITS, OTHER, CROSSED = "0123456789", "?", "x"  # of the line recogniser's characters; the rest are separators
+CROSSED_LEAST = (2, 0.8)  # a line without other digits has so many crossed-out ones, of this mean probability
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class LineLayoutParameters:
     least_share: float = 0.35  # of the strip's height that its digits take, if it is one line
     sure: float = 0.6  # mean probability of its digits, if it is one line
     clear: float = 0.9  # probability of a digit that shows a line beside others
-    clear_digits: int = 2  # such digits on each of several lines
+    clear_digits: int = 2  # such digits on each of several lines, at least
     floor: float = -6.0  # nats; least that one character counts
 
 
@@ -49,9 +50,11 @@ class LineReading:
     ink: int
 
     @property
-    def has_digits(self) -> bool:
-        """Whether there is a digit on it, crossed out or not."""
-        return any(c in DIGITS or c == CROSSED for c in self.text.text)
+    def has_number(self) -> bool:
+        """Whether there is a digit on it, or several that are clearly crossed out."""
+        crossed = [c.probability for c in self.text.characters if c.character == CROSSED]
+        clear = len(crossed) >= CROSSED_LEAST[0] and float(np.mean(crossed)) >= CROSSED_LEAST[1]
+        return clear or any(c in DIGITS for c in self.text.text)
 
 
 @register_layout
@@ -72,9 +75,9 @@ class LineLayout:
         def accept(line: PageLine) -> bool:
             if line.key not in known:
                 known[line.key] = self._read_line(page, line, glyphs, length)
-            if not known[line.key].has_digits:
+            if not known[line.key].has_number:
                 rejected.append(known[line.key])
-            return known[line.key].has_digits
+            return known[line.key].has_number
 
         lines = [known[line.key] for line in page.text_lines(accept)]
         if whole is not None and not self._several(lines):
