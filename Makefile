@@ -5,7 +5,7 @@ JOBS ?= 1
 INSTALLED := .venv/.installed
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: compare test check format reproduce reproduce-robust bench mutants notebooks clean
+.PHONY: compare test check format reproduce reproduce-reader reproduce-robust bench mutants notebooks clean
 
 compare: $(INSTALLED)
 	$(BIN)/inkdigits compare --quick
@@ -36,15 +36,24 @@ reproduce: $(INSTALLED)
 	for file in results.csv summary.json report.html figures; do \
 	  cp -r runs/reproduce/$$file results/ && cp -r runs/reproduce-graph/$$file results/graph/ || exit 1; done
 	cp runs/reproduce-graph/faithfulness.json results/graph/
+	$(MAKE) reproduce-reader
 	$(MAKE) reproduce-robust
+
+TRAIN := $(BIN)/inkdigits train
+ASSETS := src/inkdigits/reader/assets
+SUMS := cd $(ASSETS) && sha256sum digits.onnx digits.int8.onnx lines.onnx > SHA256SUMS
+
+# Trains the network that reads lines, and exports it as the packaged line reader. Fetches fonts (docs/line-reader.md).
+reproduce-reader: $(INSTALLED)
+	$(TRAIN) line-ctc --resume --out runs/line-ctc
+	$(BIN)/inkdigits export runs/line-ctc --out $(ASSETS)/lines.onnx
+	$(SUMS)
 
 # Trains and measures the ensemble and its members, the student, each augmentation, and adversarial training. Exports the
 # student as the packaged model, with its table of errors.
 MEMBERS := $(foreach seed,0 1,runs/best-s$(seed))
 AUGMENTED := $(foreach model,mlp lenet5 cnn,$(foreach augment,shift geometric robust,runs/$(model)-$(augment)))
 MEASURED := runs/cnn-geometric $(filter-out runs/cnn-geometric,$(AUGMENTED)) $(addprefix runs/,views-shift cnn-hardened best-s0) bundled
-TRAIN := $(BIN)/inkdigits train
-ASSETS := src/inkdigits/reader/assets
 
 reproduce-robust: $(INSTALLED)
 	for seed in 0 1; do \
@@ -61,7 +70,7 @@ reproduce-robust: $(INSTALLED)
 	$(BIN)/inkdigits export runs/student --out $(ASSETS)/digits.onnx --json > results/robust/shipped.json
 	$(BIN)/inkdigits export runs/student --format huggingface --robustness results/robust/student/robustness.json --out runs/hub
 	cp runs/hub/README.md $(ASSETS)/
-	cd $(ASSETS) && sha256sum digits.onnx digits.int8.onnx > SHA256SUMS
+	$(SUMS)
 	$(BIN)/python benchmarks/reading.py --thresholds
 	$(BIN)/inkdigits robust runs/views-shift --suite corruptions --out results/robust/views
 	$(BIN)/inkdigits robust $(MEASURED) --digits 1000 --out results/robust

@@ -200,6 +200,15 @@ def test_the_readmes_table_is_that_of_the_files() -> None:
     assert rows[5].endswith(f"| {reading['pages']} pages, {reading['digits']} digits |")
 
 
+@pytest.mark.parametrize(("marker", "name"), [("handwriting fonts", "FONTS"), ("print fonts", "PRINT_FONTS")])
+def test_the_fonts_are_those_of_the_code(marker: str, name: str) -> None:
+    from inkdigits.data import fonts
+
+    table = (DOCS / "line-reader.md").read_text().split(f"<!-- {marker} -->\n")[1].rstrip().split("\n\n")[0]
+    rows = [f"| {font.name} | {font.version} | {fonts.LICENCE} |" for font in getattr(fonts, name)]
+    assert table.splitlines()[2:] == rows
+
+
 def test_every_suite_and_augmentation_is_documented() -> None:
     from inkdigits.data.augment import AUGMENTATIONS
     from inkdigits.experiments.suites import SUITES

@@ -4,7 +4,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.imaging.oversegmentation import find_candidates
 from inkdigits.imaging.pieces import Piece, find_pieces
 from inkdigits.imaging.text_lines import TextLine, TextLineParameters, find_text_lines, writing_height
 
@@ -31,13 +30,7 @@ def test_lines_come_from_the_top_and_hold_their_digits() -> None:
     ink = (mask / 255).astype(np.float32)
     lines = find_text_lines(pieces_of(mask), ink)
     assert [line.box[1] for line in lines] == sorted(line.box[1] for line in lines)
-    spans = [
-        [run for run in find_candidates(line.pieces, line.height, ink) if run.stop - run.start == len(line.pieces)]
-        for line in lines
-    ]
-    assert len(lines) == 3
-    assert all(len(line.pieces) >= count for line, count in zip(lines, (5, 3, 7), strict=True))
-    assert all(len(whole) <= 1 for whole in spans)
+    assert [len(line.pieces) for line in lines] == [5, 3, 7]
 
 
 def test_a_line_that_climbs_by_twelve_degrees_is_one_line() -> None:
@@ -96,6 +89,13 @@ def test_digits_further_apart_than_the_gap_are_two_lines() -> None:
     assert len(find_text_lines(pieces_of(mask), ink)) == 1
     narrow = TextLineParameters(gap=1.5, merge_step=(0.0, 0.0, 0.0))
     assert len(find_text_lines(pieces_of(mask), ink, narrow)) == 2
+
+
+def test_digits_that_touch_are_one_piece_of_their_line() -> None:
+    mask = drawn({(50, 100): "31415"})
+    cv2.line(mask, (80, 75), (150, 75), 255, 7)
+    (line,) = find_text_lines(pieces_of(mask), (mask / 255).astype(np.float32))
+    assert [piece.box[2] > 70 for piece in line.pieces] == [True, False, False, False]
 
 
 def test_the_box_of_a_line_holds_all_its_pieces() -> None:

@@ -12,9 +12,8 @@ from inkdigits.errors import DataError, PluginError, UsageError
 from inkdigits.imaging.page import Page, PageParameters
 from inkdigits.imaging.text_lines import TextLineParameters
 from inkdigits.reader import Reader
-from inkdigits.reader.decoding import DecodingParameters, viterbi
-from inkdigits.reader.glyphs import GlyphReader
-from inkdigits.reader.layouts import LayoutReading, create_layout, list_layouts, register_layout
+from inkdigits.reader.glyphs import Glyph, GlyphReader
+from inkdigits.reader.layouts import LayoutReading, Row, create_layout, list_layouts, register_layout
 from inkdigits.reader.layouts.boxes import BoxLayout, BoxLayoutParameters
 from inkdigits.reader.layouts.line import LineLayout, LineLayoutParameters
 from inkdigits.reader.layouts.registry import LAYOUTS
@@ -117,18 +116,16 @@ def test_a_form_needs_as_many_written_boxes_as_the_parameters_say(form: MadePage
     assert Reader(layouts=[strict, LineLayout()]).read(form.image).layout == "line"
 
 
-def test_the_evidence_of_a_line_decides_what_is_rejected(page: MadePage) -> None:
-    strict = LineLayout(LineLayoutParameters(evidence=-10.0, accepted=0.0))
-    assert not any(digit.digit is not None for digit in Reader(layouts=[strict]).read(page.image).digits)
+def test_digits_below_the_probability_of_the_parameters_are_ambiguous(page: MadePage) -> None:
+    strict = LineLayout(LineLayoutParameters(ambiguous_below=2.0))
+    assert {digit.reject for digit in Reader(layouts=[strict]).read(page.image).digits} == {"ambiguous"}
 
 
-def test_a_digit_that_costs_more_leads_to_fewer_digits(page: MadePage) -> None:
-    dear = LineLayout(decoding=DecodingParameters(digit=-40.0))
-    assert len(Reader(layouts=[dear]).read(page.image).digits) < len(Reader().read(page.image).digits)
-
-
-def test_a_line_without_candidates_has_no_steps() -> None:
-    assert viterbi(0, 20.0, [], np.empty(0, int), np.empty(0)) == []
+def test_a_narrower_gap_parts_a_line_into_more_numbers(page: MadePage) -> None:
+    narrow = LineLayout(LineLayoutParameters(gap=-1.0))
+    reading = Reader(layouts=[narrow]).read(page.image)
+    assert {len(line.digits) for line in reading.lines} == {1}
+    assert len(reading.lines) == len(Reader().read(page.image).digits)
 
 
 def test_page_parameters_reach_the_search_for_lines(page: MadePage) -> None:
@@ -136,11 +133,9 @@ def test_page_parameters_reach_the_search_for_lines(page: MadePage) -> None:
     assert Reader(page=none).read(page.image, turn=False).text == ""
 
 
-def reading(score: float, accepted: int = 9, mostly_print: bool = False) -> LayoutReading:
-    class Accepted:
-        reject = None
-
-    return LayoutReading("line", [[Accepted()] * accepted], score, mostly_print)  # type: ignore[list-item]
+def reading(score: float, confident: int = 9, mostly_print: bool = False) -> LayoutReading:
+    glyph = Glyph((0, 0, 9, 9), np.eye(10, dtype=np.float32)[3], 0.0, None)
+    return LayoutReading("line", [Row([glyph] * confident)], score, mostly_print)
 
 
 @pytest.mark.parametrize(
@@ -154,12 +149,18 @@ def reading(score: float, accepted: int = 9, mostly_print: bool = False) -> Layo
     ],
 )
 def test_a_page_is_turned_only_where_it_reads_clearly_better(scores: tuple[float, ...], quarters: int) -> None:
-    assert best_orientation(lambda turn: reading(scores[turn]))[0] == quarters
+    assert best_orientation(lambda turn: reading(scores[turn], 8 if turn else 4))[0] == quarters
+
+
+def test_a_page_stays_as_it_lies_unless_twice_as_many_digits_are_confident_in_another_orientation() -> None:
+    for confident, quarters in ((7, 0), (8, 1)):
+        found = best_orientation(lambda turn, n=confident: reading(-0.1, n) if turn == 1 else reading(-3.0, 4))
+        assert found[0] == quarters
 
 
 def test_orientation_counts_digits_and_leaves_print_upright() -> None:
     def few(turn: int) -> LayoutReading:
-        return reading(-0.1 if turn == 1 else -3.0, accepted=3 if turn else 1)
+        return reading(-0.1 if turn == 1 else -3.0, confident=3 if turn else 1)
 
     assert best_orientation(few)[0] == 0
     assert best_orientation(few, OrientationParameters(fewest=2))[0] == 1

@@ -1,11 +1,13 @@
 """Pages in, numbers out: on made pages of MNIST's test digits, and on what is no page."""
 
 import contextlib
+import csv
 import io
 import json
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -22,6 +24,7 @@ from inkdigits.errors import DataError, UsageError
 from inkdigits.evaluation.reading import pooled, score
 from inkdigits.reader import BatchReader, Reader, Recognizer
 from inkdigits.reader.recognizer import METADATA, bundled
+from inkdigits.reader.results import Line
 from inkdigits.reader.review import doubtful, review_page
 from inkdigits.reader.thresholds import TABLE
 from inkdigits.synthetic.pages import MadePage, make_page
@@ -73,6 +76,7 @@ def test_blank_boxes_are_called_blank_and_stand_in_their_place(reader: Reader, m
     assert [len(line.digits) for line in reading.lines] == [len(line) for line in made.lines]
     for line, truth in zip(reading.lines, made.lines, strict=True):
         assert [digit.reject == "blank" for digit in line.digits] == [character == "_" for character in truth]
+        assert [character == " " for character in line.text] == [character == "_" for character in truth]
 
 
 def print_on(paper: NDArray[np.uint8], size: int, fill: int) -> NDArray[np.uint8]:
@@ -125,7 +129,7 @@ def test_a_page_is_read_from_a_path_bytes_an_array_and_a_picture(
     out = readings[0].to_dict()
     assert json.loads(json.dumps(out)) == out
     assert {"source", "page", "model", "warnings", "lines"} <= set(out)
-    assert {"text", "confidence", "box", "digits"} == set(out["lines"][0])
+    assert {"text", "number", "confidence", "box", "alternatives", "digits"} == set(out["lines"][0])
     assert {"digit", "confidence", "box", "alternatives", "reject"} == set(out["lines"][0]["digits"][0])
 
 
@@ -165,9 +169,12 @@ def test_a_rule_decides_and_names_the_runner_up(mnist_5k: Dataset, reader: Reade
 
 
 def test_what_is_not_sure_enough_is_declined(page: MadePage, reader: Reader) -> None:
-    reading = reader.read(page.image, min_confidence=1.0)
-    assert all(digit.reject == "ambiguous" for digit in reading.digits if digit.reject != "not_a_digit")
-    assert set(reading.text) <= {"?", "\n"}
+    sure = [digit.confidence for digit in reader.read(page.image).digits]
+    least = float(np.median(sure))
+    assert min(sure) < least
+    digits = reader.read(page.image, min_confidence=least).digits
+    assert [digit.confidence for digit in digits] == sure
+    assert [digit.reject for digit in digits] == ["ambiguous" if share < least else None for share in sure]
 
 
 @pytest.mark.parametrize(
@@ -212,6 +219,22 @@ def test_the_picture_is_drawn_on_and_the_doubtful_are_reviewed(page: MadePage, r
     assert html.count("data:image/png;base64,") == len(every)
     assert "{{" not in html
     assert "Nothing is in doubt" in review_page([])
+
+
+def test_a_blank_box_is_drawn_thin_and_grey(reader: Reader, mnist_5k: Dataset) -> None:
+    made = make_page("boxes", mnist_5k.test.images, mnist_5k.test.labels, 1)
+    reading = reader.read(made.image)
+    blank = next(digit for digit in reading.digits if digit.reject == "blank")
+    left, top, wide, tall = blank.box
+    alone = replace(reading, lines=(Line((blank,), blank.box),))
+    drawn = np.asarray(alone.annotated())
+    changed = (drawn != made.image).any(2)
+    assert changed[top, left : left + wide].mean() > 0.9
+    assert not changed[top + 1 : top + tall, left + 1 : left + wide].any()
+    changed[top : top + tall + 1, left : left + wide + 1] = False
+    assert not changed.any()
+    assert np.ptp(drawn[top, left : left + wide].astype(int), axis=1).max() == 0
+    assert doubtful(alone) == []
 
 
 def test_a_batch_reader_travels_by_pickle(page: MadePage) -> None:
@@ -287,11 +310,18 @@ def test_the_command_prints_text_and_csv_and_is_strict(page: MadePage, run_cli: 
     assert code == 0
     assert len(out.splitlines()) == len(page.lines)
     code, out, _ = run_cli("read", path, "--format", "csv")
-    assert out.splitlines()[0] == "source,page,line,text,place,digit,confidence,reject,left,top,width,height"
+    head, *rows = csv.reader(out.splitlines())
+    assert ",".join(head) == "source,page,row,column,number,text,confidence,doubtful,left,top,width,height"
+    assert [row[4] for row in rows] == list(page.lines)
+    assert {row[1] for row in rows} == {"1"}
+    code, out, _ = run_cli("read", path, "--format", "csv-digits")
+    head, *rows = csv.reader(out.splitlines())
+    assert ",".join(head) == "source,page,line,text,place,digit,confidence,reject,left,top,width,height"
+    assert "".join(row[5] for row in rows) == "".join(page.lines)
     code, _, _ = run_cli("read", path, "--strict", "--min-confidence", "1")
     assert code == 3
     code, _, err = run_cli("read", path, "--format", "xml")
-    assert (code, "--format is text, json or csv" in err) == (2, True)
+    assert (code, "--format is text, json, csv or csv-digits, not 'xml'" in err) == (2, True)
     code, _, err = run_cli("read", path, "--max-error", "much")
     assert (code, "a share such as 0.1%" in err) == (2, True)
     code, out, err = run_cli("read", path, "--max-error", "0.1%")

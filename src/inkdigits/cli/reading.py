@@ -1,7 +1,5 @@
 """inkdigits predict and read: digits on images of one digit each, and on pages; no PyTorch."""
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +16,8 @@ from inkdigits.progress import FileBar, say
 if TYPE_CHECKING:
     from inkdigits.reader import Reader, Reading, Settings
 
-FORMATS = ("text", "json", "csv")
-
+PREDICT_FORMATS = ("text", "json", "csv")
+READ_FORMATS = (*PREDICT_FORMATS, "csv-digits")
 
 ModelFile = Annotated[Path | None, typer.Option(help="An .onnx file of inkdigits export. Default: the bundled model.")]
 
@@ -34,7 +32,7 @@ def predict_command(
     """Read images of one digit each, with a calibrated confidence; refuse images of no digit."""
     from inkdigits.reader import Recognizer
 
-    _known_format(form)
+    _known_format(form, PREDICT_FORMATS)
     load_plugins()
     recognizer = Recognizer(model)
     rows, failed = [], False
@@ -81,7 +79,9 @@ def read_command(
         str | None, typer.Option(help="Reject as many digits as leaves this share of errors, such as 0.1%.")
     ] = None,
     turn: Annotated[bool, typer.Option("--turn/--no-turn", help="Also try a page turned by quarters.")] = True,
-    form: Annotated[str, typer.Option("--format", help="text, json or csv.")] = "text",
+    form: Annotated[
+        str, typer.Option("--format", help="text, json, csv (a row for each number) or csv-digits.")
+    ] = "text",
     annotate: Annotate = None,
     review: Review = None,
     model: ModelFile = None,
@@ -94,7 +94,7 @@ def read_command(
     from inkdigits.reader import Reader, Settings
     from inkdigits.reader.checksums import read_roster
 
-    _known_format(form)
+    _known_format(form, READ_FORMATS)
     load_plugins()  # the reader takes the layouts that are registered when it is made
     reader = Reader(model, lines=lines)
     if max_error is not None:
@@ -149,7 +149,7 @@ class PageOutput:
     Attributes
     ----------
     form
-        ``text``, ``json`` or ``csv``.
+        One of READ_FORMATS.
     annotate, review
         The picture or folder, and the HTML page, where they are asked for.
     several
@@ -164,13 +164,18 @@ class PageOutput:
     several: bool
     rejected: bool = False
     readings: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[list[Any]] = field(default_factory=list)
     doubtful: list[dict[str, object]] = field(default_factory=list)
 
     def add(self, path: Path, reading: "Reading") -> None:
         """Take the reading of one page."""
         from inkdigits.reader.review import doubtful
+        from inkdigits.reader.tables import digit_rows, number_rows
 
-        self.readings.append(reading.to_dict())
+        if self.form == "json":
+            self.readings.append(reading.to_dict())
+        elif self.form in ("csv", "csv-digits"):
+            self.rows += number_rows(reading) if self.form == "csv" else digit_rows(reading)
         self.rejected |= any(digit.reject not in (None, "blank") for digit in reading.digits)
         if self.form == "text":
             typer.echo(_page_text(reading, self.several), nl=False)
@@ -184,11 +189,13 @@ class PageOutput:
     def finish(self) -> None:
         """Print or write what needs all readings."""
         from inkdigits.reader.review import review_page
+        from inkdigits.reader.tables import DIGIT_COLUMNS, NUMBER_COLUMNS, csv_table
 
         if self.form == "json":
             emit(self.readings)
-        elif self.form == "csv":
-            typer.echo(_pages_csv(self.readings), nl=False)
+        elif self.form in ("csv", "csv-digits"):
+            columns = NUMBER_COLUMNS if self.form == "csv" else DIGIT_COLUMNS
+            typer.echo(csv_table(columns, self.rows), nl=False)
         if self.review is not None:
             write_text(self.review, review_page(self.doubtful))
             say(f"doubtful digits: {self.review}")
@@ -225,19 +232,19 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["source", "digit", "confidence", "reject", "second", "second_confidence"])
+    from inkdigits.reader.tables import csv_table
+
+    out = []
     for row in rows:
         second = row["alternatives"][0] if row["digit"] is not None and row["alternatives"] else ["", ""]
         digit = "" if row["digit"] is None else row["digit"]
-        writer.writerow([row["source"], digit, row["confidence"], row["reject"] or "", *second])
-    return text.getvalue()
+        out.append([row["source"], digit, row["confidence"], row["reject"] or "", *second])
+    return csv_table(("source", "digit", "confidence", "reject", "second", "second_confidence"), out)
 
 
-def _known_format(form: str) -> None:
-    if form not in FORMATS:
-        raise UsageError(f"--format is {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, not {form!r}")
+def _known_format(form: str, formats: tuple[str, ...]) -> None:
+    if form not in formats:
+        raise UsageError(f"--format is {', '.join(formats[:-1])} or {formats[-1]}, not {form!r}")
 
 
 def _share(text: str) -> float:
@@ -279,30 +286,3 @@ def _annotate(reading: "Reading", target: Path, many: bool) -> None:
     path = target if one and not reading.page else (target.with_suffix("") if one else target) / name
     with atomic_path(path) as temporary:
         reading.annotated().save(temporary, "PNG")
-
-
-def _pages_csv(readings: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    head = [
-        "source",
-        "page",
-        "line",
-        "text",
-        "place",
-        "digit",
-        "confidence",
-        "reject",
-        "left",
-        "top",
-        "width",
-        "height",
-    ]
-    writer.writerow(head)
-    for reading in readings:
-        for number, line in enumerate(reading["lines"]):
-            for place, digit in enumerate(line["digits"]):
-                value = "" if digit["digit"] is None else digit["digit"]
-                where = reading["source"], reading["page"], number, line["text"], place
-                writer.writerow([*where, value, digit["confidence"], digit["reject"] or "", *digit["box"]])
-    return text.getvalue()

@@ -16,7 +16,6 @@ from inkdigits.imaging.binarize import BinarizationParameters, Ink, Mask, binari
 from inkdigits.imaging.files import PageImage, page_images
 from inkdigits.imaging.form_boxes import FormBoxParameters, box_contents, find_form_boxes
 from inkdigits.imaging.geometry import Box
-from inkdigits.imaging.oversegmentation import Candidate, SegmentationParameters, find_candidates
 from inkdigits.imaging.pieces import Piece, find_pieces, mnist_picture
 from inkdigits.imaging.pixels import shrunk, to_bytes
 from inkdigits.imaging.ruled_lines import RuledLineParameters, find_ruled_lines, remove_ruled_lines
@@ -40,7 +39,6 @@ class PageParameters:
     ruled_lines: RuledLineParameters = field(default_factory=RuledLineParameters)
     form_boxes: FormBoxParameters = field(default_factory=FormBoxParameters)
     text_lines: TextLineParameters = field(default_factory=TextLineParameters)
-    segmentation: SegmentationParameters = field(default_factory=SegmentationParameters)
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class BoxContent:
 
 @dataclass(frozen=True, eq=False)
 class PageLine:
-    """A line of writing on a page: its pieces, and the candidates for a digit that they make up.
+    """A line of writing on a page.
 
     Attributes
     ----------
@@ -79,22 +77,15 @@ class PageLine:
     """
 
     line: TextLine
-    ink: Ink = field(repr=False)
-    parameters: SegmentationParameters = field(repr=False)
 
     @property
     def key(self) -> tuple[Any, ...]:
         """What identifies the line: two lines of one page with this key are the same."""
         return self.line.height, *(piece.box for piece in self.line.pieces)
 
-    @cached_property
-    def candidates(self) -> list[Candidate]:
-        """Runs of neighbouring pieces that may be one digit each, with their pictures."""
-        return find_candidates(self.line.pieces, self.line.height, self.ink, self.parameters)
-
-    def ink_pixels(self, start: int = 0, stop: int | None = None) -> int:
-        """Return the number of pixels of ink in pieces ``start`` to ``stop``, exclusive; of all by default."""
-        return sum(cv2.countNonZero(piece.mask) for piece in self.line.pieces[start:stop])
+    def ink_pixels(self) -> int:
+        """Return the number of pixels of its ink."""
+        return sum(cv2.countNonZero(piece.mask) for piece in self.line.pieces)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,8 +160,7 @@ class Page:
         accepted: list[PageLine] = []
         for _ in range(p.rounds):
             pieces = find_pieces(mask, p.text_lines.most_pieces, p.text_lines.smallest_piece)
-            found = find_text_lines(pieces, self.ink, p.text_lines, p.segmentation)
-            lines = [PageLine(line, self.ink, p.segmentation) for line in found]
+            lines = [PageLine(line) for line in find_text_lines(pieces, self.ink, p.text_lines)]
             accepted = [line for line in lines if accept(line)]
             if len(accepted) == len(lines):
                 break

@@ -1,4 +1,4 @@
-"""Pieces of ink: connected components, or parts that were cut off, and their picture in the form of MNIST."""
+"""Pieces of ink: connected components, and their picture in the form of MNIST."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from inkdigits.imaging.normalize import SIZE, thicken_and_fit
 
 @dataclass(frozen=True)
 class Piece:
-    """A connected component of ink, or a part that was cut off.
+    """A connected component of ink.
 
     Attributes
     ----------
@@ -22,13 +22,10 @@ class Piece:
         Left, top, width, height on the page, pixels.
     mask
         uint8 (height, width), 255 on its ink.
-    cut_cost
-        Ink that was cut between it and the piece before it, in stroke widths; 0 where nothing connected them.
     """
 
     box: Box
     mask: Mask
-    cut_cost: float = 0.0
 
 
 def find_pieces(mask: Mask, most: int, smallest: int) -> list[Piece]:

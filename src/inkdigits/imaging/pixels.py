@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-
 LIGHT_INK = 160.0  # mean level of the visible part of a picture; lighter ink is not seen on white
 MOSTLY_SEEN = 0.5  # share of a picture that is visible; more is a page, and no drawing on a transparent ground
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from inkdigits.imaging.binarize import Ink, stroke_width
 from inkdigits.imaging.geometry import Box, bounding_box
-from inkdigits.imaging.oversegmentation import SegmentationParameters, cut_piece
 from inkdigits.imaging.pieces import Piece
 
 
@@ -69,12 +68,7 @@ def writing_height(pieces: Sequence[Piece]) -> float:
     return float(heights[order][half])
 
 
-def find_text_lines(
-    pieces: Sequence[Piece],
-    ink: Ink,
-    parameters: TextLineParameters | None = None,
-    segmentation: SegmentationParameters | None = None,
-) -> list[TextLine]:
+def find_text_lines(pieces: Sequence[Piece], ink: Ink, parameters: TextLineParameters | None = None) -> list[TextLine]:
     """Return the lines of writing on a page, from the top; ink that is much fainter than its line is left out.
 
     Parameters
@@ -83,8 +77,6 @@ def find_text_lines(
         The connected components of the page's writing.
     ink
         float32 (H, W) in [0, 1].
-    segmentation
-        How pieces that may be several touching digits are cut.
     """
     p = parameters or TextLineParameters()
     pieces, height = _writing(pieces, ink, p)
@@ -97,7 +89,7 @@ def find_text_lines(
     for piece in pieces:
         if piece.box[3] < p.core * height and cv2.countNonZero(piece.mask) >= p.speck * height**2:
             _attach(piece, chains, height, slope, p)
-    lines = [_as_line(_strong(chain, ink, p), height, p, segmentation) for chain in chains]
+    lines = [_as_line(_strong(chain, ink, p), height, p) for chain in chains]
     return sorted((line for line in lines if line is not None), key=lambda line: _level(line.pieces, slope))
 
 
@@ -116,16 +108,13 @@ def _writing(pieces: Sequence[Piece], ink: Ink, p: TextLineParameters) -> tuple[
     return [piece for piece in kept if not _is_rule(piece, height, p)], height
 
 
-def _as_line(
-    chain: list[Piece], height: float, p: TextLineParameters, segmentation: SegmentationParameters | None
-) -> TextLine | None:
-    """Return a chain as a line of pieces that are cut where digits may touch; None where no piece is a digit."""
+def _as_line(chain: list[Piece], height: float, p: TextLineParameters) -> TextLine | None:
+    """Return a chain as a line of pieces from left to right; None where no piece is as high as a digit."""
     heights = [piece.box[3] for piece in chain if piece.box[3] >= p.core * height]
     if not heights:
         return None
     chain.sort(key=lambda piece: piece.box[0] + piece.box[2] / 2)
-    tall = float(np.median(heights))
-    return TextLine(tuple(cut for piece in chain for cut in cut_piece(piece, tall, segmentation)), tall)
+    return TextLine(tuple(chain), float(np.median(heights)))
 
 
 def _is_blot(piece: Piece, shape: tuple[int, ...], p: TextLineParameters) -> bool:

@@ -10,9 +10,10 @@ from PIL import Image, ImageDraw, ImageFont
 from inkdigits.errors import DataError
 from inkdigits.imaging.geometry import Box
 from inkdigits.imaging.pixels import to_bytes
+from inkdigits.reader.refusal import BLANK
 
 SURE, FAIRLY = 0.99, 0.9
-GREEN, AMBER, RED = (0, 125, 60), (200, 120, 0), (205, 20, 40)
+GREEN, AMBER, RED, GREY = (0, 125, 60), (200, 120, 0), (205, 20, 40), (150, 150, 150)
 LONGEST = 2400  # longer side of the drawing, pixels
 
 
@@ -31,9 +32,13 @@ class ReadDigit(Protocol):
     def box(self) -> Box:
         """Left, top, width, height in the picture's pixels."""
 
+    @property
+    def reject(self) -> str | None:
+        """Why it was rejected; None where it was accepted."""
+
 
 def annotate(picture: NDArray[Any] | None, size: tuple[int, int], digits: Sequence[ReadDigit]) -> Image.Image:
-    """Return a picture with boxes, digits and confidence: green from 99 %, amber from 90 %, else red.
+    """Return a picture with boxes, digits and confidence: green from 99 %, amber from 90 %, else red; blank boxes grey.
 
     Parameters
     ----------
@@ -60,6 +65,9 @@ def annotate(picture: NDArray[Any] | None, size: tuple[int, int], digits: Sequen
         right, bottom = (left + wide) * scale[0], (top + tall) * scale[1]
         colour = _colour(digit)
         height = bottom - y
+        if digit.reject == BLANK:
+            draw.rectangle((x, y, right, bottom), outline=GREY)
+            continue
         draw.rectangle((x - 1, y - 1, right + 1, bottom + 1), outline=colour, width=max(1, round(height / 40)))
         font = ImageFont.load_default(max(10.0, 0.45 * height))
         draw.text((x, y - 2), "?" if digit.digit is None else str(digit.digit), colour, font, anchor="ls")

@@ -1,7 +1,7 @@
 """Glyphs: places on a page that may hold a digit, with the recogniser's answer for each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from inkdigits.imaging.geometry import Box
 from inkdigits.imaging.strips import Strip
 from inkdigits.reader.line_recognizer import LineRecognizer, LineText
 from inkdigits.reader.recognizer import Recognizer
-from inkdigits.reader.refusal import BLANK, NOT_A_DIGIT
+from inkdigits.reader.refusal import BLANK
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,6 @@ class Glyph:
     def probability(self) -> float:
         """That it is the likeliest digit, in [0, 1]."""
         return float(np.exp(min(0.0, self.log_probability)))
-
-    def rejected(self) -> "Glyph":
-        """Return the same place, rejected as no digit."""
-        return replace(self, reject=NOT_A_DIGIT)
 
 
 def blank_glyph(box: Box) -> Glyph:

@@ -167,7 +167,7 @@ class Reading:
         return tuple(digit for line in self.lines for digit in line.digits)
 
     def annotated(self) -> Image:
-        """Return the picture with boxes, digits and confidence drawn on it: green, amber, red.
+        """Return the picture with boxes, digits and confidence drawn on it: green, amber, red; blank boxes grey.
 
         Raises
         ------

@@ -33,7 +33,9 @@ Count = Annotated[int, Field(ge=0), WHOLE]
 Box = Annotated[list[int], Field(min_length=4, max_length=4, description="Left, top, width and height in pixels.")]
 Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
 Alternatives = Annotated[list[Pair], Field(description="The next most probable digits, each with its probability.")]
-Reject = Literal["blank", "not_a_digit", "ambiguous", "too_small"]
+NumberAndShare = Annotated[list[str | float], Field(min_length=2, max_length=2)]
+CropReject = Literal["blank", "not_a_digit", "ambiguous", "too_small"]
+Reject = Literal["blank", "not_a_digit", "ambiguous", "too_small", "crossed_out"]
 
 
 class RequestBody(BaseModel):
@@ -73,7 +75,7 @@ class Predicted(BaseModel):
     digit: Value | None
     confidence: float
     alternatives: Alternatives
-    reject: Reject | None
+    reject: CropReject | None
     refusal: Annotated[float | None, Field(description="Refusal score; a higher one means more doubt.")]
     probabilities: Annotated[list[float], Field(min_length=10, max_length=10)]
     picture: Annotated[str, Field(description="The input of the network: a PNG of 28x28 pixels in base64.")]
@@ -92,12 +94,17 @@ class ReadDigit(BaseModel):
 class ReadLine(BaseModel):
     """A number on a page."""
 
-    text: str
+    text: Annotated[str, Field(description="Digits and separators; ? for a rejected digit, a space for a blank box.")]
+    number: Annotated[str, Field(description="The text without separators.")]
     confidence: float
     box: Box
+    alternatives: Annotated[
+        list[NumberAndShare], Field(description="The next most probable numbers, each with its probability.")
+    ]
     rule: str | None = None
     runner_up: Annotated[
-        list[str | float] | None, Field(description="The next most probable number, and its probability.")
+        NumberAndShare | None,
+        Field(description="The next most probable number that satisfies the rule, and its probability."),
     ] = None
     digits: list[ReadDigit]
 

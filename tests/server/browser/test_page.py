@@ -139,6 +139,18 @@ def test_a_photo_is_read_with_its_boxes(
     assert box["y"] - image["y"] == pytest.approx(digits[0].box[1] * scale, abs=3)
 
 
+def test_a_digit_that_is_crossed_out_is_named_so(visit: Open, address: str, photo: Path, reading: Reading) -> None:
+    page = reading.to_dict()
+    line = page["lines"][0]
+    line["digits"] = [line["digits"][0] | {"digit": None, "reject": "crossed_out"}]
+    page["lines"] = [line]
+    here = visit(address)
+    here.page.route("**/v1/read", lambda route: route.fulfill(json={"pages": [page]}))
+    here.page.set_input_files("#file", photo)
+    expect(here, "crossed out")
+    assert here.number == "?"
+
+
 def test_a_box_on_the_photo_chooses_its_digit(visit: Open, address: str, photo: Path, reading: Reading) -> None:
     here = visit(address)
     here.page.set_input_files("#file", photo)

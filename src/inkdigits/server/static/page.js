@@ -3,7 +3,7 @@ import { base64, cut, drawBoxes, drawGraph, png } from "./pictures.js";
 import * as reader from "./reader.js";
 import { openSheet, picture } from "./sheet.js";
 
-const REASONS = { blank: "nothing there", not_a_digit: "not a digit", ambiguous: "ambiguous", too_small: "too small" };
+const reason = ({ reject }) => reject === "blank" ? "nothing there" : reject?.replaceAll("_", " "); // of crossed_out too
 const SURE = 0.99, FAIR = 0.9; // confidence; as in the pictures that inkdigits.reader.annotate draws
 const $ = selector => document.querySelector(selector);
 const photo = $("#photo"), sheet = openSheet($("#ink"), readSheet);
@@ -13,7 +13,7 @@ let lines = [], chosen = null, running = null;
 const percent = share => `${Math.min(99.9, 100 * share).toFixed(1)} %`;
 const value = ({ digit, truth }) => truth === undefined ? digit : truth; // a truth of null means not a digit
 const text = line => line.map(digit => value(digit) ?? "?").join("");
-const certainty = digit => digit.truth !== undefined ? "corrected" : REASONS[digit.reject] ?? percent(digit.confidence);
+const certainty = digit => digit.truth !== undefined ? "corrected" : reason(digit) ?? percent(digit.confidence);
 const describe = digit => (digit.truth === undefined && digit.reject ? "" : `${value(digit) ?? "no digit"}, `) + certainty(digit);
 const level = ({ digit, confidence: share, truth }) =>
   truth !== undefined ? "sure" : digit === null || share < FAIR ? "poor" : share < SURE ? "fair" : "sure";
