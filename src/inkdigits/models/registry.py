@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from inkdigits.data.digits import CLASSES as CLASSES
-from inkdigits.errors import ModelError, PluginError, UsageError
+from inkdigits.errors import ModelError, PluginError, UsageError, unknown
 from inkdigits.plugins import Registry, calling_module, decorator
 
 MEAN, STD = 0.1307, 0.3081  # of MNIST's training pixels in [0, 1]
@@ -128,7 +128,7 @@ def register_model(
     Raises
     ------
     UsageError
-        When the name is taken, or there is no recipe ``standard``.
+        When the name is taken, there is no such task, or there is no recipe ``standard``.
 
     Examples
     --------
@@ -147,6 +147,8 @@ def register_model(
     module = calling_module()
 
     def add(build: Callable[..., nn.Module]) -> None:
+        if task not in (DIGIT, LINE):
+            raise unknown("task", task, (DIGIT, LINE))
         if recipes and "standard" not in recipes:
             raise UsageError(f"the model {name!r} has the recipes {', '.join(recipes)}, but none called 'standard'")
         MODELS.register(name, ModelSpec(name, build, paper, recipes, objective, task), build, module)
@@ -172,6 +174,18 @@ def model_spec(name: str) -> ModelSpec:
         When there is no such network; suggests the nearest name.
     """
     return MODELS.find(name)
+
+
+def require_digits(name: str, doing: str) -> None:
+    """Raise UsageError when network ``name`` reads no digits but lines.
+
+    Parameters
+    ----------
+    doing
+        Who asks and what it does with networks, such as "`evaluate` measures".
+    """
+    if model_spec(name).task != DIGIT:
+        raise UsageError(f"{name} reads lines; {doing} networks that read digits")
 
 
 def resolve_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
