@@ -103,7 +103,11 @@ def test_the_make_targets_of_the_documents_exist() -> None:
         (["train"], 2, "Missing argument"),
         (["compare", "--models", "mlp,mpl"], 2, "did you mean 'mlp'"),
         (["compare", "--models", ""], 2, "at least one"),
-        (["compare", "--models", "mlp,line-ctc"], 2, "line-ctc reads lines; `compare` trains networks that read digits"),
+        (
+            ["compare", "--models", "mlp,line-ctc"],
+            2,
+            "line-ctc reads lines; `compare` trains networks that read digits",
+        ),
         (["evaluate", "nowhere"], 1, "does not exist"),
         (["figures", "nowhere"], 1, "does not exist"),
         (["explain", "nowhere", "--index", "7"], 1, "does not exist"),
