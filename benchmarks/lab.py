@@ -25,8 +25,9 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from inkdigits.data import Dataset, DigitSet, load
-from inkdigits.models.registry import MEAN, STD
+from inkdigits.models.registry import MEAN, STD, model_spec
 from inkdigits.training.device import hardware, keep_freed_memory, versions
+from inkdigits.training.digit_task import DigitTask
 from inkdigits.training.inference import to_input
 from inkdigits.training.recipe import recipe_for
 from inkdigits.training.trainer import NoProgress, Trainer
@@ -127,7 +128,8 @@ def loop_overhead(data: Dataset) -> float:
     part = data.train.split(128 * STEPS, seed=0)[1]
     device = torch.device("cpu")
     training_data = make_training_data(part, recipe, 0, device, None)
-    trainer = Trainer({"model": "cnn", "options": options, "seed": 0}, recipe, training_data, device)
+    task = DigitTask(model_spec("cnn"), recipe, training_data, device)
+    trainer = Trainer({"model": "cnn", "options": options, "seed": 0}, recipe, task, device)
     images, labels = to_input(training_data.images[0, :128]), training_data.labels[:128]
     shares = []
     for epoch in range(1, 8):

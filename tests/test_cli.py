@@ -98,9 +98,16 @@ def test_the_make_targets_of_the_documents_exist() -> None:
         (["train", "mlp", "--optimiser", "sgd"], 2, "--optimi"),
         (["train", "mlp", "--preset", "bets"], 2, "did you mean 'best'"),
         (["train", "mlp", "-O", "hidden"], 2, "key=value"),
+        (["train", "mlp", "--lines", "100"], 2, "mlp reads digits; --lines is for networks that read lines"),
+        (["train", "line-ctc", "--augment", "robust"], 2, "line-ctc reads lines; --augment is for networks that read"),
         (["train"], 2, "Missing argument"),
         (["compare", "--models", "mlp,mpl"], 2, "did you mean 'mlp'"),
         (["compare", "--models", ""], 2, "at least one"),
+        (
+            ["compare", "--models", "mlp,line-ctc"],
+            2,
+            "line-ctc reads lines; `compare` trains networks that read digits",
+        ),
         (["evaluate", "nowhere"], 1, "does not exist"),
         (["figures", "nowhere"], 1, "does not exist"),
         (["explain", "nowhere", "--index", "7"], 1, "does not exist"),
@@ -270,8 +277,11 @@ def test_fetch_checks_the_files_that_are_there(run_cli: Cli, mnist_folder: Path)
 
 def test_models_and_doctor(run_cli: Cli) -> None:
     code, text, _ = run_cli("models", "--json")
-    sizes = {entry["name"]: entry["parameters"] for entry in json.loads(text)}
-    assert sizes["lenet5"] == 61_706
+    networks = {entry["name"]: entry for entry in json.loads(text)}
+    assert networks["lenet5"]["parameters"] == 61_706
+    assert networks["lenet5"]["task"] == "digit"
+    assert networks["line-ctc"]["task"] == "line"
+    assert networks["line-ctc"]["macs"] > 1e8
     code, text, _ = run_cli("doctor")
     assert code == 0
     assert re.search(r"^torch\t\d", text, flags=re.M)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from inkdigits.data import fonts
-from inkdigits.data.fonts import FONTS, Font, fonts_or_reason, handwriting_fonts
+from inkdigits.data.fonts import FONTS, PRINT_FONTS, Font, fonts_or_reason, handwriting_fonts
 from inkdigits.errors import FetchError
 
 CONTENT = b"wOF2 of nobody"
@@ -42,9 +42,11 @@ def npm_with(content: bytes, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]
 
 
 def test_every_font_of_the_table_has_its_own_name_and_checksum() -> None:
+    both = FONTS + PRINT_FONTS
     assert 20 <= len(FONTS) <= 60
-    assert len({font.name for font in FONTS}) == len({font.sha256 for font in FONTS}) == len(FONTS)
-    assert all(len(font.sha256) == 64 and font.version for font in FONTS)
+    assert 10 <= len(PRINT_FONTS) <= 30
+    assert len({font.name for font in both}) == len({font.sha256 for font in both}) == len(both)
+    assert all(len(font.sha256) == 64 and font.version for font in both)
 
 
 def test_a_font_that_is_kept_is_not_fetched_again(tmp_path: Path) -> None:

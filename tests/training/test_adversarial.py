@@ -5,8 +5,10 @@ from torch import Tensor, nn
 
 from inkdigits.data import Dataset
 from inkdigits.evaluation.attacks import pgd, robust_accuracy
+from inkdigits.models import model_spec
 from inkdigits.training import train
 from inkdigits.training.adversarial import adversarial_images, pgd_attack
+from inkdigits.training.digit_task import DigitTask
 from inkdigits.training.inference import to_input
 from inkdigits.training.recipe import Recipe
 from inkdigits.training.trainer import NoProgress, Trainer
@@ -61,9 +63,8 @@ def test_the_attack_ascends_the_objective_that_the_model_trains_on(
 ) -> None:
     threes = small.train[(small.train.labels == 3).nonzero()[0][:32]]
     recipe, cpu = Recipe(epochs=1, batch_size=32, epsilon=0.2, attack_steps=2), torch.device("cpu")
-    trainer = Trainer(
-        {"model": name, "options": {}, "seed": 0}, recipe, make_training_data(threes, recipe, 0, cpu, None), cpu
-    )
+    task = DigitTask(model_spec(name), recipe, make_training_data(threes, recipe, 0, cpu, None), cpu)
+    trainer = Trainer({"model": name, "options": {}, "seed": 0}, recipe, task, cpu)
     labels, attacks = torch.tensor(threes.labels), []
 
     def spy(loss: object, images: Tensor, *settings: object) -> Tensor:
@@ -71,7 +72,7 @@ def test_the_attack_ascends_the_objective_that_the_model_trains_on(
             gradient(f, images)
             for f in (
                 loss,
-                lambda x: trainer.spec.objective(trainer.model, x, labels, F.cross_entropy)[0],
+                lambda x: task.spec.objective(trainer.model, x, labels, F.cross_entropy)[0],
                 lambda x: F.cross_entropy(trainer.model(x), labels),
             )
         )

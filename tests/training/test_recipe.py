@@ -10,6 +10,7 @@ from inkdigits.training.recipe import Recipe, recipe_for
 LIMITS = {  # the nearest values that are refused and allowed, at either end
     "epochs": (0, 1, 100_000, 100_001),
     "batch_size": (1, 2, 1_000_000, 1_000_001),
+    "lines": (63, 64, 100_000_000, 100_000_001),
     "lr": (0.0, 1e-9, 100.0, 101.0),
     "momentum": (-0.1, 0.0, 0.99, 1.0),
     "beta2": (-0.1, 0.0, 0.99, 1.0),

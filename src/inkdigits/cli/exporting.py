@@ -50,9 +50,15 @@ def export_command(
         raise UsageError(f"--format {form} needs the folder of a run")
     if form == "onnx" and out.suffix != ".onnx":
         raise UsageError(f"--out names the file, such as {out / 'digits.onnx'}, not {out}")
+    from inkdigits.models.registry import LINE, model_spec, require_digits
     from inkdigits.training import load_run
 
     trained = load_run(run)
+    if form == "huggingface":
+        require_digits(trained.name, "`export --format huggingface` writes")
+    elif model_spec(trained.name).task == LINE:
+        _export_lines(trained, out, as_json)
+        return
     dataset = load(data or trained.environment.get("data_source") or "mnist")
     if form == "huggingface":
         _export_hub_folder(trained, dataset, out, robustness, as_json)
@@ -76,22 +82,22 @@ def _export_hub_folder(run: "Run", dataset: "Dataset", out: Path, robustness: Pa
         typer.echo("\n".join(paths))
 
 
-def _export_onnx(run: "Run", dataset: "Dataset", out: Path, int8: bool, as_json: bool) -> None:
+def _export_lines(run: "Run", out: Path, as_json: bool) -> None:
     from inkdigits.exporting.line_file import export_lines
-    from inkdigits.exporting.onnx_file import export
-    from inkdigits.models.registry import LINE, model_spec
 
-    if model_spec(run.name).task == LINE:
-        lines = export_lines(run, out)
-        if as_json:
-            emit(lines.to_dict())
-        else:
-            typer.echo(
-                f"{lines.path}: {lines.path.stat().st_size / 1e6:.2f} MB, probabilities within "
-                f"{lines.largest_difference:.1e} of PyTorch's"
-            )
-            say(f"try it: inkdigits read --lines {lines.path} PAGE")
+    done = export_lines(run, out)
+    if as_json:
+        emit(done.to_dict())
         return
+    typer.echo(
+        f"{done.path}: {done.path.stat().st_size / 1e6:.2f} MB, probabilities within "
+        f"{done.largest_difference:.1e} of PyTorch's"
+    )
+    say(f"try it: inkdigits read --lines {done.path} PAGE")
+
+
+def _export_onnx(run: "Run", dataset: "Dataset", out: Path, int8: bool, as_json: bool) -> None:
+    from inkdigits.exporting.onnx_file import export
 
     done = export(run, dataset, out, int8)
     if as_json:

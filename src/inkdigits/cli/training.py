@@ -23,19 +23,21 @@ PARTS = ("test", "train", "all")
 
 @app.command("models")
 def models(as_json: Json = False) -> None:
-    """List the networks with their size and paper."""
-    from inkdigits.evaluation.metrics import count_macs, count_parameters
+    """List the networks with what they read, their size and their paper."""
+    from inkdigits.evaluation.metrics import count_macs, count_parameters, count_strip_macs
     from inkdigits.models import create_model, list_models, model_spec
+    from inkdigits.models.registry import DIGIT, LINE
 
     rows = []
-    for name in list_models():
+    for name in [*list_models(DIGIT), *list_models(LINE)]:
         try:
             model, spec = create_model(name), model_spec(name)
         except PluginError as error:
             say(f"warning: {error}")
             continue
-        rows.append([name, count_parameters(model), count_macs(model), ", ".join(spec.recipes), spec.paper])
-    columns = ["name", "parameters", "macs", "presets", "paper"]
+        macs = count_macs(model) if spec.task == DIGIT else count_strip_macs(model)
+        rows.append([name, spec.task, count_parameters(model), macs, ", ".join(spec.recipes), spec.paper])
+    columns = ["name", "task", "parameters", "macs", "presets", "paper"]
     if as_json:
         emit([dict(zip(columns, row, strict=True)) for row in rows])
     else:
@@ -108,6 +110,7 @@ def train_command(
     **overrides: Any,
 ) -> None:
     """Train one network and save it as a run folder."""
+    from inkdigits.models.registry import LINE, model_spec
     from inkdigits.training import recipe_for, train
     from inkdigits.training.checkpoint import is_finished
     from inkdigits.training.loop import default_validation
@@ -119,7 +122,8 @@ def train_command(
     held_out = default_validation(len(dataset.train)) if validation is None else validation
     if resume and is_finished(folder):
         say(f"{folder} is finished already")
-    with closing(TrainingBar(model, recipe.epochs, len(dataset.train) - held_out)) as bar:
+    images = recipe.lines if model_spec(model).task == LINE else len(dataset.train) - held_out
+    with closing(TrainingBar(model, recipe.epochs, images)) as bar:
         try:
             run = train(
                 model,
@@ -147,8 +151,11 @@ def train_command(
 def print_run(run: "Run", dataset: "Dataset", how: str, as_json: bool) -> None:
     """Print a run's test figures, with ``how`` it was made, and its folder."""
     from inkdigits.evaluation.statistics import wilson
+    from inkdigits.models.registry import LINE, model_spec
+    from inkdigits.training.line_task import MEASURED
 
-    accuracy, n = run.metrics["test_acc"], len(dataset.test)
+    n = MEASURED if model_spec(run.name).task == LINE else len(dataset.test)
+    accuracy = run.metrics["test_acc"]
     low, high = wilson(round(accuracy * n), n)
     if as_json:
         emit({"out": str(run.folder), **run.settings, "metrics": run.metrics, "interval": [low, high]})
@@ -193,12 +200,14 @@ def evaluate_command(
     from inkdigits.data import DigitSet
     from inkdigits.evaluation import evaluate
     from inkdigits.evaluation.metrics import reconstruction_mse
+    from inkdigits.models.registry import require_digits
     from inkdigits.training import load_run
     from inkdigits.training.device import select_device
 
     if part not in PARTS:
         raise UsageError(f"--part is test, train or all, not {part!r}")
     trained = load_run(run, select_device(device))
+    require_digits(trained.name, "`evaluate` measures")  # before data is fetched
     dataset = load(data or trained.environment.get("data_source") or "mnist")
     digits = {"test": dataset.test, "train": dataset.train}.get(part) or DigitSet.joined(dataset.train, dataset.test)
     result = evaluate(trained, digits)

@@ -8,18 +8,20 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from inkdigits.data import DigitSet
 from inkdigits.errors import UsageError
 from inkdigits.evaluation.statistics import wilson
+from inkdigits.imaging.strips import HEIGHT
 from inkdigits.models.autoencoder import Autoencoder
-from inkdigits.models.registry import CLASSES
+from inkdigits.models.registry import CLASSES, require_digits
 from inkdigits.training import Run, load_run
 from inkdigits.training.inference import BATCH, Scores, predict_logits, score, to_input
 
 TIMING_BATCH, TIMING_REPEATS = 256, 5
+STRIP = (1, 1, HEIGHT, 200)  # shape of the strip on which the operations of a line network are counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +90,7 @@ def evaluate(run: Run | nn.Module | str | Path, digits: DigitSet) -> Evaluation:
     Raises
     ------
     UsageError
-        When there are no digits.
+        When there are no digits, or the run reads lines.
     RunError, ModelError
         When the folder is not that of a complete run.
     """
@@ -96,6 +98,8 @@ def evaluate(run: Run | nn.Module | str | Path, digits: DigitSet) -> Evaluation:
         raise UsageError("there are no digits to evaluate on")
     if isinstance(run, str | Path):
         run = load_run(run)
+    if isinstance(run, Run):
+        require_digits(run.name, "`evaluate` measures")
     model = run.model if isinstance(run, Run) else run
     device = next(model.parameters()).device
     logits = predict_logits(model, torch.tensor(digits.images, device=device)).cpu()
@@ -149,6 +153,16 @@ def count_macs(model: nn.Module, digits: DigitSet | None = None) -> int:
     images[..., 8:20, 8:20] = 1
     if digits is not None:
         images = to_input(torch.tensor(digits.images[:100]))
+    return _macs(model, images)
+
+
+def count_strip_macs(model: nn.Module) -> int:
+    """Return the multiply-accumulates of a line network for one strip of 40x200 pixels."""
+    return _macs(model, torch.zeros(STRIP))
+
+
+def _macs(model: nn.Module, images: Tensor) -> int:
+    """Return the multiply-accumulates for one of the images."""
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()

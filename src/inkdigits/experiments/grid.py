@@ -8,6 +8,7 @@ from typing import Any
 from inkdigits.data import Dataset
 from inkdigits.errors import UsageError
 from inkdigits.models import create_model, list_models
+from inkdigits.models.registry import require_digits
 from inkdigits.training import recipe_for
 from inkdigits.training.loop import default_validation
 
@@ -75,12 +76,14 @@ def parse_entries(models: Sequence[str] | None) -> list[Entry]:
     Raises
     ------
     UsageError
-        When there is none, one is named twice, a model or preset does not exist, or a plug-in's model is broken.
+        When there is none, one is named twice or reads lines, a model or preset does not exist, or a plug-in's model
+        is broken.
     """
     entries = [Entry.parse(text) for text in (list_models() if models is None else models)]
     if not entries or len(set(entries)) < len(entries):
         raise UsageError("name at least one model, and each model once")
     for entry in entries:  # a plug-in's broken model is refused before anything is trained
+        require_digits(entry.model, "`compare` trains")
         create_model(entry.model, **recipe_for(entry.model, entry.preset)[1])
     return entries
 

@@ -12,6 +12,7 @@ from inkdigits.evaluation.robustness import Classifier, classifier_of
 from inkdigits.experiments.comparison_folder import SUMMARY
 from inkdigits.experiments.grid import Entry
 from inkdigits.files import read_json
+from inkdigits.models.registry import require_digits
 from inkdigits.reader.recognizer import Recognizer, bundled
 from inkdigits.training import Run, load_run
 from inkdigits.training.inference import logits_of
@@ -27,7 +28,7 @@ def load_subjects(paths: Sequence[str | Path]) -> dict[str, Subject]:
     Raises
     ------
     UsageError
-        When there is none, or one is named twice.
+        When there is none, or one is named twice or reads lines.
     RunError, ModelError
         When one cannot be read.
     """
@@ -40,7 +41,11 @@ def load_subjects(paths: Sequence[str | Path]) -> dict[str, Subject]:
 def _load(path: Path) -> Subject:
     if path.suffix == ".onnx":
         return Recognizer(path)
-    return Recognizer() if path == Path(BUNDLED) and not path.exists() else load_run(path)
+    if path == Path(BUNDLED) and not path.exists():
+        return Recognizer()
+    run = load_run(path)
+    require_digits(run.name, "`robust` measures")
+    return run
 
 
 def labels_of(subjects: Sequence[Subject]) -> list[str]:

@@ -12,6 +12,7 @@ from inkdigits.evaluation.statistics import wilson
 from inkdigits.exporting.deployed import calibrate
 from inkdigits.files import read_json, write_bytes, write_json, write_text
 from inkdigits.models import model_spec
+from inkdigits.models.registry import require_digits
 from inkdigits.training import Run, validation_digits
 from inkdigits.training.inference import logits_of
 
@@ -35,10 +36,11 @@ def write_folder(run: Run, data: Dataset, out: Path, robustness: Path | None = N
     Raises
     ------
     UsageError
-        When the run has no validation digits to calibrate on, or learned from other data than ``data``.
+        When the run reads lines, has no validation digits to calibrate on, or learned from other data than ``data``.
     RunError
         When a file cannot be read or written, or ``robustness`` has no figures of this run; then nothing is written.
     """
+    require_digits(run.name, "`export --format huggingface` writes")
     assert run.folder is not None
     config = {
         "model_type": "inkdigits",

@@ -23,6 +23,7 @@ from inkdigits.data import Dataset, DigitSet
 from inkdigits.errors import ModelError, RunError
 from inkdigits.exporting.deployed import Deployed, calibrate
 from inkdigits.files import atomic_path
+from inkdigits.models.registry import require_digits
 from inkdigits.reader.recognizer import FORM, METADATA, OUTPUTS, Recognizer
 from inkdigits.training import Run, train_validation_split
 
@@ -80,12 +81,13 @@ def export(run: Run, data: Dataset, out: Path, int8: bool = True) -> Exported:
     Raises
     ------
     UsageError
-        When the run has no validation digits, or learned from other data.
+        When the run reads lines, has no validation digits, or learned from other data.
     RunError
         When a file cannot be written.
     ModelError
         When the file and the network disagree; then nothing is written.
     """
+    require_digits(run.name, "this function writes")
     learned, validation_set = train_validation_split(run, data)
     settings = calibrate(run, validation_set)
     model = Deployed(run.model.cpu().eval(), settings.temperature)

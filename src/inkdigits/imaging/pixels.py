@@ -13,7 +13,8 @@ MOSTLY_SEEN = 0.5  # share of a picture that is visible; more is a page, and no 
 def to_bytes(image: NDArray[Any]) -> NDArray[np.uint8]:
     """Return an image (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) as uint8, grey (H, W) or colour (H, W, 3).
 
-    16-bit values are divided by 257; floats and booleans are in [0, 1]; transparency is blended with white, or with black under light ink.
+    16-bit values are divided by 257; floats and booleans are in [0, 1]; transparency is blended with white,
+    or with black under light ink.
 
     Raises
     ------

@@ -145,7 +145,8 @@ def register_model(
     Raises
     ------
     UsageError
-        When the name is taken, there is no recipe ``standard``, or a recipe has a setting that does not exist.
+        When the name is taken, there is no such task, no recipe ``standard``, or a recipe has a setting that does not
+        exist.
 
     Examples
     --------
@@ -162,6 +163,8 @@ def register_model(
     torch.Size([2, 10])
     """
     _check_recipes(name, recipes)
+    if task not in (DIGIT, LINE):
+        raise unknown("task", task, (DIGIT, LINE))
     return MODELS.decorator(name, build, lambda build: ModelSpec(name, build, paper, recipes, objective, task))
 
 
@@ -193,6 +196,18 @@ def model_spec(name: str) -> ModelSpec:
         When there is no such network; suggests the nearest name.
     """
     return MODELS.find(name)
+
+
+def require_digits(name: str, doing: str) -> None:
+    """Raise UsageError when network ``name`` reads no digits but lines.
+
+    Parameters
+    ----------
+    doing
+        Who asks and what it does with networks, such as "`evaluate` measures".
+    """
+    if model_spec(name).task != DIGIT:
+        raise UsageError(f"{name} reads lines; {doing} networks that read digits")
 
 
 def resolve_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:

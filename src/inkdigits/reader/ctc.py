@@ -51,7 +51,8 @@ def likeliest_texts(probabilities: NDArray[np.float32], parameters: BeamParamete
             for character, share in likely:
                 if text and text[-1] == character:
                     after[text][1] += without * share
-                    after[(*text, character)][1] += with_blank * share
+                    if with_blank:  # a repeated character needs a blank before it
+                        after[(*text, character)][1] += with_blank * share
                 else:
                     after[(*text, character)][1] += (with_blank + without) * share
         kept = sorted(after.items(), key=lambda item: -sum(item[1]))[: p.width]

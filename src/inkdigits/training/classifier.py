@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_array, check_is_fitted, check_random_
 from inkdigits.data import Dataset, DigitSet
 from inkdigits.errors import DataError, UsageError
 from inkdigits.imaging.normalize import SIZE
-from inkdigits.models.registry import CLASSES
+from inkdigits.models.registry import CLASSES, require_digits
 from inkdigits.training.inference import predict_logits
 from inkdigits.training.loop import train
 
@@ -78,7 +78,7 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When shapes, values or labels are not those of digits.
+            When shapes, values or labels are not those of digits, or the network reads lines.
         """
         features, labels = validate_data(self, _flat(X), y, dtype="numeric")
         check_classification_targets(labels)
@@ -93,6 +93,7 @@ class DigitClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(digits) < 10 * 128:  # several steps per epoch
             overrides["batch_size"] = max(2, min(32, len(digits)))
         try:
+            require_digits(self.model, "DigitClassifier trains")
             self.run_ = train(
                 self.model, data, preset=self.preset, seed=seed, validation=0, device=self.device, **overrides
             )

@@ -10,6 +10,7 @@ from torch import nn
 from inkdigits.data import Dataset
 from inkdigits.errors import RunError, UsageError
 from inkdigits.models import create_model
+from inkdigits.models.registry import require_digits
 from inkdigits.training import checkpoint
 from inkdigits.training.checkpoint import Run
 from inkdigits.training.device import hardware, select_device, versions
@@ -32,7 +33,7 @@ def ensemble(folders: Sequence[str | Path], data: Dataset, out: str | Path | Non
     Raises
     ------
     UsageError
-        When a member learned from other data, or is named twice.
+        When a member learned from other data, is named twice, or reads lines.
     RunError
         When a member cannot be read, or ``out`` holds a run already, finished or not.
     ModelError
@@ -66,9 +67,10 @@ def ensemble(folders: Sequence[str | Path], data: Dataset, out: str | Path | Non
 
 
 def _require_members(runs: Sequence[Run], data: Dataset) -> None:
-    """Raise UsageError when a run learned from other data, or two runs have the same weights."""
+    """Raise UsageError when a run reads lines or learned from other data, or two runs have the same weights."""
     hashes = [run.weights_sha256 for run in runs]
     for run in runs:
+        require_digits(run.name, "`ensemble` combines")
         if run.settings["data"]["sha256"] != data.sha256:
             raise UsageError(f"{run.folder} learned from other data than {data.name} holds; members share their data")
         if hashes.count(run.weights_sha256) > 1:

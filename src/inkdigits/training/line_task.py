@@ -30,7 +30,7 @@ from inkdigits.training.recipe import Recipe
 
 WIDEST = 10.0  # heights of the strip; wider lines are left out, as one of them widens a whole batch
 WRITTEN_WITH = 20_000  # digits that the lines are written with, at most
-MEASURED = 500  # lines that a network is measured on, of each part of the data
+MEASURED = 800  # lines that a network is measured on, of each part of the data
 SORTED = 16  # batches whose lines are sorted by width, so that a batch needs little padding
 EDGE_WEIGHT = 1.0  # of the edges' loss against that of the characters
 EDGE_BETA = 0.05  # heights; the edges' loss is quadratic below
@@ -74,11 +74,13 @@ def line_fonts() -> tuple[tuple[Path, ...], tuple[Path, ...], list[str]]:
 
 
 def require_line_recipe(model: str, recipe: Recipe) -> None:
-    """Raise UsageError when a recipe asks for something that only digit networks learn with."""
+    """Raise UsageError when a recipe has what only digit networks learn with, or a batch larger than an epoch."""
     for field in fields(Recipe):
         if field.name in UNUSED and getattr(recipe, field.name) != field.default:
             name = field.name.replace("_", "-")
             raise UsageError(f"{model} reads lines; --{name} is for networks that read digits, leave it out")
+    if recipe.batch_size > recipe.lines:
+        raise UsageError(f"batch-size {recipe.batch_size} is larger than the {recipe.lines} lines of an epoch")
 
 
 def collate(lines: Sequence[MadeLine]) -> LineBatch:
@@ -181,7 +183,7 @@ class LineTask:
 
     @torch.inference_mode()
     def measure(self, model: nn.Module, digits: DigitSet) -> Scores:
-        """Return the scores on 500 lines made of ``digits``, always the same; NaN without digits.
+        """Return the scores on 800 lines made of ``digits``, always the same; NaN without digits.
 
         Cross-entropy is that of CTC, nats per character; MSE is that of the edges, in squared heights of the strip;
         accuracy is the share of the lines whose digits are all right.
@@ -189,9 +191,8 @@ class LineTask:
         if not len(digits):
             return Scores(math.nan, math.nan, math.nan)
         if id(digits) not in self._measured:
-            data = LineBatches(self._writers(digits), 50, self.seed + 1_000_003)
-            groups = -(-MEASURED // (50 * SORTED))
-            self._measured[id(digits)] = [batch for group in range(groups) for batch in data[group]]
+            data = LineBatches(self._writers(digits), MEASURED // SORTED, self.seed + 1_000_003)
+            self._measured[id(digits)] = data[0]
         was_training = model.training
         model.eval()
         sums, right = np.zeros(4), 0

@@ -12,7 +12,7 @@ import torch
 
 from inkdigits.data import Dataset, DigitSet, load
 from inkdigits.errors import RunError, UsageError
-from inkdigits.models.registry import LINE, model_spec, resolve_options
+from inkdigits.models.registry import LINE, model_spec, require_digits, resolve_options
 from inkdigits.training import checkpoint
 from inkdigits.training.checkpoint import EpochRow, Run, TrainingState
 from inkdigits.training.device import hardware, keep_freed_memory, select_device, versions
@@ -124,13 +124,12 @@ def make_plan(
     dataset = load(data) if isinstance(data, str) else data
     target = select_device(device)
     train_digits, validation_part = split_training_set(dataset.train, validation, seed)
-    if recipe.batch_size > len(train_digits):
-        raise UsageError(f"batch-size {recipe.batch_size} is larger than the {len(train_digits)} digits to train on")
-    if model_spec(model).task == LINE:
-        require_line_recipe(model, recipe)
+    _require_recipe(model, recipe, len(train_digits))
     if (teacher is not None) != (recipe.distill > 0):
         raise UsageError("a teacher and distill above 0 go together: --teacher RUN --distill 0.5")
     teacher_run = checkpoint.load_run(teacher, target) if isinstance(teacher, str | Path) else teacher
+    if teacher_run:
+        require_digits(teacher_run.name, "--teacher takes")
     settings: dict[str, Any] = {
         "model": model,
         "options": resolve_options(model, preset_options | dict(options)),
@@ -148,6 +147,17 @@ def make_plan(
     if teacher_run:
         settings["teacher"] = {"model": teacher_run.name, "weights_sha256": teacher_run.weights_sha256}
     return Plan(settings, recipe, dataset, train_digits, validation_part, teacher_run, target)
+
+
+def _require_recipe(model: str, recipe: Recipe, digits: int) -> None:
+    """Raise UsageError when a recipe does not fit the model's task, or a batch is larger than an epoch."""
+    if model_spec(model).task == LINE:
+        require_line_recipe(model, recipe)
+        return
+    if recipe.lines != Recipe.lines:
+        raise UsageError(f"{model} reads digits; --lines is for networks that read lines, leave it out")
+    if recipe.batch_size > digits:
+        raise UsageError(f"batch-size {recipe.batch_size} is larger than the {digits} digits to train on")
 
 
 def default_validation(n: int) -> int:
