@@ -13,6 +13,7 @@ import pytest
 from inkdigits import cli
 from inkdigits.data import Dataset, load
 from inkdigits.experiments import Comparison, compare
+from inkdigits.training import line_task, train
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -63,6 +64,19 @@ def comparison(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Com
     out = tmp_path_factory.mktemp("comparison")
     models = ["mlp", "lenet5", "autoencoder", "gnn"]
     return compare(models, str(small_npz), seeds=2, epochs=3, faithfulness=20, device="cpu", out=out)
+
+
+@pytest.fixture(scope="session")
+def line_run(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small network that learned 64 lines, without fonts, and is far from reading them."""
+    folder = tmp_path_factory.mktemp("lines") / "run"
+    options = {"channels": [4, 4, 8], "features": 16, "dilations": [1]}
+    settings = {"preset": "fast", "epochs": 1, "lines": 64, "batch_size": 16, "device": "cpu"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(line_task, "fonts_or_reason", lambda *_: ((), "no fonts"))
+        patch.setattr(line_task, "MEASURED", 16)
+        train("line-ctc", str(small_npz), options=options, out=folder, **settings)
+    return folder
 
 
 @pytest.fixture

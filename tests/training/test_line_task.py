@@ -335,7 +335,10 @@ def test_a_perfect_network_has_perfect_scores(small: Dataset, monkeypatch: pytes
     good = task.measure(Perfect(batches), small.test)
     assert good.accuracy > 0.95  # two digits that touch may lack the blank between them
     assert good.cross_entropy < 0.1 < poor.cross_entropy
-    assert good.mse == 0 < poor.mse
+    squared = torch.cat([batch.edges[batch.known] for batch in batches]).double() ** 2
+    assert poor.mse == pytest.approx(squared.mean().item())  # it says that every edge is at 0
+    assert poor.cross_entropy < math.log(1 + len(CHARACTERS)) * max(batch.known.shape[1] for batch in batches)
+    assert good.mse == 0
     assert poor.accuracy < 0.3
     nothing = task.measure(clueless, small.test[:0])
     assert all(math.isnan(value) for value in (nothing.cross_entropy, nothing.mse, nothing.accuracy))

@@ -164,7 +164,13 @@ class LineTask:
         groups = range(first // SORTED, -(-self.recipe.epochs * self.steps // SORTED))
         workers = max(1, (os.cpu_count() or 1) // 2)
         loader = DataLoader(
-            self._data, None, sampler=groups, num_workers=workers, worker_init_fn=_one_thread, prefetch_factor=2
+            self._data,
+            None,
+            sampler=groups,
+            num_workers=workers,
+            worker_init_fn=_one_thread,
+            generator=torch.Generator(),  # else it draws from PyTorch's, and the dropout after a resumption differs
+            prefetch_factor=2,
         )
         skipped = first % SORTED
         for group in loader:
