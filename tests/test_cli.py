@@ -442,6 +442,62 @@ def test_a_run_is_exported_and_reads(run_cli: Cli, small_npz: Path, pictures: Pa
     assert "--out names the file" in err
 
 
+def test_a_line_network_is_trained_and_exported(
+    run_cli: Cli, small_npz: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inkdigits.training.line_task.fonts_or_reason", lambda *_: ((), "no fonts here"))
+    monkeypatch.setattr("inkdigits.training.line_task.MEASURED", 32)
+    run, model = tmp_path / "run", tmp_path / "lines.onnx"
+    small = ("-O", "channels=[4,4,8]", "-O", "features=16")
+    command = ("train", "line-ctc", "--preset", "fast", "--data", small_npz, "--epochs", 1, "--lines", 64, "--out", run)
+    code, out, err = run_cli(*command, *small)
+    assert code == 0
+    assert "no fonts here" in err
+    assert "accuracy 0.00 % (Wilson 95 %: 0.00 to 10.72)" in out  # of 32 lines, not of 200 digits
+    code, out, err = run_cli("export", run, "--out", model)
+    assert code == 0
+    assert re.search(r"lines.onnx: 0.\d\d MB, probabilities within .* of PyTorch's\n$", out)
+    assert f"inkdigits read --lines {model} PAGE" in err
+    code, out, _ = run_cli("export", run, "--out", model, "--json")
+    assert code == 0
+    assert json.loads(out)["card"]["model"] == "line-ctc"
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (("evaluate", "RUN"), "line-ctc reads lines; `evaluate` measures networks that read digits"),
+        (("robust", "RUN"), "line-ctc reads lines; `robust` measures networks that read digits"),
+        (("explain", "RUN", "--index", "7"), "line-ctc has no graph; explain a run of gnn or gnn-attention"),
+        (("ensemble", "RUN", "RUN", "--out", "both"), "line-ctc reads lines; `ensemble` combines networks that read"),
+        (
+            ("export", "RUN", "--format", "huggingface", "--out", "hub"),
+            "line-ctc reads lines; `export --format huggingface` writes networks that read digits",
+        ),
+        (
+            ("train", "mlp", "--data", "NPZ", "--teacher", "RUN", "--distill", "0.5"),
+            "line-ctc reads lines; --teacher takes",
+        ),
+    ],
+)
+def test_a_command_for_digit_networks_refuses_a_line_network(
+    command: tuple[str, ...],
+    says: str,
+    run_cli: Cli,
+    line_run: Path,
+    small_npz: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = run_cli(*({"RUN": line_run, "NPZ": small_npz}.get(word, word) for word in command))
+    assert code == 2
+    assert out == ""
+    assert err.splitlines()[-1].startswith(f"inkdigits: {says}")
+    assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
 def test_runs_become_an_ensemble_and_a_teacher(run_cli: Cli, small_npz: Path, tmp_path: Path) -> None:
     common = ("--data", small_npz, "--epochs", 1, "--batch-size", 50)
     for seed in (0, 1):
