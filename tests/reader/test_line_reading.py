@@ -44,7 +44,7 @@ class Pen:
         page, x = np.full((HEIGHT + 2 * MARGIN, width), PAPER, np.uint8), MARGIN
         for piece in pieces:
             view = page[MARGIN : MARGIN + piece.shape[0], x : x + piece.shape[1]]
-            np.minimum(view, PAPER - piece, out=view)
+            np.minimum(view, 255 - piece, out=view)
             x += piece.shape[1] + gap
         return page
 

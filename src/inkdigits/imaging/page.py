@@ -26,6 +26,9 @@ from inkdigits.imaging.text_lines import TextLine, TextLineParameters, find_text
 Source = Path | str | bytes | NDArray[Any] | Image.Image
 
 
+ISOLATED = 0.15  # heights of a box; writing that reaches further out of it belongs to something else
+
+
 @dataclass(frozen=True)
 class PageParameters:
     """How a page is made ready and taken apart; each part has its own settings."""
@@ -100,16 +103,28 @@ class Page:
         Width and height of the picture, pixels: boxes are reported in these.
     quarter_turns
         By how many quarters the picture is turned to the left before it is read.
+    deskewed
+        Whether it is then turned by its skew, so that its lines are level.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
     size: tuple[int, int]
     quarter_turns: int = 0
+    deskewed: bool = True
     parameters: PageParameters = field(repr=False, default_factory=PageParameters)
 
     def turned(self, quarter_turns: int) -> "Page":
         """Return the same picture turned by ``quarter_turns`` to the left, from how it lies in the file."""
         return replace(self, quarter_turns=quarter_turns)
+
+    def as_it_lies(self) -> "Page":
+        """Return the same picture without deskewing: a printed pattern has straight lines at any angle."""
+        return replace(self, deskewed=False)
+
+    @property
+    def skew(self) -> float:
+        """Degrees by which the page's straight lines fall to the right; it is turned by so many to the left."""
+        return self._upright[2]
 
     @property
     def ink(self) -> Ink:
@@ -170,18 +185,45 @@ class Page:
         return accepted
 
     @cached_property
-    def _upright(self) -> tuple[Ink, NDArray[np.float64]]:
+    def _upright(self) -> tuple[Ink, NDArray[np.float64], float]:
         p = self.parameters
         pixels = shrunk(self.pixels, p.longest_side)
         to_page = np.diag([pixels.shape[1] / self.size[0], pixels.shape[0] / self.size[1], 1.0])
         pixels, quarter = _quarter_turned(pixels, self.quarter_turns)
         to_page = quarter @ to_page
         ink = normalize_background(remove_desk(pixels, p.sheet), p.binarization)
-        angle = estimate_skew(ink, p.skew, p.ruled_lines)
+        angle = estimate_skew(ink, p.skew, p.ruled_lines) if self.deskewed else 0.0
         if abs(angle) >= p.smallest_skew:
             ink, rotation = _rotated(ink, angle)
             to_page = rotation @ to_page
-        return ink, np.asarray(np.linalg.inv(to_page)[:2], np.float64)
+        return ink, np.asarray(np.linalg.inv(to_page)[:2], np.float64), angle
+
+    def isolated_ink(self, box: Box) -> NDArray[np.uint8] | None:
+        """Return the writing in a box of the page in the form of MNIST, uint8 (28, 28); None where it reaches out.
+
+        Ink that lies mostly in the box belongs to it; ink that lies partly in it joins it to a neighbour.
+        """
+        labels, stats = self._components
+        reach = round(ISOLATED * box[3])
+        left, top = max(0, box[0] - reach), max(0, box[1] - reach)
+        right, bottom = box[0] + box[2] + reach, box[1] + box[3] + reach
+        pieces = []
+        for index in np.unique(labels[top:bottom, left:right]).tolist():
+            x, y, wide, tall, area = stats[index].tolist()
+            if not index or area < self.parameters.text_lines.smallest_piece:
+                continue
+            if left <= x and x + wide <= right and top <= y and y + tall <= bottom:
+                patch = (labels[y : y + tall, x : x + wide] == index).astype(np.uint8) * 255
+                pieces.append(Piece((x, y, wide, tall), patch))
+            elif (labels[box[1] : box[1] + box[3], box[0] : box[0] + box[2]] == index).any():
+                return None
+        return mnist_picture(pieces, self.ink) if pieces else None
+
+    @cached_property
+    def _components(self) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Labels (h, w) of the connected components of the writing, and their boxes and areas (N, 5)."""
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(self.mask)
+        return np.asarray(labels, np.int32), np.asarray(stats, np.int32)
 
     @cached_property
     def _masks(self) -> tuple[Mask, Mask]:
@@ -203,7 +245,7 @@ def open_pages(source: Source, parameters: PageParameters | None = None) -> Iter
             pixels = to_bytes(image.pixels)
         except ValueError as error:
             raise DataError(f"{name}: {error}") from error
-        yield Page(pixels, image.size, 0, p)
+        yield Page(pixels, image.size, parameters=p)
 
 
 def _images(source: Source, longest: int) -> Iterator[PageImage]:

@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import lru_cache
+from heapq import nlargest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ class BeamParameters:
     """How widely the search looks."""
 
     width: int = 16  # prefixes that are kept after each step
+    classes: int = 5  # that are tried at a step, at most
     least: float = 1e-3  # probability; a class below it is not tried at a step
     texts: int = 8  # that are returned, at most
 
@@ -43,7 +46,8 @@ def likeliest_texts(probabilities: NDArray[np.float32], parameters: BeamParamete
     p = parameters or BeamParameters()
     beams: dict[tuple[int, ...], tuple[float, float]] = {(): (1.0, 0.0)}  # ending with a blank, and without
     for step in probabilities.astype(float):
-        likely = [(int(c), float(step[c])) for c in np.flatnonzero(step >= p.least) if c != BLANK]
+        order = np.argsort(-step)[: p.classes]
+        likely = [(int(c), float(step[c])) for c in order if c != BLANK and step[c] >= p.least]
         blank = float(step[BLANK])
         after: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [0.0, 0.0])
         for text, (with_blank, without) in beams.items():
@@ -55,9 +59,16 @@ def likeliest_texts(probabilities: NDArray[np.float32], parameters: BeamParamete
                         after[(*text, character)][1] += with_blank * share
                 else:
                     after[(*text, character)][1] += (with_blank + without) * share
-        kept = sorted(after.items(), key=lambda item: -sum(item[1]))[: p.width]
+        kept = nlargest(p.width, after.items(), key=lambda item: item[1][0] + item[1][1])
         beams = {text: (one, other) for text, (one, other) in kept}
     return [Hypothesis(text, sum(shares)) for text, shares in list(beams.items())[: p.texts]]
+
+
+def best_path(probabilities: NDArray[np.float32]) -> Hypothesis:
+    """Return the text of the likeliest class at each step, repeated ones merged, and the probability of this path."""
+    path = probabilities.argmax(1)
+    kept = path[(path != BLANK) & (np.diff(path, prepend=BLANK) != 0)]
+    return Hypothesis(tuple(kept.tolist()), float(np.prod(probabilities.max(1))))
 
 
 def align(probabilities: NDArray[np.float32], classes: Sequence[int]) -> list[int]:
@@ -94,6 +105,12 @@ def align(probabilities: NDArray[np.float32], classes: Sequence[int]) -> list[in
     ]
 
 
+@lru_cache(maxsize=64)
+def _opcodes(one: tuple[int, ...], other: tuple[int, ...]) -> list[tuple[str, int, int, int, int]]:
+    """Return the alignment of two texts, as ``difflib`` does."""
+    return list(SequenceMatcher(None, one, other, autojunk=False).get_opcodes())
+
+
 def readings_of(hypotheses: Sequence[Hypothesis], start: int, stop: int) -> dict[tuple[int, ...], float]:
     """Return what the texts say in the place of characters ``start`` to ``stop`` of the first one, with probabilities.
 
@@ -102,9 +119,8 @@ def readings_of(hypotheses: Sequence[Hypothesis], start: int, stop: int) -> dict
     best = hypotheses[0].classes
     out: dict[tuple[int, ...], float] = defaultdict(float)
     for hypothesis in hypotheses:
-        matcher = SequenceMatcher(None, best, hypothesis.classes, autojunk=False)
         first, last = len(hypothesis.classes), 0
-        for _, low, high, there, end in matcher.get_opcodes():
+        for _, low, high, there, end in _opcodes(best, hypothesis.classes):
             if (low < stop and high > start) or (low == high and start <= low <= stop):
                 inside = max(low, start), min(high, stop)
                 cut = inside[0] - low, high - inside[1]
@@ -124,8 +140,7 @@ def marginals(hypotheses: Sequence[Hypothesis], count: int) -> NDArray[np.float6
     total = sum(hypothesis.probability for hypothesis in hypotheses) or 1.0
     for hypothesis in hypotheses:
         share = hypothesis.probability / total
-        matcher = SequenceMatcher(None, best, hypothesis.classes, autojunk=False)
-        for tag, start, stop, other, end in matcher.get_opcodes():
+        for tag, start, stop, other, end in _opcodes(best, hypothesis.classes):
             if tag in ("equal", "replace"):
                 for place, there in zip(range(start, stop), range(other, end), strict=False):
                     out[place, hypothesis.classes[there]] += share

@@ -51,6 +51,14 @@ class GlyphReader:
     def __init__(self, recognizer: Recognizer, lines: LineRecognizer) -> None:
         self._recognizer, self._lines = recognizer, lines
 
+    def opinions(self, pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32] | None]:
+        """Return the probabilities (10,) of the digits for pictures uint8 (28, 28); None for one that is refused."""
+        if not pictures:
+            return []
+        outputs = self._recognizer.run(np.stack(pictures))
+        reasons = self._recognizer.policy.decide(outputs.probabilities, outputs.logits)
+        return [None if reason else shares for reason, shares in zip(reasons, outputs.probabilities, strict=True)]
+
     def read_lines(self, strips: Sequence[Strip], length: int | None = None) -> list[LineText]:
         """Return what stands on strips uint8 (40, W); texts with ``length`` digits are preferred, if that is given."""
         return self._lines.read(strips, length)

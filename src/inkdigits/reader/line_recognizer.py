@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 
 from inkdigits.errors import ModelError
 from inkdigits.imaging.strips import HEIGHT, Strip
-from inkdigits.reader.ctc import BLANK, BeamParameters, Hypothesis, align, likeliest_texts, marginals, readings_of
+from inkdigits.reader.ctc import (
+    BLANK,
+    BeamParameters,
+    Hypothesis,
+    align,
+    best_path,
+    likeliest_texts,
+    marginals,
+    readings_of,
+)
 from inkdigits.reader.recognizer import METADATA, bundled
 
 FORM = 1  # version of the card
@@ -146,12 +155,17 @@ class LineRecognizer:
         return [line for line in out if line is not None]
 
     def _decode(self, shares: NDArray[np.float32], edges: NDArray[np.float32], length: int | None) -> LineText:
-        texts = likeliest_texts(shares, self._beam)
+        quick = best_path(shares)
+        # print and patterns without a digit need no search for other texts
+        has_digits = any(self.characters[c - 1].isdigit() for c in quick.classes)
+        texts = likeliest_texts(shares, self._beam) if has_digits else [quick]
         if length is not None:
             texts.sort(key=lambda found: sum(c.isdigit() for c in self._text(found)) != length)
         best = texts[0].classes
         known = marginals(texts, shares.shape[1])
         steps = align(shares, best)
+        for row, step, c in zip(known, steps, best, strict=True):
+            row *= min(1.0, float(shares[step, c]) / max(row[c], 1e-12))  # the texts that were kept may all agree
         characters = tuple(
             Character(self.characters[c - 1], self._box(step, edges[step]), row[1:])
             for c, step, row in zip(best, steps, known, strict=True)

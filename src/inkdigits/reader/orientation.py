@@ -29,7 +29,7 @@ def best_orientation(
     """
     p = parameters or OrientationParameters()
     upright = read(0)
-    if upright.score >= p.poor:
+    if upright.score >= p.poor or upright.too_complex:
         return 0, upright
     turns = (2,) if upright.mostly_print else (1, 3, 2)
     quarters, other = max(((turn, read(turn)) for turn in turns), key=lambda found: found[1].score)

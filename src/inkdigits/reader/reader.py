@@ -18,6 +18,8 @@ from inkdigits.reader.recognizer import Prediction, Recognizer
 from inkdigits.reader.results import Reading
 from inkdigits.reader.settings import Settings
 
+DOUBTFUL_SKEW = 1.0  # degrees; a page with a larger skew is also read as it lies
+
 
 class Reader:
     """Reads digits: on pages, in form boxes, or one by one. Safe to share between threads.
@@ -104,17 +106,19 @@ class Reader:
 
     def _read_page(self, page: Page, source: str, index: int, settings: Settings) -> Reading:
         def read(quarters: int) -> LayoutReading:
-            return self._find_numbers(turned[quarters], settings)
+            turned[quarters], found = self._find_on_level_page(turned[quarters], settings)
+            return found
 
         turned = [page, *(page.turned(quarters) for quarters in (1, 2, 3))]
         quarters, found = best_orientation(read, self._orientation) if settings.turn else (0, read(0))
         numbers = [number_of(row, turned[quarters], settings) for row in found.rows]
-        warnings = [*self.recognizer.policy.warnings]
-        warnings += [f"line {place}: {warning}" for place, (_, warning) in enumerate(numbers, 1) if warning]
-        if not numbers:
-            warnings.append("no digits were found")
-        if quarters:
-            warnings.append(f"turned by {90 * quarters} degrees to the left to be read")
+        warnings = [
+            *self.recognizer.policy.warnings,
+            *(f"line {place}: {warning}" for place, (_, warning) in enumerate(numbers, 1) if warning),
+            *["too complex: a part of the page was not read"] * found.too_complex,
+            *["no digits were found"] * (not numbers),
+            *[f"turned by {90 * quarters} degrees to the left to be read"] * (quarters > 0),
+        ]
         return Reading(
             source,
             index,
@@ -126,6 +130,15 @@ class Reader:
             page.size,
             page.pixels,
         )
+
+    def _find_on_level_page(self, page: Page, settings: Settings) -> tuple[Page, LayoutReading]:
+        """Return a page, deskewed or as it lies, whichever reads better, and its numbers."""
+        found = self._find_numbers(page, settings)
+        if abs(page.skew) < DOUBTFUL_SKEW:
+            return page, found
+        lying = self._find_numbers(page.as_it_lies(), settings)
+        better = (lying.confident, lying.score) > (found.confident, found.score)
+        return (page.as_it_lies(), lying) if better else (page, found)
 
     def _find_numbers(self, page: Page, settings: Settings) -> LayoutReading:
         """Return the numbers of the chosen layout, or of the first that fits the page."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from inkdigits.imaging.page import Page, PageLine
 from inkdigits.imaging.strips import HEIGHT, StripArea, cut_strip
@@ -37,6 +38,10 @@ class LineLayoutParameters:
     sure: float = 0.6  # mean probability of its digits, if it is one line
     clear: float = 0.9  # probability of a digit that shows a line beside others
     clear_digits: int = 2  # such digits on each of several lines, at least
+    slash: float = 1.15  # heights; a slash that stands alone in a number is higher
+    opinion: float = 1.0  # exponent of the digit network's probabilities, beside those of the line
+    least_opinion: float = 1e-3  # probability; no network excludes a digit entirely
+    most_lines: int = 150  # that are read on a page; patterns and dirt make thousands
     floor: float = -6.0  # nats; least that one character counts
 
 
@@ -71,8 +76,13 @@ class LineLayout:
         whole = self._whole(page, glyphs, length)
         known: dict[tuple[Any, ...], LineReading] = {}
         rejected: list[LineReading] = []
+        too_complex = False
 
         def accept(line: PageLine) -> bool:
+            nonlocal too_complex
+            if line.key not in known and len(known) >= self.parameters.most_lines:
+                too_complex = True
+                return False
             if line.key not in known:
                 known[line.key] = self._read_line(page, line, glyphs, length)
             if not known[line.key].has_number:
@@ -85,8 +95,8 @@ class LineLayout:
         ink = sum(line.ink for line in rejected + lines)
         score = sum(line.score * line.ink for line in rejected + lines) / ink if ink else self.parameters.floor
         printed = sum(line.ink for line in rejected)
-        rows = [row for line in lines for row in self._rows(line)]
-        return LayoutReading(self.name, rows, score, printed > ink / 2)
+        rows = [self._with_opinions(row, page, glyphs) for line in lines for row in self._rows(line)]
+        return LayoutReading(self.name, rows, score, printed > ink / 2, too_complex)
 
     def _whole(self, page: Page, glyphs: GlyphReader, length: int | None) -> LineReading | None:
         """Return the reading of all that is on the page as one line; None where it is no line that can be read."""
@@ -164,6 +174,42 @@ class LineLayout:
         """Return the numbers of a line: other writing and wide gaps part them."""
         return [self._row(start, stop, line) for start, stop in self._parted(line.text.characters)]
 
+    def _with_opinions(self, row: Row, page: Page, glyphs: GlyphReader) -> Row:
+        """Return a number with the digit network's opinion on digits that touch nothing: a product of experts.
+
+        (G. Hinton, "Training products of experts by minimizing contrastive divergence", 2002.)
+        """
+        p = self.parameters
+        seen = [None if g.reject == CROSSED_OUT else page.isolated_ink(g.box) for g in row.glyphs]
+        found = iter(glyphs.opinions([picture for picture in seen if picture is not None]))
+        opinions = [None if picture is None else next(found) for picture in seen]
+        factors = [None if o is None else np.maximum(o, p.least_opinion) ** p.opinion for o in opinions]
+        out = [g if f is None else self._weighed(g, f) for g, f in zip(row.glyphs, factors, strict=True)]
+        scores = {}
+        for number, probability in row.readings or ():
+            known = len(number) == len(factors)
+            told = [(f, c) for f, c in zip(factors, number, strict=True) if f is not None] if known else []
+            parts = [float(f[int(c)]) if c in DIGITS else p.least_opinion**p.opinion for f, c in told]
+            if not known:
+                parts = [float(f.max()) for f in factors if f is not None]
+            scores[number] = probability * float(np.prod(parts))
+        total, before = sum(scores.values()), sum(share for _, share in row.readings or ())
+        ranked = (
+            sorted(((n, s * before / total) for n, s in scores.items()), key=lambda item: -item[1]) if total else []
+        )
+        return replace(row, glyphs=out, readings=tuple(ranked) if ranked else row.readings)
+
+    def _weighed(self, glyph: Glyph, factor: NDArray[np.floating]) -> Glyph:
+        """Return a glyph whose probabilities are multiplied by a factor (10,)."""
+        shares = np.maximum(glyph.probabilities, self.parameters.least_opinion) * factor
+        shares = np.asarray(shares / shares.sum(), np.float32)
+        if glyph.reject is None:
+            return replace(glyph, probabilities=shares)
+        if factor.max() < self.parameters.clear**self.parameters.opinion:
+            return glyph
+        even = max(glyph.log_probability, float(np.log(0.5)))  # one network sees a digit, the other does not
+        return replace(glyph, probabilities=shares, log_probability=even, reject=None)
+
     def _parted(self, characters: Sequence[Character]) -> list[tuple[int, int]]:
         """Return where numbers start and stop among the characters of a line."""
         heights = [c.edges[3] - c.edges[1] for c in characters if c.character in DIGITS]
@@ -194,21 +240,35 @@ class LineLayout:
         """Return the number of characters ``start`` to ``stop`` of a line."""
         glyphs: list[Glyph] = []
         separators: list[tuple[int, str]] = []
-        for character in line.text.characters[start:stop]:
+        for character in self._without_lone_slash(line.text.characters[start:stop]):
             if character.character in DIGITS + OTHER + CROSSED:
                 glyphs.append(self._glyph(character, line.area))
             else:
                 separators.append((len(glyphs), character.character))
         readings: dict[str, float] = defaultdict(float)
         for text, probability in line.text.readings(start, stop).items():
+            text = text.replace("/", "1") if len(glyphs) > sum(c in DIGITS + OTHER + CROSSED for c in text) else text
             readings["".join(c if c in DIGITS else "?" for c in text if c in DIGITS + OTHER + CROSSED)] += probability
         ranked = sorted(readings.items(), key=lambda item: -item[1])
         return Row(glyphs, tuple(separators), tuple(ranked))
 
+    def _without_lone_slash(self, characters: Sequence[Character]) -> list[Character]:
+        """Return the characters of a number; one slash that is no higher than the digits is a slanted 1."""
+        slashes = [i for i, c in enumerate(characters) if c.character == "/"]
+        heights = [c.edges[3] - c.edges[1] for c in characters if c.character in DIGITS]
+        out = list(characters)
+        if len(slashes) == 1 and heights:
+            slash = characters[slashes[0]]
+            if slash.edges[3] - slash.edges[1] < self.parameters.slash * float(np.median(heights)):
+                shares = slash.probabilities.copy()
+                shares[1] = shares.sum()
+                out[slashes[0]] = Character("1", slash.edges, shares)
+        return out
+
     def _glyph(self, character: Character, area: StripArea) -> Glyph:
         shares = character.probabilities[: len(DIGITS)]
         total = float(shares.sum())
-        log_probability = float(np.log(max(1e-9, shares.max())))
+        log_probability = float(np.log(max(1e-9, total)))
         if character.character == CROSSED:
             reject: str | None = CROSSED_OUT
         elif character.character == OTHER:
