@@ -117,7 +117,7 @@ def test_a_form_needs_as_many_written_boxes_as_the_parameters_say(form: MadePage
 
 
 def test_digits_below_the_probability_of_the_parameters_are_ambiguous(page: MadePage) -> None:
-    strict = LineLayout(LineLayoutParameters(ambiguous_below=2.0))
+    strict = LineLayout(LineLayoutParameters(ambiguous_below=2.0, clear=2.0))
     assert {digit.reject for digit in Reader(layouts=[strict]).read(page.image).digits} == {"ambiguous"}
 
 
