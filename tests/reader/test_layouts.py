@@ -116,9 +116,11 @@ def test_a_form_needs_as_many_written_boxes_as_the_parameters_say(form: MadePage
     assert Reader(layouts=[strict, LineLayout()]).read(form.image).layout == "line"
 
 
-def test_digits_below_the_probability_of_the_parameters_are_ambiguous(page: MadePage) -> None:
-    strict = LineLayout(LineLayoutParameters(ambiguous_below=2.0, clear=2.0))
-    assert {digit.reject for digit in Reader(layouts=[strict]).read(page.image).digits} == {"ambiguous"}
+def test_digits_below_the_probability_of_the_card_are_ambiguous(page: MadePage) -> None:
+    reader = Reader()
+    assert None in {digit.reject for digit in reader.read(page.image).digits}
+    reader.lines.card["ambiguous_below"] = 2.0
+    assert {digit.reject for digit in reader.read(page.image).digits} == {"ambiguous"}
 
 
 def test_a_narrower_gap_parts_a_line_into_more_numbers(page: MadePage) -> None:

@@ -22,7 +22,7 @@ Change = Callable[[dict[str, Any]], None]
 
 @pytest.fixture(scope="module")
 def page(mnist_5k: Dataset) -> MadePage:
-    return make_page("plain", mnist_5k.test.images, mnist_5k.test.labels, 3)
+    return make_page("boxes", mnist_5k.test.images, mnist_5k.test.labels, 3)
 
 
 def changed_model(path: Path, change: Change, shift: float = 0.0) -> Path:
@@ -86,7 +86,7 @@ def test_a_card_that_refuses_everything_is_obeyed_by_predict_and_read(
 ) -> None:
     reader = Reader(changed_model(tmp_path / "strict.onnx", lambda refusal: refusal.update(threshold=99.0)))
     assert all(p.digit is None for p in reader.predict(mnist_5k.test.images[:20]))
-    assert all(digit.digit is None for digit in reader.read(page.image).digits)
+    assert all(digit.digit is None for digit in reader.read(page.image, layout="boxes").digits)
     assert any(digit.digit is not None for digit in Reader().read(page.image).digits)
 
 
@@ -95,7 +95,7 @@ def test_ambiguity_as_the_card_states_it_is_obeyed_by_predict_and_read(
 ) -> None:
     reader = Reader(changed_model(tmp_path / "sure.onnx", lambda refusal: refusal.update(ambiguous_below=1.1)))
     assert {p.reject for p in reader.predict(mnist_5k.test.images[:20])} <= {"ambiguous", "not_a_digit"}
-    assert all(digit.digit is None for digit in reader.read(page.image, layout="line").digits)
+    assert all(digit.digit is None for digit in reader.read(page.image, layout="boxes").digits)
 
 
 def test_logits_that_are_all_shifted_read_the_same_under_their_own_policy(page: MadePage, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_predict_answers_as_the_recognizer(served: Any, pngs: list[bytes], reade
         pixels = next(page_images(png)).pixels
         (prediction,) = reader.recognizer.read_crops([pixels])
         assert {key: answer[key] for key in prediction.to_dict()} == json.loads(json.dumps(prediction.to_dict()))
-        assert answer["model"] == reader.name
+        assert answer["model"] == reader.recognizer.name
         assert abs(sum(answer["probabilities"]) - 1) < 1e-4
         seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(answer["picture"]))))
         np.testing.assert_array_equal(seen, to_mnist(pixels))

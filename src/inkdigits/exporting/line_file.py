@@ -18,6 +18,7 @@ from inkdigits.reader.line_recognizer import FORM, LineRecognizer
 from inkdigits.synthetic.line_text import CHARACTERS
 from inkdigits.training import Run
 
+AMBIGUOUS_BELOW = 0.35  # lowest probability of an accepted digit on a line
 WIDTHS = (8, 61, 400)  # of the strips on which the file and the network are compared
 
 
@@ -72,6 +73,7 @@ def export_lines(run: Run, out: Path) -> ExportedLines:
         "input": f"uint8 (N, {HEIGHT}, W), ink bright on black",
         "opset": OPSET,
         "temperature": 1.0,
+        "ambiguous_below": AMBIGUOUS_BELOW,
         "run_sha256": run.weights_sha256,
         "data": run.settings["data"],
         "metrics": {key: run.metrics[key] for key in ("test_acc", "test_ce") if key in run.metrics},

@@ -22,34 +22,16 @@ EDGES = 4  # of a box
 
 
 class Residual(nn.Module):
-    """Two 3x3 convolutions with a shortcut (K. He et al., 2015, arXiv:1512.03385)."""
+    """Two convolutions with a shortcut (K. He et al., 2015, arXiv:1512.03385), the first dilated along the line."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, first: tuple[int, int], second: tuple[int, int], dilation: int = 1) -> None:
         super().__init__()
+        padding = (first[0] // 2, dilation * (first[1] // 2))
         self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.Conv2d(channels, channels, first, padding=padding, dilation=(1, dilation), bias=False),
             nn.BatchNorm2d(channels),
             nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return a map of the same shape."""
-        return F.relu(x + self.body(x))
-
-
-class AlongLine(nn.Module):
-    """A convolution along the line and one of width 1, with a shortcut."""
-
-    def __init__(self, channels: int, kernel: int, dilation: int) -> None:
-        super().__init__()
-        padding = (0, dilation * (kernel // 2))
-        self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, (1, kernel), padding=padding, dilation=(1, dilation), bias=False),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.Conv2d(channels, channels, second, padding=(second[0] // 2, second[1] // 2), bias=False),
             nn.BatchNorm2d(channels),
         )
 
@@ -114,15 +96,15 @@ class LineCTC(nn.Module):
         first, second, third = channels
         self.body = nn.Sequential(
             convolution(1, first, 5, 2),  # (B, 24, 20, W / 2)
-            Residual(first),
+            Residual(first, (3, 3), (3, 3)),
             convolution(first, second, 3, 2),  # (B, 40, 10, W / 4)
-            Residual(second),
-            Residual(second),
+            Residual(second, (3, 3), (3, 3)),
+            Residual(second, (3, 3), (3, 3)),
             convolution(second, third, 3, (2, 1)),  # (B, 64, 5, W / 4)
-            Residual(third),
-            Residual(third),
+            Residual(third, (3, 3), (3, 3)),
+            Residual(third, (3, 3), (3, 3)),
             convolution(third, features, (5, 3), 1),  # (B, 112, 1, W / 4)
-            *(AlongLine(features, 5, dilation) for dilation in dilations),
+            *(Residual(features, (1, 5), (1, 1), dilation) for dilation in dilations),
             nn.Dropout(dropout),
         )
         self.classes = nn.Conv2d(features, 1 + len(CHARACTERS), 1)

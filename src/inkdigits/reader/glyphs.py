@@ -51,6 +51,11 @@ class GlyphReader:
     def __init__(self, recognizer: Recognizer, lines: LineRecognizer) -> None:
         self._recognizer, self._lines = recognizer, lines
 
+    @property
+    def ambiguous_below(self) -> float:
+        """Lowest probability of an accepted digit on a line, as the card of the line reader states it."""
+        return float(self._lines.card["ambiguous_below"])
+
     def opinions(self, pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.float32] | None]:
         """Return the probabilities (10,) of the digits for pictures uint8 (28, 28); None for one that is refused."""
         if not pictures:

@@ -130,7 +130,7 @@ class LineRecognizer:
             card = dict(json.loads(text))
             if card["form"] != FORM:
                 raise ModelError(f"the card of {self.path} has form {card['form']}, not {FORM}; export the run anew")
-            missing = {"characters", "stride", "pad", "model", "run_sha256"} - card.keys()
+            missing = {"characters", "stride", "pad", "model", "run_sha256", "ambiguous_below"} - card.keys()
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(f"the card of {self.path} is broken ({error!r}); export the run anew") from error
         if missing:

@@ -119,17 +119,9 @@ class Reader:
             *["no digits were found"] * (not numbers),
             *[f"turned by {90 * quarters} degrees to the left to be read"] * (quarters > 0),
         ]
-        return Reading(
-            source,
-            index,
-            self.name,
-            tuple(line for line, _ in numbers),
-            tuple(warnings),
-            90 * quarters,
-            found.layout,
-            page.size,
-            page.pixels,
-        )
+        lines, turn = tuple(line for line, _ in numbers), 90 * quarters
+        place = source, index, self.name
+        return Reading(*place, lines, tuple(warnings), turn, found.layout, page.size, page.pixels)
 
     def _find_on_level_page(self, page: Page, settings: Settings) -> tuple[Page, LayoutReading]:
         """Return a page, deskewed or as it lies, whichever reads better, and its numbers."""

@@ -30,7 +30,6 @@ class LineLayoutParameters:
     rounds: int = 2  # in which a line is cut out anew where its digits were found higher, lower, larger or smaller
     other_size: float = 1.2  # times larger or smaller; beyond, the line is cut out anew
     other_place: float = 0.08  # of the strip's height; further from its middle, the line is cut out anew
-    ambiguous_below: float = 0.35  # probability; a likeliest digit below it is ambiguous
     gap: float = 1.6  # heights of paper between two numbers, at least
     single: float = 0.6  # heights; one character of other writing with digits so near is a place that cannot be read
     wide: float = 1.2  # width over height of the ink on a page that may be one line, at least
@@ -95,7 +94,7 @@ class LineLayout:
         ink = sum(line.ink for line in rejected + lines)
         score = sum(line.score * line.ink for line in rejected + lines) / ink if ink else self.parameters.floor
         printed = sum(line.ink for line in rejected)
-        rows = [self._with_opinions(row, page, glyphs) for line in lines for row in self._rows(line)]
+        rows = [self._with_opinions(row, page, glyphs) for line in lines for row in self._rows(line, glyphs)]
         return LayoutReading(self.name, rows, score, printed > ink / 2, too_complex)
 
     def _whole(self, page: Page, glyphs: GlyphReader, length: int | None) -> LineReading | None:
@@ -170,9 +169,10 @@ class LineLayout:
             return None
         return replace(area, middle=area.middle + middle * area.height, height=area.height * size / p.share)
 
-    def _rows(self, line: LineReading) -> list[Row]:
+    def _rows(self, line: LineReading, glyphs: GlyphReader) -> list[Row]:
         """Return the numbers of a line: other writing and wide gaps part them."""
-        return [self._row(start, stop, line) for start, stop in self._parted(line.text.characters)]
+        least = glyphs.ambiguous_below
+        return [self._row(start, stop, line, least) for start, stop in self._parted(line.text.characters)]
 
     def _with_opinions(self, row: Row, page: Page, glyphs: GlyphReader) -> Row:
         """Return a number with the digit network's opinion on digits that touch nothing: a product of experts.
@@ -184,7 +184,8 @@ class LineLayout:
         found = iter(glyphs.opinions([picture for picture in seen if picture is not None]))
         opinions = [None if picture is None else next(found) for picture in seen]
         factors = [None if o is None else np.maximum(o, p.least_opinion) ** p.opinion for o in opinions]
-        out = [g if f is None else self._weighed(g, f) for g, f in zip(row.glyphs, factors, strict=True)]
+        least = glyphs.ambiguous_below
+        out = [g if f is None else self._weighed(g, f, least) for g, f in zip(row.glyphs, factors, strict=True)]
         scores = {}
         for number, probability in row.readings or ():
             known = len(number) == len(factors)
@@ -199,15 +200,16 @@ class LineLayout:
         )
         return replace(row, glyphs=out, readings=tuple(ranked) if ranked else row.readings)
 
-    def _weighed(self, glyph: Glyph, factor: NDArray[np.floating]) -> Glyph:
+    def _weighed(self, glyph: Glyph, factor: NDArray[np.floating], least: float) -> Glyph:
         """Return a glyph whose probabilities are multiplied by a factor (10,)."""
         shares = np.maximum(glyph.probabilities, self.parameters.least_opinion) * factor
         shares = np.asarray(shares / shares.sum(), np.float32)
         if glyph.reject is None:
             return replace(glyph, probabilities=shares)
-        if factor.max() < self.parameters.clear**self.parameters.opinion:
-            return glyph
         even = max(glyph.log_probability, float(np.log(0.5)))  # one network sees a digit, the other does not
+        clear = factor.max() >= self.parameters.clear**self.parameters.opinion
+        if not clear or np.exp(even) * float(shares.max()) < least:
+            return glyph
         return replace(glyph, probabilities=shares, log_probability=even, reject=None)
 
     def _parted(self, characters: Sequence[Character]) -> list[tuple[int, int]]:
@@ -236,13 +238,13 @@ class LineLayout:
         both = before.character in DIGITS and after.character in DIGITS
         return both and max(near) < self.parameters.single * height
 
-    def _row(self, start: int, stop: int, line: LineReading) -> Row:
-        """Return the number of characters ``start`` to ``stop`` of a line."""
+    def _row(self, start: int, stop: int, line: LineReading, least: float) -> Row:
+        """Return the number of characters ``start`` to ``stop`` of a line; less probable digits are ambiguous."""
         glyphs: list[Glyph] = []
         separators: list[tuple[int, str]] = []
         for character in self._without_lone_slash(line.text.characters[start:stop]):
             if character.character in DIGITS + OTHER + CROSSED:
-                glyphs.append(self._glyph(character, line.area))
+                glyphs.append(self._glyph(character, line.area, least))
             else:
                 separators.append((len(glyphs), character.character))
         readings: dict[str, float] = defaultdict(float)
@@ -265,7 +267,7 @@ class LineLayout:
                 out[slashes[0]] = Character("1", slash.edges, shares)
         return out
 
-    def _glyph(self, character: Character, area: StripArea) -> Glyph:
+    def _glyph(self, character: Character, area: StripArea, least: float) -> Glyph:
         shares = character.probabilities[: len(DIGITS)]
         total = float(shares.sum())
         log_probability = float(np.log(max(1e-9, total)))
@@ -274,7 +276,7 @@ class LineLayout:
         elif character.character == OTHER:
             reject = NOT_A_DIGIT
         else:
-            reject = AMBIGUOUS if shares.max() < self.parameters.ambiguous_below else None
+            reject = AMBIGUOUS if shares.max() < least else None
         probabilities = np.asarray(shares / total if total else shares, np.float32)
         return Glyph(area.box_on_page(character.edges), probabilities, log_probability, reject)
 
