@@ -75,7 +75,7 @@ reproduce-robust: $(INSTALLED)
 	$(BIN)/inkdigits robust runs/views-shift --suite corruptions --out results/robust/views
 	$(BIN)/inkdigits robust $(MEASURED) --digits 1000 --out results/robust
 
-# reading.py --photos FOLDER also measures photos, which are not in the repository.
+# reading.py --pages FOLDER also measures real pages, which are not in the repository.
 bench: $(INSTALLED)
 	$(BIN)/python benchmarks/lab.py
 	$(BIN)/python benchmarks/graph.py
