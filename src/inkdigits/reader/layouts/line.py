@@ -18,7 +18,6 @@ from inkdigits.reader.line_recognizer import Character, LineText
 from inkdigits.reader.refusal import AMBIGUOUS, CROSSED_OUT, NOT_A_DIGIT
 
 DIGITS, OTHER, CROSSED = "0123456789", "?", "x"  # of the line recogniser's characters; the rest are separators
-CROSSED_LEAST = (2, 0.8)  # a line without other digits has so many crossed-out ones, of this mean probability
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,8 @@ class LineLayoutParameters:
     single: float = 0.6  # heights; one character of other writing with digits so near is a place that cannot be read
     wide: float = 1.2  # width over height of the ink on a page that may be one line, at least
     least_share: float = 0.35  # of the strip's height that its digits take, if it is one line
-    sure: float = 0.6  # mean probability of its digits, if it is one line
+    sure: float = 0.6  # mean probability of the digits of a line, at least
+    sure_beside_other: float = 0.85  # the same for a line that is mostly other writing, or crossed out
     clear: float = 0.9  # probability of a digit that shows a line beside others
     clear_digits: int = 2  # such digits on each of several lines, at least
     slash: float = 1.15  # heights; a slash that stands alone in a number is higher
@@ -52,13 +52,6 @@ class LineReading:
     area: StripArea
     score: float
     ink: int
-
-    @property
-    def has_number(self) -> bool:
-        """Whether there is a digit on it, or several that are clearly crossed out."""
-        crossed = [c.probability for c in self.text.characters if c.character == CROSSED]
-        clear = len(crossed) >= CROSSED_LEAST[0] and float(np.mean(crossed)) >= CROSSED_LEAST[1]
-        return clear or any(c in DIGITS for c in self.text.text)
 
 
 @register_layout
@@ -84,9 +77,10 @@ class LineLayout:
                 return False
             if line.key not in known:
                 known[line.key] = self._read_line(page, line, glyphs, length)
-            if not known[line.key].has_number:
+            accepted = self._has_number(known[line.key].text)
+            if not accepted:
                 rejected.append(known[line.key])
-            return known[line.key].has_number
+            return accepted
 
         lines = [known[line.key] for line in page.text_lines(accept)]
         if whole is not None and not self._several(lines):
@@ -96,6 +90,17 @@ class LineLayout:
         printed = sum(line.ink for line in rejected)
         rows = [self._with_opinions(row, page, glyphs) for line in lines for row in self._rows(line, glyphs)]
         return LayoutReading(self.name, rows, score, printed > ink / 2, too_complex)
+
+    def _has_number(self, text: LineText) -> bool:
+        """Return whether a line holds a number, and is no print that looks like one here and there."""
+        p = self.parameters
+        digits = [c.probability for c in text.characters if c.character in DIGITS]
+        crossed = [c.probability for c in text.characters if c.character == CROSSED]
+        other = sum(c.character == OTHER for c in text.characters)
+        if not digits:
+            return len(crossed) >= p.clear_digits and float(np.mean(crossed)) >= p.sure_beside_other
+        least = p.sure if len(digits) + len(crossed) > other else p.sure_beside_other
+        return float(np.mean(digits)) >= least
 
     def _whole(self, page: Page, glyphs: GlyphReader, length: int | None) -> LineReading | None:
         """Return the reading of all that is on the page as one line; None where it is no line that can be read."""
