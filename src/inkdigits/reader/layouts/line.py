@@ -40,6 +40,7 @@ class LineLayoutParameters:
     slash: float = 1.15  # heights; a slash that stands alone in a number is higher
     opinion: float = 1.0  # exponent of the digit network's probabilities, beside those of the line
     least_opinion: float = 1e-3  # probability; no network excludes a digit entirely
+    long_line: int = 20  # characters; so many that are no number are print, not a column of digits
     most_lines: int = 150  # that are read on a page; patterns and dirt make thousands
     floor: float = -6.0  # nats; least that one character counts
 
@@ -87,7 +88,7 @@ class LineLayout:
             lines, rejected = [whole], []
         ink = sum(line.ink for line in rejected + lines)
         score = sum(line.score * line.ink for line in rejected + lines) / ink if ink else self.parameters.floor
-        printed = sum(line.ink for line in rejected)
+        printed = sum(line.ink for line in rejected if len(line.text.text) >= self.parameters.long_line)
         rows = [self._with_opinions(row, page, glyphs) for line in lines for row in self._rows(line, glyphs)]
         return LayoutReading(self.name, rows, score, printed > ink / 2, too_complex)
 

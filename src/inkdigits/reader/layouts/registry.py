@@ -47,7 +47,7 @@ class LayoutReading:
     score
         Mean log-probability, in nats, over the ink of the page: how well it reads.
     mostly_print
-        Whether most of the ink is in lines without digits, which show that the page is not turned by a quarter.
+        Whether most of the ink is in long lines of print, which show that the page is not turned by a quarter.
     too_complex
         Whether a part of the page was left out, as it has too many pieces.
     """
