@@ -50,6 +50,9 @@ class DigitTask:
         """Return the loss that the network trains on, and its logits (B, 10)."""
         return self.spec.objective(model, images, targets, self.criterion)
 
+    def close(self) -> None:
+        """Do nothing: no process makes batches."""
+
     def measure(self, model: nn.Module, digits: DigitSet) -> Scores:
         """Return the scores of a network on digits; NaN for an empty set."""
         return measure(model, digits, self.device)

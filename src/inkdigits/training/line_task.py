@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import count, islice
 from pathlib import Path
@@ -145,7 +145,7 @@ class LineTask:
         self.steps = recipe.lines // recipe.batch_size
         self._written, self._printed, _ = line_fonts()
         self._data = LineBatches(self._writers(digits), recipe.batch_size, seed)
-        self._stream: Iterator[LineBatch] | None = None
+        self._stream: Generator[LineBatch, None, None] | None = None
         self._measured: dict[int, list[LineBatch]] = {}
 
     def _writers(self, digits: DigitSet) -> Writers:
@@ -160,7 +160,13 @@ class LineTask:
         for _ in range(self.steps):
             yield next(self._stream).to(self.device)
 
-    def _batches_from(self, first: int) -> Iterator[LineBatch]:
+    def close(self) -> None:
+        """End the processes that make lines; PyTorch raises in the main process when one of them ends later."""
+        if self._stream is not None:
+            self._stream.close()
+            self._stream = None
+
+    def _batches_from(self, first: int) -> Generator[LineBatch, None, None]:
         groups = range(first // SORTED, -(-self.recipe.epochs * self.steps // SORTED))
         workers = max(1, (os.cpu_count() or 1) // 2)
         loader = DataLoader(

@@ -4,6 +4,7 @@ import json
 import math
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,9 @@ def train(
         return _finished_run(folder, plan, resume)
     state = _resumed_state(folder, plan, resume) if folder else None
     keep_freed_memory()
-    with torch.random.fork_rng(devices=[plan.device] if plan.device.type == "cuda" else []):
-        return _train(plan, folder, state, progress or NoProgress(), measure_all)
+    devices = [plan.device] if plan.device.type == "cuda" else []
+    with torch.random.fork_rng(devices), closing(_task(plan)) as task:
+        return _train(plan, task, folder, state, progress or NoProgress(), measure_all)
 
 
 def make_plan(
@@ -210,9 +212,11 @@ def _resumed_state(folder: Path, plan: Plan, resume: bool) -> TrainingState | No
     return state
 
 
-def _train(plan: Plan, folder: Path | None, state: TrainingState | None, progress: Progress, measure_all: bool) -> Run:
+def _train(
+    plan: Plan, task: Task, folder: Path | None, state: TrainingState | None, progress: Progress, measure_all: bool
+) -> Run:
     """Train the epochs that are left; write the run's files after each of them and at the end."""
-    trainer = Trainer(plan.settings, plan.recipe, _task(plan), plan.device)
+    trainer = Trainer(plan.settings, plan.recipe, task, plan.device)
     if folder:
         checkpoint.log(folder, "resume" if state else "start", **json.loads(json.dumps(plan.settings)))
     history: list[EpochRow] = []

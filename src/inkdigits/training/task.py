@@ -32,5 +32,8 @@ class Task(Protocol):
         ``done`` is the share of the training that is done, in [0, 1].
         """
 
+    def close(self) -> None:
+        """End the processes that make batches."""
+
     def measure(self, model: nn.Module, digits: DigitSet) -> Scores:
         """Return the scores of a network on digits, or on lines made of them; NaN for an empty set."""
