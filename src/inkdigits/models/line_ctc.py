@@ -16,7 +16,7 @@ from inkdigits.models.registry import LINE, register_model
 from inkdigits.synthetic.line_text import CHARACTERS
 
 STRIDE = 4  # pixels of the strip for each step
-PAD = 8  # pixels of paper added at each end, so that the first and the last character have room
+PAD = 8  # pixels of paper added at each end; CTC needs steps before the first character and after the last
 BLANK = 0  # class of a step that ends no character; class 1 + i is CHARACTERS[i]
 EDGES = 4  # of a box
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from inkdigits.errors import ModelError
@@ -23,7 +22,7 @@ from inkdigits.reader.ctc import (
     marginals,
     readings_of,
 )
-from inkdigits.reader.recognizer import METADATA, bundled
+from inkdigits.reader.recognizer import METADATA, bundled, open_session
 
 FORM = 1  # version of the card
 INPUTS = [("strips", "tensor(uint8)")]
@@ -101,17 +100,7 @@ class LineRecognizer:
 
     def __init__(self, model: str | Path | None = None, threads: int = 0, beam: BeamParameters | None = None) -> None:
         self.path = bundled("lines.onnx") if model is None else Path(model)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                self.path.read_bytes(), options, providers=["CPUExecutionProvider"]
-            )
-        except OSError as error:
-            raise ModelError(f"cannot read the model {self.path}: {error.strerror or error}") from error
-        except Exception as error:  # ONNX Runtime's own exceptions have no common base but this
-            raise ModelError(f"{self.path} is no ONNX model that can be run here") from error
+        self._session = open_session(self.path, threads)
         self.card = self._read_card()
         self.characters: str = self.card["characters"]
         self._beam = beam

@@ -68,6 +68,27 @@ class Outputs:
     refusal: NDArray[np.float32]
 
 
+def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """Return a model file ready to run on ``threads`` cores; 0 leaves their number to ONNX Runtime.
+
+    Raises
+    ------
+    ModelError
+        When the file cannot be read, or is no ONNX model.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read the model {path}: {error.strerror or error}") from error
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime's own exceptions have no common base but this
+        raise ModelError(f"{path} is no ONNX model that can be run here; write one with inkdigits export") from error
+
+
 class Recognizer:
     """A model file that ``inkdigits export`` wrote, ready to read.
 
@@ -86,19 +107,7 @@ class Recognizer:
 
     def __init__(self, model: str | Path | None = None, threads: int = 0) -> None:
         self.path = bundled() if model is None else Path(model)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        try:
-            content = self.path.read_bytes()
-        except OSError as error:
-            raise ModelError(f"cannot read the model {self.path}: {error.strerror or error}") from error
-        try:
-            self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # ONNX Runtime's own exceptions have no common base but this
-            raise ModelError(
-                f"{self.path} is no ONNX model that can be run here; write one with inkdigits export"
-            ) from error
+        self._session = open_session(self.path, threads)
         self.card, self.policy = self._read_card()
 
     @property

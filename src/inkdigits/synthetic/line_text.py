@@ -102,7 +102,7 @@ def with_surroundings(parts: list[Part], letters: bool, rng: np.random.Generator
         before = [Part(c, False) for c in rng.choice(SIGNS)]
     elif words and rng.random() < 0.1:
         before = draw_word(rng, letters, prints)
-    if before:
+    if before and parts:
         parts = [replace(parts[0], before=rng.uniform(0.0, 0.6)), *parts[1:]]
     if rng.random() < 0.4:
         after = [Part(c, False) for c in rng.choice(CLOSINGS)]

@@ -146,7 +146,7 @@ class LineTask:
         self._written, self._printed, _ = line_fonts()
         self._data = LineBatches(self._writers(digits), recipe.batch_size, seed)
         self._stream: Generator[LineBatch, None, None] | None = None
-        self._measured: dict[int, list[LineBatch]] = {}
+        self._measured: list[tuple[DigitSet, list[LineBatch]]] = []
 
     def _writers(self, digits: DigitSet) -> Writers:
         rng, digits = np.random.default_rng([self.seed, 2]), digits[:WRITTEN_WITH]
@@ -193,6 +193,15 @@ class LineTask:
         right = torch.tensor(count_right(logits.detach(), batch), device=self.device)
         return characters + EDGE_WEIGHT * edge_loss(edges.float(), batch), right
 
+    def _measured_on(self, digits: DigitSet) -> list[LineBatch]:
+        """Return the lines of ``digits`` that a network is measured on, made when first asked for."""
+        for known, batches in self._measured:
+            if known is digits:
+                return batches
+        batches = LineBatches(self._writers(digits), MEASURED // SORTED, self.seed + 1_000_003)[0]
+        self._measured.append((digits, batches))
+        return batches
+
     @torch.inference_mode()
     def measure(self, model: nn.Module, digits: DigitSet) -> Scores:
         """Return the scores on 800 lines made of ``digits``, always the same; NaN without digits.
@@ -202,13 +211,11 @@ class LineTask:
         """
         if not len(digits):
             return Scores(math.nan, math.nan, math.nan)
-        if id(digits) not in self._measured:
-            data = LineBatches(self._writers(digits), MEASURED // SORTED, self.seed + 1_000_003)
-            self._measured[id(digits)] = data[0]
+        batches = self._measured_on(digits)
         was_training = model.training
         model.eval()
         sums, right = np.zeros(4), 0
-        for kept in self._measured[id(digits)]:
+        for kept in batches:
             batch = kept.to(self.device)
             logits, edges = model(batch.strips.unsqueeze(1).to(torch.float32) / 255)
             squared = ((edges - batch.edges)[batch.known] ** 2).double()
@@ -220,7 +227,7 @@ class LineTask:
             )
             right += count_right(logits, batch)
         model.train(was_training)
-        lines = sum(len(batch.lengths) for batch in self._measured[id(digits)])
+        lines = sum(len(batch.lengths) for batch in batches)
         return Scores(sums[0] / sums[1], sums[2] / sums[3], right / lines)
 
 
