@@ -331,7 +331,7 @@ def test_a_perfect_network_has_perfect_scores(small: Dataset, monkeypatch: pytes
     task, clueless = LineTask(recipe(), small.train, 0, CPU), Clueless()
     poor = task.measure(clueless, small.test)
     assert clueless.lines == 32
-    (batches,) = task._measured.values()
+    ((_, batches),) = task._measured
     good = task.measure(Perfect(batches), small.test)
     assert good.accuracy > 0.95  # two digits that touch may lack the blank between them
     assert good.cross_entropy < 0.1 < poor.cross_entropy
@@ -351,6 +351,6 @@ def test_a_network_is_not_measured_on_the_lines_that_it_learned(
     task = LineTask(recipe(batch_size=8), small.train, 0, CPU)
     learned = list(islice(task.batches(1, torch.Generator()), 8))
     task.measure(Clueless(), small.train)
-    (measured,) = task._measured.values()
+    ((_, measured),) = task._measured
     assert [len(batch.lengths) for batch in measured] == [8] * 16
     assert not any(same(one, other) for one in measured for other in learned)
