@@ -201,7 +201,8 @@ class Page:
     def isolated_ink(self, box: Box) -> NDArray[np.uint8] | None:
         """Return the writing in a box of the page in the form of MNIST, uint8 (28, 28); None where it reaches out.
 
-        Ink that lies mostly in the box belongs to it; ink that lies partly in it joins it to a neighbour.
+        Connected ink belongs to the box if it reaches out of it by no more than ISOLATED. Other ink in the box joins
+        the writing to something else.
         """
         labels, stats = self._components
         reach = round(ISOLATED * box[3])
