@@ -42,8 +42,11 @@ def number_of(row: Row, page: Page, settings: Settings) -> tuple[Line, str | Non
 
 
 def _with_readings(line: Line, readings: Sequence[tuple[str, float]]) -> Line:
-    """Return a line with the probability of its number, and the other numbers that may stand there."""
-    probability = dict(readings).get("".join("?" if d.digit is None else str(d.digit) for d in line.digits), 0.0)
+    """Return a line with the probability of its number, and the other numbers that may stand there.
+
+    A number that is not among the readings, as the digit network alone saw one of its digits, has no probability.
+    """
+    probability = dict(readings).get(line.number)
     others = tuple((number, share) for number, share in readings if number != line.number and share >= LEAST_SHARE)
     return replace(line, probability=probability, alternatives=others)
 
