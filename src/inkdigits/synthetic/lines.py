@@ -82,7 +82,7 @@ class Writers:
         self,
         digits: Digits,
         fonts: Sequence[Path] = (),
-        shares: tuple[float, float, float] = (0.35, 0.3, 0.35),
+        shares: tuple[float, float, float] = (0.3, 0.3, 0.4),
         prints: Sequence[Path] = (),
     ) -> None:
         self._samples = SampleGlyphs(digits)

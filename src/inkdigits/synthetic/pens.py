@@ -201,7 +201,7 @@ class SampleGlyphs:
         At most this many are used; the first ones.
     """
 
-    def __init__(self, digits: Digits, limit: int = 20000) -> None:
+    def __init__(self, digits: Digits, limit: int = 40_000) -> None:
         self._images = digits.images[:limit]
         self._by_class = [np.flatnonzero(digits.labels[:limit] == digit) for digit in range(10)]
         self._kept: dict[tuple[int, bool], Glyph] = {}

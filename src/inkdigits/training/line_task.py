@@ -29,7 +29,7 @@ from inkdigits.training.inference import Scores
 from inkdigits.training.recipe import Recipe
 
 WIDEST = 10.0  # heights of the strip; wider lines are left out, as one of them widens a whole batch
-WRITTEN_WITH = 20_000  # digits that the lines are written with, at most
+WRITTEN_WITH = 40_000  # digits that the lines are written with, at most
 MEASURED = 800  # lines that a network is measured on, of each part of the data
 SORTED = 16  # batches whose lines are sorted by width, so that a batch needs little padding
 EDGE_WEIGHT = 1.0  # of the edges' loss against that of the characters
