@@ -134,7 +134,7 @@ def said(found: list[Hypothesis], start: int, stop: int) -> dict[str, float]:
         ("1934", 2, 3, "3"),
         ("1994", 1, 2, "9"),
         ("1984", 2, 3, "8"),
-        ("12994", 1, 2, "2"),  # two in the place of one
+        ("12994", 1, 2, "29"),  # one added and one replaced
         ("12994", 2, 3, "99"),
         ("12994", 3, 4, "4"),
     ],

@@ -1,6 +1,6 @@
 """Strips: lines of writing in the form that the line reader takes, 40 pixels high, with ink bright on black."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -69,6 +69,11 @@ class StripArea:
     def scale(self) -> float:
         """Pixels of the page for each pixel of the strip."""
         return self.height / HEIGHT
+
+    def changed(self, scale: float, slope: float) -> "StripArea":
+        """Return an area that is ``scale`` times as high and has ``slope`` more, about the same middle."""
+        shift = slope * (self.right - self.left) / 2
+        return replace(self, middle=self.middle - shift, height=self.height * scale, slope=self.slope + slope)
 
     def box_on_page(self, edges: tuple[float, float, float, float]) -> Box:
         """Return the box on the page of something with these left, top, right and bottom edges on the strip."""

@@ -7,7 +7,6 @@ classification", ICML 2006); prefix beam search finds the likeliest texts (A. Ha
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from functools import lru_cache
 from heapq import nlargest
 
@@ -105,10 +104,32 @@ def align(probabilities: NDArray[np.float32], classes: Sequence[int]) -> list[in
     ]
 
 
-@lru_cache(maxsize=64)
-def _opcodes(one: tuple[int, ...], other: tuple[int, ...]) -> list[tuple[str, int, int, int, int]]:
-    """Return the alignment of two texts, as ``difflib`` does."""
-    return list(SequenceMatcher(None, one, other, autojunk=False).get_opcodes())
+@lru_cache(maxsize=256)
+def edits(one: tuple[int, ...] | str, other: tuple[int, ...] | str) -> list[tuple[str, int, int, int, int]]:
+    """Return the fewest edits from one text to another (V. Levenshtein, 1966), as ``difflib`` states them.
+
+    Each is ``equal``, ``replace``, ``delete`` or ``insert`` with start and stop in both texts, of one character each.
+    """
+    rows, columns = len(one), len(other)
+    cost = [list(range(columns + 1))]
+    for i in range(1, rows + 1):
+        above, row = cost[-1], [i]
+        for j in range(1, columns + 1):
+            row.append(min(above[j - 1] + (one[i - 1] != other[j - 1]), above[j] + 1, row[j - 1] + 1))
+        cost.append(row)
+    out = []
+    i, j = rows, columns
+    while i or j:
+        if i and j and cost[i][j] == cost[i - 1][j - 1] + (one[i - 1] != other[j - 1]):
+            out.append(("equal" if one[i - 1] == other[j - 1] else "replace", i - 1, i, j - 1, j))
+            i, j = i - 1, j - 1
+        elif i and cost[i][j] == cost[i - 1][j] + 1:
+            out.append(("delete", i - 1, i, j, j))
+            i -= 1
+        else:
+            out.append(("insert", i, i, j - 1, j))
+            j -= 1
+    return out[::-1]
 
 
 def readings_of(hypotheses: Sequence[Hypothesis], start: int, stop: int) -> dict[tuple[int, ...], float]:
@@ -120,12 +141,9 @@ def readings_of(hypotheses: Sequence[Hypothesis], start: int, stop: int) -> dict
     out: dict[tuple[int, ...], float] = defaultdict(float)
     for hypothesis in hypotheses:
         first, last = len(hypothesis.classes), 0
-        for _, low, high, there, end in _opcodes(best, hypothesis.classes):
+        for _, low, high, there, end in edits(best, hypothesis.classes):
             if (low < stop and high > start) or (low == high and start <= low <= stop):
-                inside = max(low, start), min(high, stop)
-                cut = inside[0] - low, high - inside[1]
-                first = min(first, min(end, there + cut[0]))
-                last = max(last, max(there, end - cut[1]))
+                first, last = min(first, there), max(last, end)
         out[hypothesis.classes[first:last]] += hypothesis.probability
     return dict(out)
 
@@ -140,8 +158,7 @@ def marginals(hypotheses: Sequence[Hypothesis], count: int) -> NDArray[np.float6
     total = sum(hypothesis.probability for hypothesis in hypotheses) or 1.0
     for hypothesis in hypotheses:
         share = hypothesis.probability / total
-        for tag, start, stop, other, end in _opcodes(best, hypothesis.classes):
+        for tag, place, _, there, _ in edits(best, hypothesis.classes):
             if tag in ("equal", "replace"):
-                for place, there in zip(range(start, stop), range(other, end), strict=False):
-                    out[place, hypothesis.classes[there]] += share
+                out[place, hypothesis.classes[there]] += share
     return out

@@ -16,6 +16,7 @@ from inkdigits.reader.glyphs import Glyph, GlyphReader
 from inkdigits.reader.layouts.registry import LayoutReading, Row, register_layout
 from inkdigits.reader.line_recognizer import Character, LineText
 from inkdigits.reader.refusal import AMBIGUOUS, CROSSED_OUT, NOT_A_DIGIT
+from inkdigits.reader.views import mean_reading
 
 DIGITS, OTHER, CROSSED = "0123456789", "?", "x"  # of the line recogniser's characters; the rest are separators
 
@@ -29,6 +30,7 @@ class LineLayoutParameters:
     rounds: int = 2  # in which a line is cut out anew where its digits were found higher, lower, larger or smaller
     other_size: float = 1.2  # times larger or smaller; beyond, the line is cut out anew
     other_place: float = 0.08  # of the strip's height; further from its middle, the line is cut out anew
+    views: tuple[tuple[float, float], ...] = ((1.12, 0.03), (0.9, -0.03))  # times as high, and added to the slope
     gap: float = 1.6  # heights of paper between two numbers, at least
     single: float = 0.6  # heights; one character of other writing with digits so near is a place that cannot be read
     wide: float = 1.2  # width over height of the ink on a page that may be one line, at least
@@ -144,10 +146,21 @@ class LineLayout:
                 break
             area = better
             (text,) = glyphs.read_lines([cut_strip(page.ink, area)], length)
+        if any(c.character in DIGITS for c in text.characters):
+            text, area = self._with_views(text, page, area, glyphs, length)
         seen = [c for c in text.characters if c.character in DIGITS + OTHER + CROSSED]
         shares = [c.probability if c.character in DIGITS else 0.0 for c in seen]
         logs = np.log(np.maximum(shares, np.exp(p.floor)))
         return LineReading(text, area, float(logs.mean()) if len(logs) else p.floor, 1)
+
+    def _with_views(
+        self, text: LineText, page: Page, area: StripArea, glyphs: GlyphReader, length: int | None
+    ) -> tuple[LineText, StripArea]:
+        """Return the mean of a line's text and those of strips cut out in other ways, and the strip of its boxes."""
+        areas = [area, *(area.changed(scale, slope) for scale, slope in self.parameters.views)]
+        others = glyphs.read_lines([cut_strip(page.ink, other) for other in areas[1:]], length)
+        mean, place = mean_reading([text, *others])
+        return mean, areas[place]
 
     def _area(self, line: PageLine) -> StripArea:
         """Return the strip around the larger pieces of a line."""
