@@ -48,6 +48,7 @@ reproduce-reader: $(INSTALLED)
 	$(TRAIN) line-ctc --resume --out runs/line-ctc
 	$(BIN)/inkdigits export runs/line-ctc --out $(ASSETS)/lines.onnx
 	$(SUMS)
+	$(BIN)/python benchmarks/confidence.py --fit
 
 # Trains and measures the ensemble and its members, the student, each augmentation, and adversarial training. Exports the
 # student as the packaged model, with its table of errors.
@@ -71,7 +72,7 @@ reproduce-robust: $(INSTALLED)
 	$(BIN)/inkdigits export runs/student --format huggingface --robustness results/robust/student/robustness.json --out runs/hub
 	cp runs/hub/README.md $(ASSETS)/
 	$(SUMS)
-	$(BIN)/python benchmarks/reading.py --thresholds
+	$(BIN)/python benchmarks/confidence.py --fit
 	$(BIN)/inkdigits robust runs/views-shift --suite corruptions --out results/robust/views
 	$(BIN)/inkdigits robust $(MEASURED) --digits 1000 --out results/robust
 

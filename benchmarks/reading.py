@@ -3,11 +3,9 @@
 python benchmarks/reading.py --pages FOLDER …  also real pages: a labels.json in each folder, a list of objects with
                                                "file", "lines" or "text", and perhaps "rotated"
 python benchmarks/reading.py --pages FOLDER --jitter     and copies of them: cut, turned, scaled, with a margin
-python benchmarks/reading.py --thresholds      write the package's table of errors by confidence anew
 
-Made pages are of MNIST's test digits; the table's are of its validation digits. Times are of one thread. Files of a
-folder make two halves, by the parity of their place in sorted order; what is chosen on the first is reported on the
-second.
+Made pages are of MNIST's test digits. Times are of one thread. Files of a folder make two halves, by the parity of
+their place in sorted order; what is chosen on the first is reported on the second.
 """
 
 import argparse
@@ -26,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from inkdigits.data import DigitSet, load
-from inkdigits.evaluation.reading import PageScore, errors_by_confidence, judged, pooled, score
+from inkdigits.evaluation.reading import PageScore, pooled, score
 from inkdigits.files import write_json
 from inkdigits.imaging.files import page_images
 from inkdigits.imaging.pixels import to_bytes
@@ -37,7 +35,6 @@ from inkdigits.synthetic.pages import KINDS, make_page
 HERE = Path(__file__).parent
 CROPS = 200
 PHOTO = 12e6  # pixels
-TABLE = HERE.parent / "src/inkdigits/reader/assets/page_errors.json"
 Read = Callable[[Path], str]
 
 
@@ -187,28 +184,11 @@ def speed(digits: DigitSet, reader: Reader) -> dict[str, float]:
     return out
 
 
-def thresholds(digits: DigitSet, reader: Reader, pages: int) -> None:
-    """Write the table of errors by confidence."""
-    judgements, written = [], 0
-    kinds = [kind for kind in KINDS if kind != "touching"]  # where what is sure is not what is right
-    for kind in kinds:
-        for seed in range(pages):
-            page = make_page(kind, digits.images, digits.labels, 10_000 + seed)
-            judgements += judged(reader.read(page.image), "".join(page.lines))
-            written += score("", "".join(page.lines)).digits
-    rows = errors_by_confidence(judgements, written)
-    write_json(
-        TABLE, {"model": reader.name, "kinds": kinds, "pages": pages * len(kinds), "digits": written, "rows": rows}
-    )
-    print(f"{TABLE}: {written:,} digits on {pages * len(kinds)} pages; all read: {100 * rows[0][1]:.2f} % wrong")
-
-
 def main() -> None:
     """Measure what the options ask for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=Path, nargs="*", default=[], help="folders of real pages")
     parser.add_argument("--jitter", action="store_true", help="read copies of the real pages too")
-    parser.add_argument("--thresholds", action="store_true")
     parser.add_argument("--made", type=int, default=100, help="made pages of every kind")
     parser.add_argument("--model", type=Path)
     parser.add_argument("--lines", type=Path)
@@ -219,9 +199,6 @@ def main() -> None:
     mnist = load("mnist")
     if mnist.name != "mnist":
         parser.error(f"figures are of MNIST, not of {mnist.name}; let it be downloaded, or set INKDIGITS_DATA")
-    if options.thresholds:
-        thresholds(mnist.train.split(5000, seed=0)[1], reader, options.made)
-        return
     results: dict[str, object] = {"models": [reader.name, reader.lines.name], "speed": speed(mnist.test, reader)}
     results["made"] = made(mnist.test, reader, options.made)
     for folder in options.pages:

@@ -23,10 +23,10 @@ from inkdigits.data import Dataset
 from inkdigits.errors import DataError, UsageError
 from inkdigits.evaluation.reading import pooled, score
 from inkdigits.reader import BatchReader, Reader, Recognizer
+from inkdigits.reader.confidence import TABLE
 from inkdigits.reader.recognizer import METADATA, bundled
 from inkdigits.reader.results import Line
 from inkdigits.reader.review import doubtful, review_page
-from inkdigits.reader.thresholds import TABLE
 from inkdigits.synthetic.pages import MadePage, make_page
 
 PAGES = 8
@@ -324,15 +324,15 @@ def test_the_command_prints_text_and_csv_and_is_strict(page: MadePage, run_cli: 
     assert (code, "--format is text, json, csv or csv-digits, not 'xml'" in err) == (2, True)
     code, _, err = run_cli("read", path, "--max-error", "much")
     assert (code, "a share such as 0.1%" in err) == (2, True)
-    code, out, err = run_cli("read", path, "--max-error", "0.1%")
-    assert (code, "digits under 0.9" in err) == (0, True), err
-    code, _, err = run_cli("read", path, "--max-error", "0.1%", "--min-confidence", "0.5")
-    assert (code, "leave --min-confidence out" in err) == (2, True)
+    code, out, err = run_cli("read", path, "--max-error", "5%")
+    assert (code, "numbers under 0." in err, "proves nothing for your pages" in err) == (0, True, True), err
+    code, _, err = run_cli("read", path, "--max-error", "0.0001%")
+    assert (code, "no threshold leaves an error of 0.0001 %" in err) == (2, True)
     other = onnx.load(bundled())
     helper.set_model_props(other, {METADATA: json.dumps({**Recognizer().card, "run_sha256": "0" * 64})})
     onnx.save(other, tmp_path / "other.onnx")
-    code, _, err = run_cli("read", path, "--max-error", "0.1%", "--model", tmp_path / "other.onnx")
-    assert (code, "the model in the package, not for" in err) == (2, True)
+    code, _, err = run_cli("read", path, "--max-error", "5%", "--model", tmp_path / "other.onnx")
+    assert (code, "the models in the package, not for" in err) == (2, True)
 
 
 def test_the_table_of_errors_is_of_the_model_in_the_package(reader: Reader) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from inkdigits.imaging.geometry import Box
 from inkdigits.reader.results import Digit, Line, Reading
-from inkdigits.reader.tables import DIGIT_COLUMNS, NUMBER_COLUMNS, csv_table, digit_rows, is_doubtful, number_rows
+from inkdigits.reader.tables import DIGIT_COLUMNS, NUMBER_COLUMNS, csv_table, digit_rows, number_rows
 
 SIZE = (400, 300)
 
@@ -75,7 +75,7 @@ def test_rows_are_those_of_the_upright_page(turned: int) -> None:
     ],
 )
 def test_rejected_digits_and_little_confidence_are_doubtful_and_blank_boxes_are_not(line: Line, doubtful: bool) -> None:
-    assert is_doubtful(line) == doubtful
+    assert line.is_doubtful == doubtful
     (row,) = number_rows(reading(line))
     assert row[NUMBER_COLUMNS.index("doubtful")] == int(doubtful)
 

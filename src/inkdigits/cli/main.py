@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from inkdigits.cli import comparing, data, explaining, exporting, reading, serving, training  # noqa: F401  they join the app
+from inkdigits.cli import calibrating, comparing, data, explaining, exporting, reading, serving, training  # noqa: F401  they join the app
 from inkdigits.cli.common import app, table
 from inkdigits.errors import InkdigitsError, UsageError
 from inkdigits.progress import say

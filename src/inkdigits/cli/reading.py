@@ -1,7 +1,7 @@
 """inkdigits predict and read: digits on images of one digit each, and on pages; no PyTorch."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +15,7 @@ from inkdigits.progress import FileBar, say
 
 if TYPE_CHECKING:
     from inkdigits.reader import Reader, Reading, Settings
+    from inkdigits.reader.calibration import Calibration
 
 PREDICT_FORMATS = ("text", "json", "csv")
 READ_FORMATS = (*PREDICT_FORMATS, "csv-digits")
@@ -22,20 +23,31 @@ READ_FORMATS = (*PREDICT_FORMATS, "csv-digits")
 ModelFile = Annotated[Path | None, typer.Option(help="An .onnx file of inkdigits export. Default: the bundled model.")]
 
 
+LinesFile = Annotated[Path | None, typer.Option(help="An .onnx file of a line reader. Default: the bundled one.")]
+CalibrationFile = Annotated[
+    Path | None, typer.Option("--calibration", help="A file of inkdigits calibrate: accept what it proves.")
+]
+
+
 @app.command("predict")
 def predict_command(
     images: Annotated[list[Path], typer.Argument(help="Images of one digit each, or folders of them.")],
     model: ModelFile = None,
     form: Annotated[str, typer.Option("--format", help="text, json or csv.")] = "text",
+    calibration: CalibrationFile = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when an image was refused.")] = False,
 ) -> None:
     """Read images of one digit each, with a calibrated confidence; refuse images of no digit."""
     from inkdigits.reader import Recognizer
+    from inkdigits.reader.calibration import CROPS, load_calibration
 
     _known_format(form, PREDICT_FORMATS)
     load_plugins()
     recognizer = Recognizer(model)
-    rows, failed = [], False
+    proven = None if calibration is None else load_calibration(calibration)
+    if proven is not None and calibration is not None:
+        proven.require(CROPS, recognizer.name, None, calibration)
+    rows, confidences, failed = [], [], False
     for path, pixels in _pictures(images):
         if pixels is None:
             failed = True
@@ -46,9 +58,15 @@ def predict_command(
             say(f"inkdigits: {path}: {error}")
             failed = True
             continue
+        if proven is not None:
+            confidences.append(0.0 if prediction.digit is None else prediction.confidence)
+            prediction = prediction.accepted_from(proven.threshold)
         rows.append({"source": str(path), **prediction.to_dict()})
         if form == "text":
             typer.echo(_line(rows[-1]))
+    if proven is not None:
+        accepted = sum(row["reject"] is None for row in rows)
+        _tell_calibration(proven, calibration, confidences, accepted)
     if form == "json":
         emit(rows)
     elif form == "csv":
@@ -76,8 +94,10 @@ def read_command(
     roster: Annotated[Path | None, typer.Option(help="A file with the possible numbers.")] = None,
     min_confidence: Annotated[float, typer.Option(help="Reject digits of less confidence, 0 to 1.")] = 0.0,
     max_error: Annotated[
-        str | None, typer.Option(help="Reject as many digits as leaves this share of errors, such as 0.1%.")
+        str | None,
+        typer.Option(help="Accept numbers so that this share of them is wrong on made pages, such as 0.5%."),
     ] = None,
+    calibration: CalibrationFile = None,
     turn: Annotated[bool, typer.Option("--turn/--no-turn", help="Also try a page turned by quarters.")] = True,
     form: Annotated[
         str, typer.Option("--format", help="text, json, csv (a row for each number) or csv-digits.")
@@ -85,10 +105,10 @@ def read_command(
     annotate: Annotate = None,
     review: Review = None,
     model: ModelFile = None,
-    lines: Annotated[
-        Path | None, typer.Option(help="An .onnx file of a line reader. Default: the bundled one.")
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when a digit was rejected.")] = False,
+    lines: LinesFile = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 3 when a digit was rejected, or a number is not accepted.")
+    ] = False,
 ) -> None:
     """Read the numbers on pages: photos, scans, forms with boxes, drawings."""
     from inkdigits.reader import Reader, Settings
@@ -97,14 +117,15 @@ def read_command(
     _known_format(form, READ_FORMATS)
     load_plugins()  # the reader takes the layouts that are registered when it is made
     reader = Reader(model, lines=lines)
-    if max_error is not None:
-        min_confidence = _confidence_for(max_error, min_confidence, reader.name)
     numbers = () if roster is None else read_roster(roster)
     settings = Settings(layout, length, check, numbers, min_confidence, turn)
+    bound = _bound(reader.name, settings, max_error, calibration)
+    if bound is not None:
+        settings = replace(settings, doubtful_below=bound.threshold)
     if annotate is not None and annotate.suffix.lower() != ".png" and annotate.exists() and not annotate.is_dir():
         raise UsageError(f"--annotate {annotate} is neither a .png nor a folder")
     files = _files(sources)
-    output = PageOutput(form, annotate, review, several=len(files) > 1)
+    output = PageOutput(form, annotate, review, several=len(files) > 1, bound=bound)
     failed = _read_files(reader, settings, files, output)
     output.finish()
     if failed or not files:
@@ -113,18 +134,48 @@ def read_command(
         raise typer.Exit(3)
 
 
-def _confidence_for(max_error: str, min_confidence: float, model: str) -> float:
-    """Return the confidence that leaves ``max_error`` on made pages, and print what it means."""
-    from inkdigits.reader.thresholds import confidence_for
+@dataclass(frozen=True)
+class Bound:
+    """From which confidence a number is accepted, and the calibration that proves it, if one does."""
 
-    if min_confidence:
-        raise UsageError("--max-error chooses the confidence; leave --min-confidence out")
-    confidence, coverage = confidence_for(_share(max_error), model)
+    threshold: float
+    calibration: "Calibration | None" = None
+    path: Path | None = None
+
+
+def _bound(model: str, settings: "Settings", max_error: str | None, calibration: Path | None) -> Bound | None:
+    """Return the bound that the options ask for."""
+    from inkdigits.reader.calibration import PAGES, load_calibration
+    from inkdigits.reader.confidence import confidence_for
+
+    if calibration is not None:
+        if max_error is not None:
+            raise UsageError("the calibration states its share of errors; leave --max-error out")
+        proven = load_calibration(calibration)
+        proven.require(PAGES, model, settings, calibration)
+        return Bound(proven.threshold, proven, calibration)
+    if max_error is None:
+        return None
+    confidence, coverage = confidence_for(share_of(max_error, "--max-error"), model)
     say(
-        f"digits under {confidence:.4f} are rejected: on made pages of held-out digits, {100 * coverage:.1f} % of the "
-        f"digits were read, {max_error} of them wrong"
+        f"numbers under {confidence:.4f} are doubtful: on made pages of held-out digits, {100 * coverage:.1f} % were "
+        f"accepted, {max_error} of them wrong; this proves nothing for your pages, inkdigits calibrate does"
     )
-    return confidence
+    return Bound(confidence)
+
+
+def _tell_calibration(proven: "Calibration", path: Path | None, confidences: list[float], accepted: int) -> None:
+    """Print what a calibration promises, and warn where the numbers are unlike those it was made on."""
+    say(
+        f"{path}: {accepted} of {len(confidences)} accepted; at most {100 * proven.max_error:g} % of those are wrong, "
+        f"with {100 * proven.certainty:g} % certainty, if these {proven.kind} are like those of the calibration"
+    )
+    p_value = proven.unlike(confidences)
+    if p_value is not None:
+        say(
+            f"warning: the confidences are unlike those of {path} (Kolmogorov-Smirnov test, p = {p_value:.1g}); "
+            f"the bound may not hold, calibrate on {proven.kind} like these"
+        )
 
 
 def _read_files(reader: "Reader", settings: "Settings", files: list[Path], output: "PageOutput") -> bool:
@@ -154,15 +205,20 @@ class PageOutput:
         The picture or folder, and the HTML page, where they are asked for.
     several
         Whether several files are read, whose names must be told apart.
+    bound
+        From which confidence a number is accepted, where that was asked for.
     rejected
-        Whether a digit, blank boxes apart, was rejected.
+        Whether a digit, blank boxes apart, was rejected, or a number was not accepted.
     """
 
     form: str
     annotate: Path | None
     review: Path | None
     several: bool
+    bound: Bound | None = None
     rejected: bool = False
+    confidences: list[float] = field(default_factory=list)
+    accepted: int = 0
     readings: list[dict[str, Any]] = field(default_factory=list)
     rows: list[list[Any]] = field(default_factory=list)
     doubtful: list[dict[str, object]] = field(default_factory=list)
@@ -176,9 +232,13 @@ class PageOutput:
             self.readings.append(reading.to_dict())
         elif self.form in ("csv", "csv-digits"):
             self.rows += number_rows(reading) if self.form == "csv" else digit_rows(reading)
+        written = [line for line in reading.lines if not line.is_blank]
+        self.confidences += [line.confidence for line in written]
+        self.accepted += sum(not line.is_doubtful for line in written)
         self.rejected |= any(digit.reject not in (None, "blank") for digit in reading.digits)
+        self.rejected |= self.bound is not None and any(line.is_doubtful for line in written)
         if self.form == "text":
-            typer.echo(_page_text(reading, self.several), nl=False)
+            typer.echo(_page_text(reading, self.several, marked=self.bound is not None), nl=False)
         for warning in reading.warnings:
             say(f"{path}{f' page {reading.page + 1}' if reading.page else ''}: {warning}")
         if self.annotate is not None:
@@ -196,6 +256,8 @@ class PageOutput:
         elif self.form in ("csv", "csv-digits"):
             columns = NUMBER_COLUMNS if self.form == "csv" else DIGIT_COLUMNS
             typer.echo(csv_table(columns, self.rows), nl=False)
+        if self.bound is not None and self.bound.calibration is not None:
+            _tell_calibration(self.bound.calibration, self.bound.path, self.confidences, self.accepted)
         if self.review is not None:
             write_text(self.review, review_page(self.doubtful))
             say(f"doubtful digits: {self.review}")
@@ -247,14 +309,14 @@ def _known_format(form: str, formats: tuple[str, ...]) -> None:
         raise UsageError(f"--format is {', '.join(formats[:-1])} or {formats[-1]}, not {form!r}")
 
 
-def _share(text: str) -> float:
-    """Return the share in [0, 1] of a text such as ``0.1%`` or ``0.001``."""
+def share_of(text: str, option: str) -> float:
+    """Return the share in [0, 1] of an option's text, such as ``0.1%`` or ``0.001``."""
     try:
         value = float(text.removesuffix("%").strip()) / (100 if text.endswith("%") else 1)
     except ValueError:
-        raise UsageError(f"--max-error is a share such as 0.1%, not {text!r}") from None
+        raise UsageError(f"{option} is a share such as 0.1%, not {text!r}") from None
     if not 0 < value < 1:
-        raise UsageError(f"--max-error must be above 0 and below 100%, not {text}")
+        raise UsageError(f"{option} must be above 0 and below 100%, not {text}")
     return value
 
 
@@ -275,9 +337,12 @@ def _files(sources: list[Path]) -> list[Path]:
     return found
 
 
-def _page_text(reading: "Reading", many: bool) -> str:
+def _page_text(reading: "Reading", many: bool, marked: bool) -> str:
+    """Return the numbers of a page, a line each; ``marked`` adds ``doubtful`` behind those that are not accepted."""
     where = f"{reading.source}{f' page {reading.page + 1}' if reading.page else ''}\t" if many or reading.page else ""
-    return "".join(f"{where}{line.text}\n" for line in reading.lines)
+    return "".join(
+        f"{where}{line.text}{chr(9) + 'doubtful' if marked and line.is_doubtful else ''}\n" for line in reading.lines
+    )
 
 
 def _annotate(reading: "Reading", target: Path, many: bool) -> None:

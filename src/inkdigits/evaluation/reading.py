@@ -1,13 +1,10 @@
-"""Errors of a reader on pages with known numbers: edit distance, correct pages, errors by confidence."""
+"""Errors of a reader on pages with known numbers: edit distance, and correct pages."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from rapidfuzz.distance import Levenshtein
-
-from inkdigits.reader import Reading
 
 
 @dataclass(frozen=True)
@@ -38,27 +35,3 @@ def pooled(scores: Sequence[PageScore]) -> dict[str, float]:
         "pages": len(scores),
         "digits": sum(s.digits for s in scores),
     }
-
-
-def judged(reading: Reading, written: str) -> list[tuple[float, bool]]:
-    """Return the confidence of every digit that was read, and whether it is correct after aligning the texts."""
-    digits = [digit for digit in reading.digits if digit.digit is not None]
-    found = "".join(str(digit.digit) for digit in digits)
-    truth = "".join(c for c in written if c.isdigit())
-    correct = np.zeros(len(found), bool)
-    for block in Levenshtein.opcodes(found, truth):
-        if block.tag == "equal":
-            correct[block.src_start : block.src_end] = True
-    return [(digit.confidence, bool(known)) for digit, known in zip(digits, correct, strict=True)]
-
-
-def errors_by_confidence(
-    judgements: Sequence[tuple[float, bool]], written: int, steps: int = 200
-) -> list[tuple[float, float, float]]:
-    """Return (confidence, error rate of the digits at or above it, their share of ``written`` digits), ascending."""
-    confidence = np.array([c for c, _ in judgements])
-    correct = np.array([c for _, c in judgements])
-    order = np.argsort(-confidence, kind="stable")
-    wrong: NDArray[np.float64] = np.cumsum(~correct[order]) / np.arange(1, len(order) + 1)
-    picked = np.unique(np.linspace(0, len(order) - 1, min(steps, len(order))).round().astype(int))[::-1]
-    return [(float(confidence[order][i]), float(wrong[i]), (i + 1) / max(1, written)) for i in picked]

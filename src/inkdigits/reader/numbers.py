@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from inkdigits.imaging.geometry import bounding_box, map_box
 from inkdigits.imaging.page import Page
 from inkdigits.reader.checksums import Decoded, on_roster, rule, satisfying
+from inkdigits.reader.confidence import IDENTITY, Scaling
 from inkdigits.reader.glyphs import Glyph
 from inkdigits.reader.layouts.registry import Row
 from inkdigits.reader.recognizer import LEAST_SHARE
@@ -17,8 +18,8 @@ from inkdigits.reader.results import Digit, Line
 from inkdigits.reader.settings import Settings
 
 
-def number_of(row: Row, page: Page, settings: Settings) -> tuple[Line, str | None]:
-    """Return the number of a row of glyphs, and a warning if it breaks a rule of ``settings``."""
+def number_of(row: Row, page: Page, settings: Settings, scaling: Scaling = IDENTITY) -> tuple[Line, str | None]:
+    """Return the number of a row of glyphs with its scaled confidence, and a warning if it breaks a rule."""
     glyphs = row.glyphs
     digits = tuple(_digit(glyph, page, settings.min_confidence) for glyph in glyphs)
     box = bounding_box([digit.box for digit in digits])
@@ -26,9 +27,10 @@ def number_of(row: Row, page: Page, settings: Settings) -> tuple[Line, str | Non
     warning = None
     if settings.length is not None and len(written) != settings.length:
         warning = f"{len(written)} digits were found, not {settings.length}"
-    line = Line(digits, box, row.separators)
+    line = Line(digits, box, row.separators, doubtful_below=settings.doubtful_below)
     if row.readings is not None:
         line = _with_readings(line, row.readings)
+    line = scaling.scaled(line)
     if settings.check is None and not settings.roster:
         return line, warning
     shares = np.array([_smoothed(glyphs[index]) for index in written]).reshape(-1, 10)

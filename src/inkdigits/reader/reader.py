@@ -1,6 +1,6 @@
 """The reader: a picture of a page in, its numbers out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from inkdigits.errors import DataError
 from inkdigits.imaging.page import Page, PageParameters, Source, open_pages
+from inkdigits.reader.confidence import IDENTITY, Scaling, scalings
 from inkdigits.reader.glyphs import GlyphReader
 from inkdigits.reader.layouts import AUTO, Layout, LayoutReading, create_layout, list_layouts, read_layout
 from inkdigits.reader.line_recognizer import LineRecognizer
@@ -38,6 +39,8 @@ class Reader:
         How a page is made ready and taken apart; None for the defaults.
     orientation
         When a page is read turned by quarters; None for the defaults.
+    scaling
+        By layout, of a number's probability to its confidence; None for that of the packaged models.
 
     Raises
     ------
@@ -54,12 +57,14 @@ class Reader:
         layouts: Sequence[Layout] | None = None,
         page: PageParameters | None = None,
         orientation: OrientationParameters | None = None,
+        scaling: Mapping[str, Scaling] | None = None,
     ) -> None:
         self.recognizer = Recognizer(model, threads)
         self.lines = LineRecognizer(lines, threads)
         self._glyphs = GlyphReader(self.recognizer, self.lines)
         self._layouts = list(layouts) if layouts is not None else [create_layout(name) for name in list_layouts()]
         self._page, self._orientation = page, orientation
+        self._scaling = scalings(self.name) if scaling is None else scaling
 
     @property
     def name(self) -> str:
@@ -111,7 +116,8 @@ class Reader:
 
         turned = [page, *(page.turned(quarters) for quarters in (1, 2, 3))]
         quarters, found = best_orientation(read, self._orientation) if settings.turn else (0, read(0))
-        numbers = [number_of(row, turned[quarters], settings) for row in found.rows]
+        scaling = self._scaling.get(found.layout, IDENTITY)
+        numbers = [number_of(row, turned[quarters], settings, scaling) for row in found.rows]
         warnings = [
             *self.recognizer.policy.warnings,
             *(f"line {place}: {warning}" for place, (_, warning) in enumerate(numbers, 1) if warning),
@@ -119,9 +125,9 @@ class Reader:
             *["no digits were found"] * (not numbers),
             *[f"turned by {90 * quarters} degrees to the left to be read"] * (quarters > 0),
         ]
-        lines, turn = tuple(line for line, _ in numbers), 90 * quarters
-        place = source, index, self.name
-        return Reading(*place, lines, tuple(warnings), turn, found.layout, page.size, page.pixels)
+        lines = tuple(line for line, _ in numbers)
+        facts = tuple(warnings), 90 * quarters, found.layout, page.size, page.pixels
+        return Reading(source, index, self.name, lines, *facts)
 
     def _find_on_level_page(self, page: Page, settings: Settings) -> tuple[Page, LayoutReading]:
         """Return a page, deskewed or as it lies, whichever reads better, and its numbers."""

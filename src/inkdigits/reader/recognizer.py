@@ -1,7 +1,7 @@
 """The recogniser: a model in ONNX Runtime that returns the digit of a crop with its probability, or a refusal."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from inkdigits.errors import DataError, ModelError
 from inkdigits.imaging.normalize import SIZE, Crop, normalize
-from inkdigits.reader.refusal import BLANK, TOO_SMALL, RefusalPolicy
+from inkdigits.reader.refusal import AMBIGUOUS, BLANK, TOO_SMALL, RefusalPolicy
 
 METADATA = "inkdigits"  # key of the model file's metadata; its value is the model's card as JSON
 FORM = 2  # version of the card
@@ -47,6 +47,14 @@ class Prediction:
     alternatives: tuple[tuple[int, float], ...]
     reject: str | None
     refusal: float | None
+
+    def accepted_from(self, threshold: float) -> "Prediction":
+        """Return this answer, refused as ambiguous where its confidence is below a threshold."""
+        if self.digit is None or self.confidence >= threshold:
+            return self
+        return replace(
+            self, digit=None, alternatives=((self.digit, self.confidence), *self.alternatives), reject=AMBIGUOUS
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return a dictionary for JSON, probabilities with four decimals."""

@@ -11,6 +11,8 @@ from inkdigits.imaging.geometry import Box
 from inkdigits.reader.annotate import annotate
 from inkdigits.reader.refusal import BLANK
 
+DOUBTFUL_BELOW = 0.9  # confidence; a number of less is doubtful, where nothing else is said
+
 
 @dataclass(frozen=True)
 class Digit:
@@ -69,6 +71,8 @@ class Line:
         read as a whole; None where the digits were recognised one by one.
     alternatives
         Other numbers that may stand there, with their probabilities, those of 0.001 and more.
+    doubtful_below
+        Numbers of less confidence are doubtful.
     """
 
     digits: tuple[Digit, ...]
@@ -78,6 +82,7 @@ class Line:
     runner_up: tuple[str, float] | None = None
     probability: float | None = None
     alternatives: tuple[tuple[str, float], ...] = ()
+    doubtful_below: float = DOUBTFUL_BELOW
 
     @property
     def text(self) -> str:
@@ -103,12 +108,25 @@ class Line:
             return 0.0
         return self.probability if self.probability is not None else math.prod(d.confidence for d in written)
 
+    @property
+    def is_blank(self) -> bool:
+        """Whether all boxes are blank."""
+        return all(digit.reject == BLANK for digit in self.digits)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a digit was rejected, or the number has too little confidence; blank boxes do not count."""
+        return not self.is_blank and (
+            self.confidence < self.doubtful_below or any(d.digit is None and d.reject != BLANK for d in self.digits)
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return a dictionary for JSON."""
         out: dict[str, Any] = {
             "text": self.text,
             "number": self.number,
             "confidence": round(self.confidence, 4),
+            "doubtful": self.is_doubtful,
             "box": list(self.box),
             "alternatives": [[number, round(share, 4)] for number, share in self.alternatives],
         }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from inkdigits.errors import UsageError, unknown
 from inkdigits.reader.checksums import rule
 from inkdigits.reader.layouts.registry import AUTO, list_layouts
+from inkdigits.reader.results import DOUBTFUL_BELOW
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class Settings:
         The possible numbers, where they are known.
     min_confidence
         Digits of less confidence are rejected as ambiguous, [0, 1].
+    doubtful_below
+        Numbers of less confidence are doubtful, [0, 1].
     turn
         Whether a page that cannot be read as it lies is also read turned by quarters.
     """
@@ -33,6 +36,7 @@ class Settings:
     roster: tuple[str, ...] = ()
     min_confidence: float = 0.0
     turn: bool = True
+    doubtful_below: float = DOUBTFUL_BELOW
 
     def __post_init__(self) -> None:
         """Refuse impossible values."""
@@ -47,3 +51,5 @@ class Settings:
             raise UsageError("give a check or a roster, not both")
         if not 0 <= self.min_confidence <= 1:
             raise UsageError(f"min-confidence must be from 0 to 1, not {self.min_confidence}")
+        if not 0 <= self.doubtful_below <= 1:
+            raise UsageError(f"doubtful-below must be from 0 to 1, not {self.doubtful_below}")

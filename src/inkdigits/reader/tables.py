@@ -5,13 +5,11 @@ import io
 from collections.abc import Iterable, Sequence
 
 from inkdigits.imaging.geometry import Box
-from inkdigits.reader.refusal import BLANK
 from inkdigits.reader.results import Line, Reading
 
 BOX = ("left", "top", "width", "height")
 NUMBER_COLUMNS = ("source", "page", "row", "column", "number", "text", "confidence", "doubtful", *BOX)
 DIGIT_COLUMNS = ("source", "page", "line", "text", "place", "digit", "confidence", "reject", *BOX)
-DOUBTFUL = 0.9  # confidence; a number below it is doubtful
 SAME_ROW = 0.5  # of the lower number's height; numbers that share more of it stand in one row
 FORMULA = ("=", "+", "-", "@", "\t")  # how a cell starts that a spreadsheet would run
 
@@ -40,8 +38,8 @@ def number_rows(reading: Reading) -> list[list[Cell]]:
     for row, lines in enumerate(_rows(reading), 1):
         for column, line in enumerate(lines, 1):
             where = reading.source, reading.page + 1, row, column
-            confidence = "" if _is_blank(line) else round(line.confidence, 4)
-            out.append([*where, line.number, line.text, confidence, int(is_doubtful(line)), *line.box])
+            confidence = "" if line.is_blank else round(line.confidence, 4)
+            out.append([*where, line.number, line.text, confidence, int(line.is_doubtful), *line.box])
     return out
 
 
@@ -54,15 +52,6 @@ def digit_rows(reading: Reading) -> list[list[Cell]]:
             value = "" if digit.digit is None else digit.digit
             out.append([*where, value, round(digit.confidence, 4), digit.reject or "", *digit.box])
     return out
-
-
-def is_doubtful(line: Line) -> bool:
-    """Return whether a digit of a number was rejected or its confidence is below DOUBTFUL; blank boxes do not count."""
-    return not _is_blank(line) and line.confidence < DOUBTFUL
-
-
-def _is_blank(line: Line) -> bool:
-    return all(digit.reject == BLANK for digit in line.digits)
 
 
 def _rows(reading: Reading) -> list[list[Line]]:
