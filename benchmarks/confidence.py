@@ -40,6 +40,7 @@ from inkdigits.training.line_task import line_fonts
 
 HERE = Path(__file__).parent
 ASSET = HERE.parent / "src/inkdigits/reader/assets" / TABLE
+PICTURE = HERE.parent / "docs/pictures/confidence.png"
 SPLITS = 200  # random splits in which bounds are tried
 CERTAINTY = 0.95
 
@@ -188,6 +189,26 @@ def simulated(risk: float, count: int, rng: np.random.Generator) -> dict[str, fl
     return {"numbers": count, "violated": np.mean(violated), "coverage": np.mean(coverage)}
 
 
+def draw(results: dict[str, object], names: Sequence[str]) -> None:
+    """Draw reliability, and risk over coverage, of some of the sets."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.6), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot([0, 100], [0, 100], "k:", linewidth=1)
+    for name in names:
+        found = dict(results[name])
+        confidence, accuracy, count = (np.array(column) for column in zip(*found["bins"], strict=True))
+        known = count >= 10
+        left.plot(100 * confidence[known], 100 * accuracy[known], "o-", markersize=4, label=name)
+        _, risk, coverage = (np.array(column) for column in zip(*found["curve"], strict=True))
+        right.plot(100 * coverage, 100 * risk, label=name)
+    left.set(xlabel="confidence, %", ylabel="numbers that are right, %", title="Reliability")
+    right.set(xlabel="numbers accepted, the surest first, %", ylabel="wrong among them, %", title="Risk and coverage")
+    right.legend(frameon=False)
+    figure.savefig(PICTURE, dpi=110)
+
+
 def main() -> None:
     """Fit or measure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -226,6 +247,7 @@ def main() -> None:
     }
     print(results["simulated"])
     write_json(options.out, results)
+    draw(results, list(parts))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ NOTEBOOKS = sorted(ROOT.glob("*.ipynb"))
 def test_the_notebooks_are_there() -> None:
     assert [path.stem for path in NOTEBOOKS] == [
         *("01_the_data", "02_traditional_networks", "03_deep_architectures", "04_pixel_graph", "05_robustness"),
-        "06_read_a_page",
+        *("06_read_a_page", "07_how_sure"),
     ]
 
 

@@ -17,7 +17,7 @@ from inkdigits.reader.recognizer import bundled
 from inkdigits.reader.results import Line
 
 TABLE = "number_errors.json"  # beside the models
-LEAST = 1e-6  # probability; log-odds are taken between it and its complement
+LEAST = 1e-9  # probability; log-odds are taken between it and its complement
 
 
 @dataclass(frozen=True)
