@@ -19,11 +19,13 @@ Run = Callable[..., tuple[int, str, str]]
 CROPS = 60
 
 
+def place(character: str, confidence: float) -> Digit:
+    reject = {"?": "ambiguous", " ": "blank"}.get(character)
+    return Digit(None if reject else int(character), confidence, (0, 0, 9, 9), reject=reject)
+
+
 def reading(*numbers: str, confidence: float = 0.99) -> Reading:
-    lines = [
-        Line(tuple(Digit(None if c == "?" else int(c), confidence, (0, 0, 9, 9)) for c in number), (0, 0, 9, 9))
-        for number in numbers
-    ]
+    lines = [Line(tuple(place(c, confidence) for c in number), (0, 0, 9, 9)) for number in numbers]
     return Reading("a.png", 0, "model", tuple(lines))
 
 
@@ -36,6 +38,7 @@ def reading(*numbers: str, confidence: float = 0.99) -> Reading:
         (("34",), ("12", "34", "56"), [False], 2),
         ((), ("12",), [], 1),
         (("1?",), ("12",), [True], 0),
+        (("12  ",), ("12_x",), [False], 0),  # blank boxes
     ],
 )
 def test_numbers_are_paired_in_reading_order(

@@ -151,7 +151,8 @@ def judge(reading: Reading, written: Sequence[str]) -> Judged:
     lines = [line for line in reading.lines if not line.is_blank]
     truth = [number for number in map(digits_of, written) if number]
     right, lost = [False] * len(lines), 0
-    matcher = SequenceMatcher(None, [line.number for line in lines], truth, autojunk=False)
+    read = [line.number.replace(" ", "") for line in lines]  # without blank boxes
+    matcher = SequenceMatcher(None, read, truth, autojunk=False)
     for tag, start, stop, first, last in matcher.get_opcodes():
         right[start:stop] = [tag == "equal"] * (stop - start)
         lost += max(0, (last - first) - (stop - start))

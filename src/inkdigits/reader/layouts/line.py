@@ -91,6 +91,7 @@ class LineLayout:
         ink = sum(line.ink for line in rejected + lines)
         score = sum(line.score * line.ink for line in rejected + lines) / ink if ink else self.parameters.floor
         printed = sum(line.ink for line in rejected if len(line.text.text) >= self.parameters.long_line)
+        lines = [self._with_views(line, page, glyphs, length) for line in lines]
         rows = [self._with_opinions(row, page, glyphs) for line in lines for row in self._rows(line, glyphs)]
         return LayoutReading(self.name, rows, score, printed > ink / 2, too_complex)
 
@@ -146,21 +147,17 @@ class LineLayout:
                 break
             area = better
             (text,) = glyphs.read_lines([cut_strip(page.ink, area)], length)
-        if any(c.character in DIGITS for c in text.characters):
-            text, area = self._with_views(text, page, area, glyphs, length)
         seen = [c for c in text.characters if c.character in DIGITS + OTHER + CROSSED]
         shares = [c.probability if c.character in DIGITS else 0.0 for c in seen]
         logs = np.log(np.maximum(shares, np.exp(p.floor)))
         return LineReading(text, area, float(logs.mean()) if len(logs) else p.floor, 1)
 
-    def _with_views(
-        self, text: LineText, page: Page, area: StripArea, glyphs: GlyphReader, length: int | None
-    ) -> tuple[LineText, StripArea]:
-        """Return the mean of a line's text and those of strips cut out in other ways, and the strip of its boxes."""
-        areas = [area, *(area.changed(scale, slope) for scale, slope in self.parameters.views)]
-        others = glyphs.read_lines([cut_strip(page.ink, other) for other in areas[1:]], length)
-        mean, place = mean_reading([text, *others])
-        return mean, areas[place]
+    def _with_views(self, line: LineReading, page: Page, glyphs: GlyphReader, length: int | None) -> LineReading:
+        """Return a line with the mean of its text and those of strips that are cut out in other ways."""
+        areas = [line.area, *(line.area.changed(scale, slope) for scale, slope in self.parameters.views)]
+        others = glyphs.read_lines([cut_strip(page.ink, area) for area in areas[1:]], length)
+        text, place = mean_reading([line.text, *others])
+        return replace(line, text=text, area=areas[place])
 
     def _area(self, line: PageLine) -> StripArea:
         """Return the strip around the larger pieces of a line."""
