@@ -1,13 +1,12 @@
 """Rules of whole numbers, against every number there is."""
 
 import itertools
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from inkdigits.errors import DataError, UsageError
-from inkdigits.reader.checksums import on_roster, read_roster, rule, satisfying
+from inkdigits.errors import UsageError
+from inkdigits.reader.checksums import rule, satisfying
 
 RIGHT = {
     "luhn": ["79927398713", "4539578763621486", "0", "18"],
@@ -49,26 +48,6 @@ def test_the_likeliest_number_is_that_of_all_numbers(name: str) -> None:
 def test_no_isbn_has_eleven_digits() -> None:
     assert satisfying(np.full((11, 10), 0.1), rule("isbn")) is None
     assert satisfying(np.empty((0, 10)), rule("luhn")) is None
-
-
-def test_the_roster_decides_between_what_may_be_meant() -> None:
-    shares = np.full((3, 10), 0.02)
-    shares[range(3), [1, 7, 4]] = 0.8
-    found = on_roster(shares, ["114", "174", "179", "1744"])
-    assert found is not None
-    assert (found.text, found.runner_up and found.runner_up[0]) == ("174", "114")
-    assert on_roster(shares, ["12345"]) is None
-
-
-def test_a_roster_is_a_file_of_numbers(tmp_path: Path) -> None:
-    path = tmp_path / "ids.csv"
-    path.write_text('id,name\n"007",Bond\n1234 , Müller\n007,again\n', encoding="utf-8")
-    assert read_roster(path) == ("007", "1234")
-    path.write_text("none here\n")
-    with pytest.raises(DataError, match="holds no number"):
-        read_roster(path)
-    with pytest.raises(UsageError, match="does not exist"):
-        read_roster(tmp_path / "missing.csv")
 
 
 def test_an_unknown_rule_is_refused() -> None:

@@ -1,10 +1,10 @@
-"""Numbers that a rule or a roster allows, for probabilities at their limits."""
+"""Numbers that a rule allows, for probabilities at their limits."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inkdigits.reader.checksums import RULES, on_roster, rule, satisfying
+from inkdigits.reader.checksums import RULES, rule, satisfying
 
 
 def certain(number: str) -> NDArray[np.float64]:
@@ -28,10 +28,3 @@ def test_certain_digits_that_break_a_rule_are_still_brought_to_the_nearest_numbe
     assert found is not None
     assert sum(a != b for a, b in zip(found.text, "79927398710", strict=True)) == 1
     assert 0 < found.probability < 0.2  # about as likely as any other such number
-
-
-def test_a_roster_is_asked_of_certain_digits_too() -> None:
-    found = on_roster(certain("174"), ["175", "999"])
-    assert found is not None
-    assert (found.text, found.runner_up and found.runner_up[0]) == ("175", "999")
-    assert found.probability == pytest.approx(1, abs=1e-6)

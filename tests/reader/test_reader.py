@@ -164,8 +164,14 @@ def test_a_rule_decides_and_names_the_runner_up(mnist_5k: Dataset, reader: Reade
     assert reading.lines[0].runner_up is not None
     by_roster = reader.read(255 - strip, roster=("79927398713", "79927398718"))
     assert by_roster.text == "79927398713"
-    longer = reader.read(255 - strip, length=12)
-    assert "11 digits were found, not 12" in " ".join(longer.warnings) or len(longer.text) == 12
+    longer = reader.read(255 - strip, roster=("799273978713", "123456789"))
+    assert (longer.text, len(longer.digits)) == ("799273978713", 12)
+    assert longer.lines[0].confidence > 0.9
+    unlike = reader.read(255 - strip, roster=("31415926535", "123456789"))
+    assert (unlike.text, unlike.lines[0].rule, unlike.lines[0].confidence) == ("79927398713", "roster", 0.0)
+    assert "79927398713 is like no number of the roster" in " ".join(unlike.warnings)
+    twelve = reader.read(255 - strip, length=12)
+    assert "11 digits were found, not 12" in " ".join(twelve.warnings) or len(twelve.text) == 12
 
 
 def test_what_is_not_sure_enough_is_declined(page: MadePage, reader: Reader) -> None:

@@ -46,6 +46,21 @@ def test_numbers_that_share_half_of_the_lower_ones_height_are_two_rows() -> None
     assert (rows(30), rows(29)) == (2, 1)
 
 
+def test_a_table_comes_back_with_its_empty_cells() -> None:
+    boxes = {"21": (10, 10), "22": (10, 50), "23": (12, 90), "37": (60, 12), "39": (64, 91), "5": (125, 51)}
+    found = reading(*(number(text, (*corner, 30, 20)) for text, corner in reversed(boxes.items())))
+    assert found.cells == (("21", "37", ""), ("22", "", "5"), ("23", "39", ""))
+    assert found.to_dict()["cells"] == [list(row) for row in found.cells]
+    assert places(found)["5"] == (2, 3)
+    assert reading().cells == ()
+
+
+def test_columns_of_numbers_that_are_no_table_are_places_in_their_rows() -> None:
+    found = reading(number("1", (10, 10, 100, 20)), number("2", (130, 10, 30, 20)), number("3", (20, 60, 130, 20)))
+    assert places(found) == {"1": (1, 1), "2": (1, 2), "3": (2, 1)}
+    assert found.cells == (("1", "2"), ("3", ""))
+
+
 @pytest.mark.parametrize("turned", [0, 90, 180, 270])
 def test_rows_are_those_of_the_upright_page(turned: int) -> None:
     upright = {"1": (10, 20, 50, 16), "2": (200, 22, 60, 16), "3": (12, 100, 40, 16)}

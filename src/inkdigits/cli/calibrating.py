@@ -43,8 +43,8 @@ def calibrate_command(
     Use the result with read --calibration and predict --calibration.
     """
     from inkdigits.reader import Settings
-    from inkdigits.reader.checksums import read_roster
     from inkdigits.reader.page_labels import find_labels, read_labels
+    from inkdigits.reader.roster import read_roster
 
     risk, certain = share_of(max_error, "--max-error"), share_of(certainty, "--certainty")
     if out.is_dir():

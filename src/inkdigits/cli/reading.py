@@ -112,7 +112,7 @@ def read_command(
 ) -> None:
     """Read the numbers on pages: photos, scans, forms with boxes, drawings."""
     from inkdigits.reader import Reader, Settings
-    from inkdigits.reader.checksums import read_roster
+    from inkdigits.reader.roster import read_roster
 
     _known_format(form, READ_FORMATS)
     load_plugins()  # the reader takes the layouts that are registered when it is made

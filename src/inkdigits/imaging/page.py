@@ -41,6 +41,7 @@ class PageParameters:
     skew: SkewParameters = field(default_factory=SkewParameters)
     ruled_lines: RuledLineParameters = field(default_factory=RuledLineParameters)
     form_boxes: FormBoxParameters = field(default_factory=FormBoxParameters)
+    fields: FormBoxParameters = field(default_factory=lambda: FormBoxParameters(fewest=1, aspect=20.0, widest=1.0))
     text_lines: TextLineParameters = field(default_factory=TextLineParameters)
 
 
@@ -60,6 +61,10 @@ class BoxContent:
         Height of the largest piece of writing, as a share of the box's height.
     crosses
         Whether the writing reaches the lines of the box.
+    inside
+        The paper inside the lines of the box: left, top, width, height on the page, pixels.
+    ink
+        Ink of the writing alone, float32 (height, width) of ``inside``; None for a blank box.
     """
 
     box: Box
@@ -67,6 +72,8 @@ class BoxContent:
     picture: NDArray[np.uint8] | None
     height: float = 0.0
     crosses: bool = False
+    inside: Box = (0, 0, 0, 0)
+    ink: Ink | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,19 +156,29 @@ class Page:
     @cached_property
     def form_boxes(self) -> list[BoxContent]:
         """The page's form boxes, row by row from the left; an empty list on a page without a form."""
-        p = self.parameters
-        boxes = find_form_boxes(self.ink, self.mask, self.faint, p.form_boxes, p.ruled_lines)
+        return self._contents(self.parameters.form_boxes)
+
+    @cached_property
+    def fields(self) -> list[BoxContent]:
+        """Boxes of any width, also one alone, that may hold a whole number each, row by row from the left."""
+        return self._contents(self.parameters.fields)
+
+    def _contents(self, p: FormBoxParameters) -> list[BoxContent]:
+        boxes = find_form_boxes(self.ink, self.mask, self.faint, p, self.parameters.ruled_lines)
         found = []
-        for box, content in zip(boxes, box_contents(boxes, self.ink, p.form_boxes) if boxes else (), strict=True):
+        for box, content in zip(boxes, box_contents(boxes, self.ink, p) if boxes else (), strict=True):
+            left, top, width, height = box.inside
             if not content.any():
-                found.append(BoxContent(box.inside, box.row, None))
+                found.append(BoxContent(box.inside, box.row, None, inside=box.inside))
                 continue
             x, y, wide, tall = cv2.boundingRect(content)
             largest = int(cv2.connectedComponentsWithStats(content)[2][1:, cv2.CC_STAT_HEIGHT].max())
-            piece = Piece((box.inside[0] + x, box.inside[1] + y, wide, tall), content[y : y + tall, x : x + wide])
+            piece = Piece((left + x, top + y, wide, tall), content[y : y + tall, x : x + wide])
             crosses = bool(content[[0, -1]].any() or content[:, [0, -1]].any())
             picture = mnist_picture([piece], self.ink)
-            found.append(BoxContent(piece.box, box.row, picture, largest / box.inside[3], crosses))
+            around = cv2.dilate(content, np.ones((3, 3), np.uint8)) > 0
+            ink = np.asarray(self.ink[top : top + height, left : left + width] * around, np.float32)
+            found.append(BoxContent(piece.box, box.row, picture, largest / height, crosses, box.inside, ink))
         return found
 
     def text_lines(self, accept: Callable[[PageLine], bool]) -> list[PageLine]:

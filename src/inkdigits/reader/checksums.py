@@ -1,4 +1,4 @@
-"""Checksums and rosters: the likeliest number that satisfies a rule, and the second likeliest.
+"""Checksums: the likeliest number that satisfies a rule, and the second likeliest.
 
 A rule computes a remainder digit by digit. Viterbi's algorithm, with the two best paths to each remainder, finds the
 two likeliest numbers with the valid remainder; the forward algorithm sums the probability of all valid numbers.
@@ -6,12 +6,11 @@ two likeliest numbers with the valid remainder; the forward algorithm sums the p
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.errors import DataError, UsageError, unknown
+from inkdigits.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -23,14 +22,20 @@ class Decoded:
     text
         Digits of the number.
     probability
-        Probability of the number among all numbers of this length that satisfy the rule.
+        Probability of the number among all numbers that satisfy the rule.
     runner_up
         The second likeliest of those with its probability; None if there is no other.
+    places
+        Where each digit was read, as an index; None for a digit that was not.
+    unlisted
+        Probability that no number which satisfies the rule was written.
     """
 
     text: str
     probability: float
     runner_up: tuple[str, float] | None
+    places: tuple[int | None, ...]
+    unlisted: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -105,45 +110,7 @@ def satisfying(probabilities: NDArray[np.floating], check: Rule) -> Decoded | No
     return _decoded(paths[check.valid], mass[check.valid])
 
 
-def on_roster(probabilities: NDArray[np.floating], roster: Sequence[str]) -> Decoded | None:
-    """Return the likeliest number of ``roster`` with L digits, for probabilities (L, 10); None if there is none."""
-    length = len(probabilities)
-    fitting = sorted({number for number in roster if len(number) == length})
-    if not length or not fitting:
-        return None
-    logs = np.log(np.clip(probabilities, 1e-9, 1))
-    digits = np.array([[int(c) for c in number] for number in fitting])
-    scores = logs[np.arange(length), digits].sum(1)
-    order = np.argsort(-scores, kind="stable")[:2]
-    return _decoded([(float(scores[i]), fitting[i]) for i in order], float(np.exp(scores).sum()))
-
-
 def _decoded(best: Sequence[tuple[float, str]], total: float) -> Decoded:
     shares = [(text, min(1.0, float(np.exp(score)) / max(total, 1e-300))) for score, text in best]
-    return Decoded(*shares[0], runner_up=shares[1] if len(shares) > 1 else None)
-
-
-def read_roster(path: Path) -> tuple[str, ...]:
-    """Return the numbers of a file: the first comma-separated field of digits on each line.
-
-    Raises
-    ------
-    DataError
-        When the file cannot be read or holds no number.
-    UsageError
-        When the file does not exist.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except FileNotFoundError:
-        raise UsageError(f"the roster {path} does not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"cannot read the roster {path} ({error}); give a text file with a number on each line"
-        ) from None
-    fields = ([field.strip().strip('"') for field in line.split(",")] for line in lines)
-    numbers = [next((f for f in row if f.isascii() and f.isdigit()), "") for row in fields]
-    found = tuple(dict.fromkeys(number for number in numbers if number))
-    if not found:
-        raise DataError(f"the roster {path} holds no number; write one on each line")
-    return found
+    text, probability = shares[0]
+    return Decoded(text, probability, shares[1] if len(shares) > 1 else None, tuple(range(len(text))))

@@ -8,13 +8,15 @@ from numpy.typing import NDArray
 
 from inkdigits.imaging.geometry import bounding_box, map_box
 from inkdigits.imaging.page import Page
-from inkdigits.reader.checksums import Decoded, on_roster, rule, satisfying
+from inkdigits.reader.checksums import rule, satisfying
 from inkdigits.reader.confidence import IDENTITY, Scaling
+from inkdigits.reader.corrections import corrected
 from inkdigits.reader.glyphs import Glyph
 from inkdigits.reader.layouts.registry import Row
 from inkdigits.reader.recognizer import LEAST_SHARE
 from inkdigits.reader.refusal import AMBIGUOUS, BLANK
 from inkdigits.reader.results import Digit, Line
+from inkdigits.reader.roster import on_roster
 from inkdigits.reader.settings import Settings
 
 
@@ -37,10 +39,15 @@ def number_of(row: Row, page: Page, settings: Settings, scaling: Scaling = IDENT
     if settings.check is not None:
         decoded, name = satisfying(shares, rule(settings.check)), settings.check
     else:
-        decoded, name = on_roster(shares, settings.roster), "roster"
+        present = np.array([glyphs[index].probability for index in written])
+        decoded, name = on_roster(shares, present, settings.roster, row.readings or ()), "roster"
     if decoded is None:
-        return line, warning or f"no number of {len(written)} digits satisfies the {name}"
-    return _corrected(digits, written, decoded, name, line), warning
+        none = replace(line, rule=name, probability=0.0)
+        return none, warning or f"no number of about {len(written)} digits satisfies the {name}"
+    if decoded.unlisted > decoded.probability:
+        nearest = replace(line, rule=name, runner_up=(decoded.text, decoded.probability), probability=0.0)
+        return nearest, warning or f"{line.number} is like no number of the {name}"
+    return corrected(line, written, decoded, name), warning
 
 
 def _with_readings(line: Line, readings: Sequence[tuple[str, float]]) -> Line:
@@ -51,17 +58,6 @@ def _with_readings(line: Line, readings: Sequence[tuple[str, float]]) -> Line:
     probability = dict(readings).get(line.number)
     others = tuple((number, share) for number, share in readings if number != line.number and share >= LEAST_SHARE)
     return replace(line, probability=probability, alternatives=others)
-
-
-def _corrected(digits: Sequence[Digit], written: Sequence[int], decoded: Decoded, name: str, line: Line) -> Line:
-    """Return a line with the digits of a number that satisfies a rule in its written places."""
-    out = list(digits)
-    for index, value in zip(written, decoded.text, strict=True):
-        old = digits[index]
-        shares = dict(old.alternatives) | ({} if old.digit is None else {old.digit: old.confidence})
-        others = tuple(sorted(((d, p) for d, p in shares.items() if d != int(value)), key=lambda item: -item[1]))
-        out[index] = Digit(int(value), shares.get(int(value), 0.0), old.box, others)
-    return replace(line, digits=tuple(out), rule=name, runner_up=decoded.runner_up, probability=decoded.probability)
 
 
 def _digit(glyph: Glyph, page: Page, min_confidence: float) -> Digit:

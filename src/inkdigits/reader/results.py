@@ -9,6 +9,7 @@ from PIL.Image import Image
 
 from inkdigits.imaging.geometry import Box
 from inkdigits.reader.annotate import annotate
+from inkdigits.reader.cells import rows_and_columns, upright_box
 from inkdigits.reader.refusal import BLANK
 
 DOUBTFUL_BELOW = 0.9  # confidence; a number of less is doubtful, where nothing else is said
@@ -184,6 +185,18 @@ class Reading:
         """All digits, in reading order."""
         return tuple(digit for line in self.lines for digit in line.digits)
 
+    @property
+    def places(self) -> tuple[tuple[int, int], ...]:
+        """Row and column of each line on the upright page, from 0."""
+        return tuple(rows_and_columns([upright_box(line.box, self.turned, self.size) for line in self.lines]))
+
+    @property
+    def cells(self) -> tuple[tuple[str, ...], ...]:
+        """The texts of the lines as a table: rows from the top, with as many columns each, "" where nothing stands."""
+        texts = {place: "" if line.is_blank else line.text for place, line in zip(self.places, self.lines, strict=True)}
+        rows, columns = (1 + max((place[axis] for place in texts), default=-1) for axis in (0, 1))
+        return tuple(tuple(texts.get((row, column), "") for column in range(columns)) for row in range(rows))
+
     def annotated(self) -> Image:
         """Return the picture with boxes, digits and confidence drawn on it: green, amber, red; blank boxes grey.
 
@@ -205,4 +218,5 @@ class Reading:
             "size": list(self.size),
             "warnings": list(self.warnings),
             "lines": [line.to_dict() for line in self.lines],
+            "cells": [list(row) for row in self.cells],
         }

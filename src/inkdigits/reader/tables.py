@@ -4,13 +4,11 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-from inkdigits.imaging.geometry import Box
-from inkdigits.reader.results import Line, Reading
+from inkdigits.reader.results import Reading
 
 BOX = ("left", "top", "width", "height")
 NUMBER_COLUMNS = ("source", "page", "row", "column", "number", "text", "confidence", "doubtful", *BOX)
 DIGIT_COLUMNS = ("source", "page", "line", "text", "place", "digit", "confidence", "reject", *BOX)
-SAME_ROW = 0.5  # of the lower number's height; numbers that share more of it stand in one row
 FORMULA = ("=", "+", "-", "@", "\t")  # how a cell starts that a spreadsheet would run
 
 Cell = str | int | float
@@ -33,13 +31,12 @@ def _guarded(cell: Cell) -> Cell:
 
 
 def number_rows(reading: Reading) -> list[list[Cell]]:
-    """Return a row of NUMBER_COLUMNS for each number of a page, in reading order; pages count from 1."""
+    """Return a row of NUMBER_COLUMNS for each number of a page, by row and column; pages count from 1."""
     out: list[list[Cell]] = []
-    for row, lines in enumerate(_rows(reading), 1):
-        for column, line in enumerate(lines, 1):
-            where = reading.source, reading.page + 1, row, column
-            confidence = "" if line.is_blank else round(line.confidence, 4)
-            out.append([*where, line.number, line.text, confidence, int(line.is_doubtful), *line.box])
+    for (row, column), line in sorted(zip(reading.places, reading.lines, strict=True), key=lambda item: item[0]):
+        where = reading.source, reading.page + 1, row + 1, column + 1
+        confidence = "" if line.is_blank else round(line.confidence, 4)
+        out.append([*where, line.number, line.text, confidence, int(line.is_doubtful), *line.box])
     return out
 
 
@@ -52,33 +49,3 @@ def digit_rows(reading: Reading) -> list[list[Cell]]:
             value = "" if digit.digit is None else digit.digit
             out.append([*where, value, round(digit.confidence, 4), digit.reject or "", *digit.box])
     return out
-
-
-def _rows(reading: Reading) -> list[list[Line]]:
-    """Return the numbers of a page in rows from the top, each from the left; those at one height are one row."""
-    placed = [(_upright(line.box, reading), line) for line in reading.lines]
-    rows: list[list[tuple[Box, Line]]] = []
-    for box, line in placed:
-        beside = [row for row in rows if any(_beside(box, other) for other, _ in row)]
-        rows = [row for row in rows if row not in beside]
-        rows.append([(box, line), *(member for row in beside for member in row)])
-    rows.sort(key=lambda row: sum(box[1] + box[3] / 2 for box, _ in row) / len(row))
-    return [[line for _, line in sorted(row, key=lambda member: member[0][0])] for row in rows]
-
-
-def _upright(box: Box, reading: Reading) -> Box:
-    """Return a box of the picture as it lies on the picture when that is turned upright."""
-    left, top, wide, tall = box
-    width, height = reading.size
-    return {
-        0: box,
-        90: (top, width - left - wide, tall, wide),
-        180: (width - left - wide, height - top - tall, wide, tall),
-        270: (height - top - tall, left, tall, wide),
-    }[reading.turned]
-
-
-def _beside(box: Box, other: Box) -> bool:
-    """Return whether two boxes stand at one height."""
-    shared = min(box[1] + box[3], other[1] + other[3]) - max(box[1], other[1])
-    return shared > SAME_ROW * min(box[3], other[3])

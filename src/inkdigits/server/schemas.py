@@ -120,6 +120,9 @@ class Page(BaseModel):
     size: Annotated[list[int], Field(min_length=2, max_length=2)]
     warnings: list[str]
     lines: list[ReadLine]
+    cells: Annotated[
+        list[list[str]], Field(description="The texts as a table: rows of columns, empty where no number stands.")
+    ]
 
 
 class Pages(BaseModel):

@@ -185,6 +185,10 @@ class LineLayout:
             return None
         return replace(area, middle=area.middle + middle * area.height, height=area.height * size / p.share)
 
+    def numbers(self, text: LineText, area: StripArea, page: Page, glyphs: GlyphReader) -> list[Row]:
+        """Return the numbers of what was read on a strip of a page."""
+        return [self._with_opinions(row, page, glyphs) for row in self._rows(LineReading(text, area, 0.0, 0), glyphs)]
+
     def _rows(self, line: LineReading, glyphs: GlyphReader) -> list[Row]:
         """Return the numbers of a line: other writing and wide gaps part them."""
         least = glyphs.ambiguous_below
