@@ -4,7 +4,9 @@
 
     InkdigitsError            exit code 1
     ├── DataError             a data set is missing, broken or in another format
-    │   └── FetchError        a file is not on this machine and could not be fetched
+    │   ├── FetchError        a file is not on this machine and could not be fetched
+    │   └── WorkerError       reading a file ended the process that did it
+    │       └── TimeLimitError  it was killed at its time limit
     ├── ModelError            a network or its weights do not fit the request
     ├── RunError              a run or comparison folder cannot be read, written or resumed
     └── UsageError            a setting is invalid; exit code 2
@@ -27,6 +29,14 @@ class DataError(InkdigitsError):
 
 class FetchError(DataError):
     """A file is not on this machine and could not be fetched."""
+
+
+class WorkerError(DataError):
+    """Reading a file crashed the process that did it, or took too much memory."""
+
+
+class TimeLimitError(WorkerError):
+    """The process that read a file was killed at its time limit."""
 
 
 class ModelError(InkdigitsError):

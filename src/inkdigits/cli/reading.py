@@ -1,20 +1,22 @@
 """inkdigits predict and read: digits on images of one digit each, and on pages; no PyTorch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from inkdigits.cli.common import app, emit
-from inkdigits.errors import DataError, UsageError
+from inkdigits.errors import DataError, TimeLimitError, UsageError, WorkerError
 from inkdigits.files import atomic_path, write_text
+from inkdigits.isolation import ReplacedWorker
 from inkdigits.plugins import load_plugins
 from inkdigits.progress import FileBar, say
 
 if TYPE_CHECKING:
-    from inkdigits.reader import Reader, Reading, Settings
+    from inkdigits.reader import Prediction, Reading, Recognizer, Settings
     from inkdigits.reader.calibration import Calibration
 
 PREDICT_FORMATS = ("text", "json", "csv")
@@ -36,6 +38,7 @@ def predict_command(
     form: Annotated[str, typer.Option("--format", help="text, json or csv.")] = "text",
     calibration: CalibrationFile = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 3 when an image was refused.")] = False,
+    timeout: Annotated[float | None, typer.Option(help="Seconds for each image; 60 by default.")] = None,
 ) -> None:
     """Read images of one digit each, with a calibrated confidence; refuse images of no digit."""
     from inkdigits.reader import Recognizer
@@ -48,14 +51,8 @@ def predict_command(
     if proven is not None and calibration is not None:
         proven.require(CROPS, recognizer.name, None, calibration)
     rows, confidences, failed = [], [], False
-    for path, pixels in _pictures(images):
-        if pixels is None:
-            failed = True
-            continue
-        try:
-            (prediction,) = recognizer.read_crops([pixels])
-        except DataError as error:
-            say(f"inkdigits: {path}: {error}")
+    for path, prediction in _predictions(recognizer, model, list(_image_files(images)), timeout):
+        if prediction is None:
             failed = True
             continue
         if proven is not None:
@@ -109,9 +106,11 @@ def read_command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 3 when a digit was rejected, or a number is not accepted.")
     ] = False,
+    timeout: Annotated[float | None, typer.Option(help="Seconds for each page; 60 by default.")] = None,
 ) -> None:
     """Read the numbers on pages: photos, scans, forms with boxes, drawings."""
     from inkdigits.reader import Reader, Settings
+    from inkdigits.reader.isolated import MEMORY, PAGE_SECONDS, page_reader
     from inkdigits.reader.roster import read_roster
 
     _known_format(form, READ_FORMATS)
@@ -126,7 +125,12 @@ def read_command(
         raise UsageError(f"--annotate {annotate} is neither a .png nor a folder")
     files = _files(sources)
     output = PageOutput(form, annotate, review, several=len(files) > 1, bound=bound)
-    failed = _read_files(reader, settings, files, output)
+    if len(files) == 1 and timeout is None:
+        failed = _read_files(lambda path: reader.read_pages(path, **vars(settings)), files, output)
+    else:
+        setup = partial(page_reader, model, lines, load_plugins)
+        with ReplacedWorker(setup, MEMORY, _seconds(timeout, PAGE_SECONDS)) as worker:
+            failed = _read_files(lambda path: worker.stream(path, vars(settings)), files, output)
     output.finish()
     if failed or not files:
         raise typer.Exit(1)
@@ -178,16 +182,50 @@ def _tell_calibration(proven: "Calibration", path: Path | None, confidences: lis
         )
 
 
-def _read_files(reader: "Reader", settings: "Settings", files: list[Path], output: "PageOutput") -> bool:
+def _predictions(
+    recognizer: "Recognizer", model: Path | None, files: list[Path], timeout: float | None
+) -> Iterator[tuple[Path, "Prediction | None"]]:
+    """Yield the path and the prediction of each image; None where it cannot be read. Several are read isolated."""
+    from inkdigits.reader.isolated import MEMORY, PREDICT_SECONDS, crop_reader, predict_file
+
+    alone = len(files) == 1 and timeout is None
+    setup = partial(crop_reader, model, load_plugins)
+    with ReplacedWorker(setup, MEMORY, _seconds(timeout, PREDICT_SECONDS)) as worker:
+        for path in files:
+            try:
+                yield path, predict_file(recognizer, path) if alone else worker.call(path)
+            except DataError as error:
+                _say_unread(path, error)
+                yield path, None
+
+
+def _seconds(timeout: float | None, default: float) -> float:
+    """Return the value of ``--timeout``, or its default."""
+    if timeout is not None and not timeout > 0:
+        raise UsageError(f"--timeout must be above 0 seconds, not {timeout:g}")
+    return default if timeout is None else timeout
+
+
+def _say_unread(path: Path, error: DataError) -> None:
+    """Name a file that could not be read, and why."""
+    if isinstance(error, TimeLimitError):
+        say(f"inkdigits: {path}: {error}; raise --timeout, or remove the file")
+    elif isinstance(error, WorkerError):
+        say(f"inkdigits: {path}: {error}; repair or remove the file")
+    else:
+        say(f"inkdigits: {error}")
+
+
+def _read_files(read: Callable[[Path], Iterator["Reading"]], files: list[Path], output: "PageOutput") -> bool:
     """Read files to ``output``; return whether one could not be read."""
     failed = False
     with FileBar(len(files)) as bar:
         for path in files:
             try:
-                for reading in reader.read_pages(path, **vars(settings)):
+                for reading in read(path):
                     output.add(path, reading)
             except DataError as error:
-                say(f"inkdigits: {error}")
+                _say_unread(path, error)
                 failed = True
             bar.step()
     return failed
@@ -263,9 +301,9 @@ class PageOutput:
             say(f"doubtful digits: {self.review}")
 
 
-def _pictures(paths: list[Path]) -> Iterator[tuple[Path, Any]]:
-    """Yield the path and pixels of each image, None where it cannot be read; other files in folders are skipped."""
-    from inkdigits.imaging.files import IMAGE_SUFFIXES, find_pictures, read_pixels
+def _image_files(paths: list[Path]) -> Iterator[Path]:
+    """Yield the named files, and the images in named folders; print what is skipped."""
+    from inkdigits.imaging.files import IMAGE_SUFFIXES, find_pictures
 
     for path in paths:
         found = skipped = 0
@@ -274,11 +312,7 @@ def _pictures(paths: list[Path]) -> Iterator[tuple[Path, Any]]:
                 skipped += 1
                 continue
             found += 1
-            try:
-                yield file, read_pixels(file)
-            except DataError as error:
-                say(f"inkdigits: {error}")
-                yield file, None
+            yield file
         if skipped:
             say(f"{path}: {skipped} file{'s' if skipped > 1 else ''} skipped, without the suffix of an image")
         if path.is_dir() and not found:

@@ -10,6 +10,7 @@ import typer
 from inkdigits.cli.common import Json, app, emit
 from inkdigits.cli.data import data_app
 from inkdigits.errors import InkdigitsError
+from inkdigits.isolation import preload
 from inkdigits.plugins import load_plugins
 from inkdigits.progress import say
 
@@ -27,18 +28,21 @@ def serve_command(
     model: Annotated[
         Path | None, typer.Option(help="An .onnx file of inkdigits export; the bundled model by default.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Threads that read; one per core by default.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that read digits; one per core by default.")] = None,
     queue: Annotated[int, typer.Option(help="Requests that may wait; further ones get status 429.")] = 128,
     timeout: Annotated[float, typer.Option(help="Seconds for a body to arrive, and for the answer.")] = 30.0,
     grace: Annotated[float, typer.Option(help="Seconds from the signal to stop until the port closes.")] = 1.0,
 ) -> None:
     """Serve the reader over HTTP: a page to write on, an API, and the Open Inference Protocol."""
+    preload("inkdigits.server.jobs")
     load_plugins()  # before the import below, which makes the schema of the registered layouts
     with _install_hint():
         from inkdigits.server import ServerSettings, serve
 
     chosen = {} if workers is None else {"workers": workers}
-    settings = ServerSettings(model, token, feedback, queue=queue, timeout=timeout, grace=grace, **chosen)
+    settings = ServerSettings(
+        model, token, feedback, queue=queue, timeout=timeout, grace=grace, prepare=load_plugins, **chosen
+    )
     serve(host, port, settings)
 
 

@@ -18,6 +18,7 @@ from inkdigits.errors import DataError
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 PAGE_SUFFIXES = IMAGE_SUFFIXES | {".pdf"}
+PDF = b"%PDF-"  # with which a PDF begins
 MAX_PIXELS = 80_000_000  # an A3 page at 600 dpi has 70 million
 MAX_PAGES = 1000  # of one file
 ORIENTATION = 0x0112  # the EXIF tag that a camera sets
@@ -44,15 +45,19 @@ class PageImage:
     size: tuple[int, int]
 
 
-def read_pixels(path: Path) -> NDArray[Any]:
+def read_pixels(source: Path | bytes) -> NDArray[Any]:
     """Return the pixels of an image, upright as its EXIF tag says: see :class:`PageImage`. Of several pages, the first.
 
     Raises
     ------
     DataError
-        When the file is no image, broken, of another format, or too large; names the file.
+        When the file is no image, broken, a PDF, of another format, or too large; names the file.
     """
-    return next(page_images(path)).pixels
+    name = str(source) if isinstance(source, Path) else "the image"
+    with _explained(name):
+        if _start(source) == PDF:
+            raise DataError(f"{name} is a PDF, which holds pages and not one digit; read it as a page")
+    return next(page_images(source)).pixels
 
 
 def page_images(source: Path | bytes, name: str = "", longest: int | None = None) -> Iterator[PageImage]:
@@ -70,17 +75,16 @@ def page_images(source: Path | bytes, name: str = "", longest: int | None = None
     Raises
     ------
     DataError
-        See :func:`read_pixels`; also for a PDF that needs a password or has more than 1,000 pages.
+        See :func:`read_pixels`; also for a PDF that needs a password, and a file with more than 1,000 pages.
     """
     name = name or (str(source) if isinstance(source, Path) else "the image")
     with _explained(name), warnings.catch_warnings():
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the limit here is stricter
-        start = source[:5] if isinstance(source, bytes) else _start(source)
-        if start == b"%PDF-":
+        if _start(source) == PDF:
             yield from _pdf(source, name)
             return
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as opened:
-            count = getattr(opened, "n_frames", 1) if opened.format == "TIFF" else 1
+            count = _tiff_pages(opened) if opened.format == "TIFF" else 1
             _limit(count, name)
             for index in range(count):
                 if index:
@@ -126,6 +130,17 @@ def _with_square_pixels(image: Image.Image, dpi: Any, on_its_side: bool) -> Imag
     return image if size[0] * size[1] > MAX_PIXELS else image.resize(size, Image.Resampling.BILINEAR)
 
 
+def _tiff_pages(opened: Image.Image) -> int:
+    """Return the number of pages of a TIFF, or ``MAX_PAGES + 1``: a file of some megabytes can have a million."""
+    for count in range(1, MAX_PAGES + 1):
+        try:
+            opened.seek(count)
+        except EOFError:
+            opened.seek(0)
+            return count
+    return MAX_PAGES + 1
+
+
 def _pdf(source: Path | bytes, name: str) -> Iterator[PageImage]:
     import pypdfium2
 
@@ -155,14 +170,16 @@ def _pdf(source: Path | bytes, name: str) -> Iterator[PageImage]:
             document.close()
 
 
-def _start(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(5)
+def _start(source: Path | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source[: len(PDF)]
+    with source.open("rb") as file:
+        return file.read(len(PDF))
 
 
 def _limit(count: int, name: str) -> None:
     if count > MAX_PAGES:
-        raise DataError(f"{name} has {count:,} pages, more than {MAX_PAGES:,}; split it")
+        raise DataError(f"{name} has more than {MAX_PAGES:,} pages; split it")
 
 
 @contextmanager

@@ -35,6 +35,8 @@ class PageParameters:
 
     longest_side: int = 1800  # pixels; larger pages are scaled down, as strokes stay wide enough
     smallest_skew: float = 0.3  # degrees; less does no harm, and rotation blurs
+    fewest_marks: int = 4  # pieces of ink; with fewer and small ones, a page is nearly empty
+    marked_share: float = 0.005  # of the page's area, under the boxes around these pieces
     rounds: int = 4  # in which rejected lines are removed and lines are looked for again, at most
     sheet: SheetParameters = field(default_factory=SheetParameters)
     binarization: BinarizationParameters = field(default_factory=BinarizationParameters)
@@ -242,6 +244,15 @@ class Page:
         """Labels (h, w) of the connected components of the writing, and their boxes and areas (N, 5)."""
         _, labels, stats, _ = cv2.connectedComponentsWithStats(self.mask)
         return np.asarray(labels, np.int32), np.asarray(stats, np.int32)
+
+    @property
+    def nearly_empty(self) -> bool:
+        """Whether there are only a few small marks on the page, too few to tell by them how it lies."""
+        p = self.parameters
+        marks = self._components[1][1:]
+        marks = marks[marks[:, cv2.CC_STAT_AREA] >= p.text_lines.smallest_piece]
+        covered = int((marks[:, cv2.CC_STAT_WIDTH] * marks[:, cv2.CC_STAT_HEIGHT]).sum())
+        return len(marks) < p.fewest_marks and covered < p.marked_share * self.mask.size
 
     @cached_property
     def _masks(self) -> tuple[Mask, Mask]:

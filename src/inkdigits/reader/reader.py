@@ -115,7 +115,8 @@ class Reader:
             return found
 
         turned = [page, *(page.turned(quarters) for quarters in (1, 2, 3))]
-        quarters, found = best_orientation(read, self._orientation) if settings.turn else (0, read(0))
+        turn = settings.turn and not page.nearly_empty
+        quarters, found = best_orientation(read, self._orientation) if turn else (0, read(0))
         scaling = self._scaling.get(found.layout, IDENTITY)
         numbers = [number_of(row, turned[quarters], settings, scaling) for row in found.rows]
         warnings = [

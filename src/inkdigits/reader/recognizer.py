@@ -142,6 +142,10 @@ class Recognizer:
             raise ModelError(f"the card of {self.path} is broken ({error!r}); export the run anew") from error
         return dict(card), policy
 
+    def warm_up(self) -> None:
+        """Run the model once; the first run is the slowest."""
+        self.run(np.zeros((1, SIZE, SIZE), np.uint8))
+
     def run(self, images: NDArray[np.uint8]) -> Outputs:
         """Return the outputs of the model for images uint8 (N, 28, 28) in the form of MNIST, any N.
 

@@ -23,6 +23,7 @@ def create_app(service: Service | ServerSettings | None = None) -> FastAPI:
     """
     if not isinstance(service, Service):
         service = Service(service or ServerSettings())
+        service.wait()
     app = FastAPI(
         title="inkdigits",
         version=version("inkdigits"),

@@ -55,15 +55,15 @@ class Feedback:
                 f"cannot store corrections in {path} ({error}); name another file with --feedback"
             ) from error
 
-    def add(self, model: str, pixels: NDArray[Any], guess: int | None, truth: int | None) -> int:
+    def add(self, model: str, image: bytes, guess: int | None, truth: int | None) -> int:
         """Store a correction and return its number.
 
         Parameters
         ----------
         model
             Name of the model that read the image.
-        pixels
-            Image of one digit, grey (H, W) or colour (H, W, 3). It is stored as :func:`reduced` returns it.
+        image
+            Image of one digit as a PNG, reduced by :func:`reduced`.
         guess, truth
             The digit that was read, and the true one; None when it is not a digit.
 
@@ -72,7 +72,7 @@ class Feedback:
         sqlite3.Error
             When the disk is full, or the file is gone.
         """
-        row = (datetime.now(UTC).isoformat(timespec="seconds"), model, as_png(reduced(pixels)), guess, truth)
+        row = (datetime.now(UTC).isoformat(timespec="seconds"), model, image, guess, truth)
         with self._lock, self._database:
             sql = "INSERT INTO corrections (at, model, image, guess, truth) VALUES (?, ?, ?, ?, ?)"
             return int(self._database.execute(sql, row).lastrowid or 0)

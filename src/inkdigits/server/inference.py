@@ -3,7 +3,6 @@
 import base64
 import io
 import struct
-import time
 from typing import Any
 
 import cv2
@@ -12,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from inkdigits.errors import DataError
-from inkdigits.imaging.files import FORMATS, MAX_PIXELS, page_images
+from inkdigits.imaging.files import FORMATS, MAX_PIXELS, read_pixels
 from inkdigits.imaging.normalize import normalize
-from inkdigits.reader import Reader
+from inkdigits.reader import Reader, Recognizer
 from inkdigits.reader.recognizer import refused, unreadable
 from inkdigits.server.problems import ProblemError
 from inkdigits.server.settings import MAX_CROP_PIXELS, MAX_PAGES
@@ -33,10 +32,10 @@ def crop_pixels(content: bytes) -> NDArray[Any]:
         When the file is not an image.
     """
     _limit(content, MAX_CROP_PIXELS)
-    return next(page_images(content)).pixels
+    return read_pixels(content)
 
 
-def predict(reader: Reader, content: bytes) -> dict[str, Any]:
+def predict(recognizer: Recognizer, content: bytes) -> dict[str, Any]:
     """Return the prediction for an image of one digit, and the 28x28 picture that the network sees.
 
     Raises
@@ -49,31 +48,29 @@ def predict(reader: Reader, content: bytes) -> dict[str, Any]:
         crop = normalize(pixels)
     except ValueError as error:
         raise DataError(f"the image: {error}") from error
-    answers = reader.recognizer.run(crop.digit[None])
+    answers = recognizer.run(crop.digit[None])
     reason = unreadable(crop)
-    prediction = refused(reason) if reason else reader.recognizer.judge(answers)[0]
+    prediction = refused(reason) if reason else recognizer.judge(answers)[0]
     return {
-        "model": reader.recognizer.name,
+        "model": recognizer.name,
         **prediction.to_dict(),
         "probabilities": [round(share, 6) for share in answers.probabilities[0].tolist()],
         "picture": base64.b64encode(as_png(crop.digit)).decode(),
     }
 
 
-def read(reader: Reader, content: bytes, options: dict[str, Any], deadline: float) -> dict[str, Any]:
+def read(reader: Reader, content: bytes, options: dict[str, Any]) -> dict[str, Any]:
     """Return the numbers on the pages of an image or a PDF.
 
     Parameters
     ----------
     options
         Fields of :class:`inkdigits.reader.Settings`.
-    deadline
-        The :func:`time.monotonic` after which no further page is read.
 
     Raises
     ------
     ProblemError
-        413 when a page has too many pixels or there are too many pages, 503 when the time is over.
+        413 when a page has too many pixels or there are too many pages.
     DataError
         When the file is not an image or a PDF.
     """
@@ -82,8 +79,6 @@ def read(reader: Reader, content: bytes, options: dict[str, Any], deadline: floa
     for reading in reader.read_pages(content, **options):
         if len(pages) == MAX_PAGES:
             raise ProblemError(413, f"the document has more than {MAX_PAGES} pages; split it")
-        if time.monotonic() > deadline:
-            raise ProblemError(503, "the time for this document is over; split it or try again later", retry_after=1)
         pages.append(reading.to_dict())
     return {"pages": pages}
 

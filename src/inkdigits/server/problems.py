@@ -34,6 +34,10 @@ class ProblemError(Exception):
         if retry_after is not None:
             self.headers["retry-after"] = str(max(1, math.ceil(retry_after)))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it, for the way from a worker process."""
+        return type(self), (self.status, self.detail, None, self.headers)
+
 
 def problem_response(problem: ProblemError, path: str = "") -> Response:
     """Return the response to a request for ``path``. Under /v2 it has the field ``error`` too, which clients expect."""

@@ -38,6 +38,7 @@ def serve(host: str, port: int, settings: ServerSettings) -> None:
         listening = _listen(host, port)
         _raise_file_limit()
         server = _Server(_config(service), service)
+        service.wait()
         address, chosen = listening.getsockname()[:2]
         say(f"reading at http://{f'[{address}]' if ':' in address else address}:{chosen} (stop with Ctrl+C)")
         server.run([listening])

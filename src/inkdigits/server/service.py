@@ -1,30 +1,25 @@
 """The service: the reader, the worker pools, the stored corrections, and the state that all requests share."""
 
-import time
-from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import Any
 
-import numpy as np
 from starlette.requests import Request
 
 from inkdigits.reader import Reader
-from inkdigits.server import v2
+from inkdigits.server import jobs, v2
 from inkdigits.server.body_reader import BodyReader
 from inkdigits.server.feedback import Feedback
 from inkdigits.server.metrics import Metrics
-from inkdigits.server.settings import ServerSettings
+from inkdigits.server.settings import CROP_MEMORY, PAGE_MEMORY, ServerSettings
 from inkdigits.server.worker_pool import WorkerPool
-
-T = TypeVar("T")
 
 
 class Service:
     """Everything that requests share.
 
-    Crops, batches and pages have separate worker pools, so that short jobs do not wait behind long ones. Crops go
-    through the network one at a time. A batch of eight would take 0.15 ms per crop instead of 0.18 ms, out of 0.65 ms
-    per request, and a result could depend on the other crops of the batch.
+    Everything that parses a body or decodes an image runs in worker processes. Crops, batches and pages have separate
+    pools, so that short jobs do not wait behind long ones. Crops go through the network one at a time: a batch of eight
+    would take 0.15 ms per crop instead of 0.18 ms, but a result could depend on the other crops of the batch.
 
     Raises
     ------
@@ -35,38 +30,48 @@ class Service:
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
         self.reader = Reader(settings.model, threads=1)
-        self.reader.recognizer.run(np.zeros((1, 28, 28), np.uint8))  # the first run is the slowest
         self.version = v2.version_of(self.reader)
         self.feedback = None if settings.feedback is None else Feedback(settings.feedback)
         short_queue = max(1, settings.queue // 8)  # batches and pages need more memory and time
-        self.crops = WorkerPool("crops", settings.workers, settings.queue)
-        self.batches = WorkerPool("batches", settings.workers, short_queue)
-        self.pages = WorkerPool("pages", max(1, settings.workers // 2), short_queue)
-        self.metrics = Metrics([self.crops, self.batches, self.pages], self.reader.name, self.version)
+        crops = partial(jobs.crop_worker, settings.model, settings.prepare)
+        pages = partial(jobs.page_worker, settings.model, settings.prepare)
+        self.crops = WorkerPool("crops", settings.workers, settings.queue, crops, CROP_MEMORY)
+        self.batches = WorkerPool("batches", settings.workers, short_queue, crops, CROP_MEMORY)
+        self.pages = WorkerPool("pages", max(1, settings.workers // 2), short_queue, pages, PAGE_MEMORY)
+        self.pools = [self.crops, self.batches, self.pages]
+        self.metrics = Metrics(self.pools, self.reader.name, self.version)
         self.bodies = BodyReader()
         self.draining = False  # True from the signal to stop until the process ends
 
-    async def work(self, request: Request, max_bytes: int, pool: WorkerPool, job: Callable[[bytes], T]) -> T:
-        """Return the result of ``job`` for the body of a request. The job runs in a thread of ``pool``.
+    def wait(self) -> None:
+        """Wait until the worker processes are ready, and pass on the error of one that does not start."""
+        for pool in self.pools:
+            pool.wait()
+
+    async def work(self, request: Request, max_bytes: int, pool: WorkerPool, *job: Any) -> Any:
+        """Return the result of a job of :mod:`inkdigits.server.jobs` for the body of a request, the last argument.
 
         Raises
         ------
         ProblemError
-            See :meth:`BodyReader.receive` and :meth:`WorkerPool.run`. Errors of ``job`` are passed on.
+            See :meth:`BodyReader.receive` and :meth:`WorkerPool.run`. Errors of the job are passed on.
         """
         pool.check()
         timeout = self.settings.timeout
         body = await self.bodies.receive(request, max_bytes, timeout)
-        return await pool.run(partial(job, body), timeout, on_done=partial(self.bodies.release, len(body)))
+        try:
+            return await pool.run(*job, body, timeout=timeout)
+        finally:
+            self.bodies.release(len(body))
 
     @property
-    def deadline(self) -> float:
-        """The :func:`time.monotonic` at which the time limit of a job that begins now is over."""
-        return time.monotonic() + self.settings.timeout
+    def ready(self) -> bool:
+        """Whether every pool has a process for jobs."""
+        return min(pool.ready for pool in self.pools)  # asks all of them
 
     def close(self) -> None:
-        """Stop the threads and close the file of corrections."""
-        for pool in (self.crops, self.batches, self.pages):
+        """Kill the worker processes and close the file of corrections."""
+        for pool in self.pools:
             pool.shut()
         if self.feedback is not None:
             self.feedback.close()

@@ -2,6 +2,7 @@
 
 import ipaddress
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,6 +12,8 @@ MIB = 1 << 20
 MAX_CROP_BODY = 8 * MIB  # of /v1/predict and /v1/feedback
 MAX_PAGE_BODY = 32 * MIB  # of /v1/read
 MAX_TENSOR_BODY = 16 * MIB  # of /v2/…/infer
+CROP_MEMORY = 512 * MIB  # of a process that reads digits, beyond its start; see inkdigits.isolation
+PAGE_MEMORY = 1024 * MIB  # of a process that reads pages
 MAX_HELD = 256 * MIB  # bodies in memory at a time, all requests together
 MAX_CROP_PIXELS = 16_000_000  # of the image of one digit; a phone's photo has about 12 million
 MAX_PAGES = 50  # of one document
@@ -38,13 +41,15 @@ class ServerSettings:
     feedback
         SQLite file in which corrections are stored; None when they are not stored.
     workers
-        Number of threads that read digits.
+        Number of processes that read digits; as many run batches, and half as many read pages.
     queue
-        Number of requests that may wait for a thread. When the queue is full, requests are answered with status 429.
+        Number of requests that may wait for a process. When the queue is full, requests are answered with status 429.
     timeout
-        Seconds for a body to arrive, and again for the answer to be computed.
+        Seconds for a body to arrive, and again for the answer to be computed. Then the process at work is killed.
     grace
         Seconds from the signal to stop, when the service stops being ready, until the port closes.
+    prepare
+        Called first in every worker process; it can load plug-ins. It is pickled.
 
     Raises
     ------
@@ -59,6 +64,7 @@ class ServerSettings:
     queue: int = 128
     timeout: float = 30.0
     grace: float = 1.0
+    prepare: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         """Check the ranges."""

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 Model = TypeVar("Model", bound=BaseModel)
+CROP_TYPES = ("image/", "application/octet-stream")  # content types of a body that is an image of one digit
+PAGE_TYPES = (*CROP_TYPES, "application/pdf")
 
 
 def parse_json(body: bytes, model: type[Model]) -> Model:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 
 from inkdigits.imaging.normalize import SIZE
 from inkdigits.reader import Reader
-from inkdigits.reader.recognizer import Outputs
+from inkdigits.reader.recognizer import Outputs, Recognizer
 from inkdigits.reader.refusal import AMBIGUOUS, BLANK, NOT_A_DIGIT
 from inkdigits.server.problems import ProblemError
 from inkdigits.server.schemas import Count
@@ -147,7 +147,7 @@ def metadata(version: str) -> dict[str, Any]:
     }
 
 
-def infer(reader: Reader, version: str, header_length: int | None, body: bytes) -> tuple[bytes, int | None]:
+def infer(recognizer: Recognizer, version: str, header_length: int | None, body: bytes) -> tuple[bytes, int | None]:
     """Return the body of the response, and the length of its JSON if binary tensors follow it.
 
     Parameters
@@ -165,11 +165,11 @@ def infer(reader: Reader, version: str, header_length: int | None, body: bytes) 
     split = _split(body, header_length)
     request = parse_json(body[:split], InferRequest)
     images = _images(request.inputs[0], memoryview(body)[split:])
-    answers = reader.recognizer.run(images)
+    answers = recognizer.run(images)
     outputs: list[dict[str, Any]] = []
     tail: list[bytes] = []
     for name, binary in _requested_outputs(request):
-        values = _rejects(reader, answers, images) if name == "reject" else getattr(answers, name)
+        values = _rejects(recognizer, answers, images) if name == "reject" else getattr(answers, name)
         kind = OUTPUTS[name][0]
         output: dict[str, Any] = {"name": name, "datatype": kind, "shape": list(values.shape)}
         if binary:
@@ -185,11 +185,9 @@ def infer(reader: Reader, version: str, header_length: int | None, body: bytes) 
     return (b"".join([head, *tail]), len(head)) if tail else (head, None)
 
 
-def _rejects(reader: Reader, answers: Outputs, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _rejects(recognizer: Recognizer, answers: Outputs, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Return for each image the index in :data:`REJECTS` of the reason of its refusal, 0 if it is accepted."""
-    reasons = reader.recognizer.policy.decide(
-        answers.probabilities, answers.logits, np.asarray(images.any((1, 2)), np.bool_)
-    )
+    reasons = recognizer.policy.decide(answers.probabilities, answers.logits, np.asarray(images.any((1, 2)), np.bool_))
     return np.array([REJECTS.index(reason) for reason in reasons], np.uint8)
 
 

@@ -1,42 +1,69 @@
-"""A worker pool: threads that run the jobs of requests, a bounded queue before them, and a time limit for each job."""
+"""A worker pool: processes that run the jobs of requests, a bounded queue before them, a time limit for each job."""
 
 import asyncio
 import contextlib
-import threading
+import logging
 import time
+from collections import deque
 from collections.abc import Callable
-from queue import SimpleQueue
-from typing import Any, Generic, TypeVar
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
+from inkdigits.errors import InkdigitsError, WorkerError
+from inkdigits.isolation import CRASHED, PIECE, Handler, Messages, Worker, encode, result_of
 from inkdigits.server.problems import ProblemError
 
-T = TypeVar("T")
 FIRST_ESTIMATE = 0.05  # seconds that a job takes, before any has run
 WEIGHT = 0.05  # of the newest job in the moving average of the seconds
+RETRY_SECONDS = 1.0  # after a process could not be started
+
+log = logging.getLogger("inkdigits.server")
 
 
 class WorkerPool:
-    """Threads that take jobs in the order in which they arrive.
+    """Processes that take jobs in the order in which they arrive. A killed process is replaced at once.
 
     Parameters
     ----------
     name
-        Name of the threads, and label in the metrics.
+        Label in the metrics.
     workers
-        Number of threads.
+        Number of processes.
     queue
-        Number of jobs that may wait for a thread.
+        Number of jobs that may wait for a process.
+    setup, memory
+        See :class:`inkdigits.isolation.Worker`. The processes start in the background, and :meth:`wait` waits for them.
     """
 
-    def __init__(self, name: str, workers: int, queue: int) -> None:
+    def __init__(self, name: str, workers: int, queue: int, setup: Callable[[], Handler], memory: int) -> None:
         self.name = name
         self.open = 0  # jobs that wait or run; only the event loop changes it
-        self._capacity = workers + queue
+        self.alive = 0  # processes that wait for a job or run one
+        self._workers, self._capacity = workers, workers + queue
+        self._setup, self._memory = setup, memory
         self._seconds = FIRST_ESTIMATE
-        self._jobs: SimpleQueue[_Job[Any] | None] = SimpleQueue()
-        self._threads = [threading.Thread(target=self._work, name=f"{name}-{i}", daemon=True) for i in range(workers)]
-        for thread in self._threads:
-            thread.start()
+        self._idle: deque[Worker] = deque()
+        self._waiting: deque[asyncio.Future[Worker]] = deque()  # jobs
+        self._shut = False
+        self._starters = ThreadPoolExecutor(workers, f"start-{name}")
+        self._first = [self._starters.submit(Worker, setup, memory) for _ in range(workers)]
+
+    def wait(self) -> None:
+        """Wait until all processes are ready, and pass on the error of one that does not start."""
+        try:
+            for started in self._first:
+                self._put(started.result())
+                self.alive += 1
+        finally:
+            self._first = []
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a process for jobs. Those that ended without a job are replaced."""
+        for worker in [worker for worker in self._idle if worker.ended]:
+            self._idle.remove(worker)
+            self._replace(worker)
+        return self.alive > 0
 
     def check(self) -> None:
         """Refuse a job when the queue is full.
@@ -47,107 +74,122 @@ class WorkerPool:
             429, with the seconds that the queue is expected to take.
         """
         if self.open >= self._capacity:
-            wait = self.open * self._seconds / len(self._threads)
+            wait = self.open * self._seconds / self._workers
             raise ProblemError(429, "too many requests are waiting; try again later", retry_after=wait)
 
-    async def run(self, function: Callable[[], T], timeout: float, on_done: Callable[[], None] = lambda: None) -> T:
-        """Return the result of ``function``, which runs in a thread.
+    async def run(self, *arguments: Any, timeout: float) -> Any:
+        """Return the result of the function of a process.
 
         Parameters
         ----------
-        function
-            The job. It is dropped without a call when the request ends before the job begins.
+        arguments
+            Those of the function.
         timeout
-            Seconds until the answer must be there.
-        on_done
-            Called exactly once, in the event loop, when no thread holds ``function`` any more. When the job runs over
-            the time limit, this is later than the return from ``run``.
+            Seconds until the answer must be there. Then the process is killed.
 
         Raises
         ------
         ProblemError
-            429 when the queue is full, 503 when the time is over. Errors of ``function`` are passed on.
+            429 when the queue is full, 503 when the time is over.
+        WorkerError
+            When the process crashes. Errors of the function are passed on.
         """
-        job = _Job(function, on_done)
+        self.check()
+        self.open += 1
+        deadline = time.monotonic() + timeout
         try:
-            self.check()
-            self.open += 1
-            self._jobs.put(job)
             async with asyncio.timeout(timeout):
-                return await job.future
+                worker = await self._take()
+                message = await self._ask(worker, encode(arguments, max(deadline - time.monotonic(), 0.0)))
         except TimeoutError:
             detail = f"there was no answer within {timeout:g} seconds; try again later"
             raise ProblemError(503, detail, retry_after=1) from None
         finally:
-            if job.take() is not None:
-                on_done()
-            del job  # as in _run: its future refers to the error, whose traceback refers to this frame
+            self.open -= 1
+        return result_of(*message)
 
     def count(self) -> float:
         """Return how many jobs wait or run."""
         return self.open
 
     def shut(self) -> None:
-        """Stop each thread after its current job."""
-        for _ in self._threads:
-            self._jobs.put(None)
-        for thread in self._threads:
-            thread.join()
+        """Kill the processes."""
+        self._shut = True
+        for started in self._first:
+            with contextlib.suppress(Exception):
+                started.result().kill()
+        while self._idle:
+            self._idle.pop().kill()
+        self._starters.shutdown()
 
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            self._run(job)
-            del job  # get() waits: what belongs to a request must not outlive it here
+    async def _take(self) -> Worker:
+        """Return a process that is idle, or the first that becomes idle."""
+        while self._idle:
+            worker = self._idle.pop()
+            if not worker.ended:
+                return worker
+            self._replace(worker)
+        waiting: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiting)
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            if waiting.done() and not waiting.cancelled():
+                self._put(waiting.result())
+            raise
 
-    def _run(self, job: "_Job[Any]") -> None:
-        function = job.take()
-        if function is None:
-            job.call_in_loop(self._skip)
-            return
-        result, error = None, None
+    def _put(self, worker: Worker) -> None:
+        """Give a process to the first job that waits, or keep it as idle."""
+        while self._waiting:
+            waiting = self._waiting.popleft()
+            if not waiting.done():
+                waiting.set_result(worker)
+                return
+        self._idle.append(worker)
+
+    async def _ask(self, worker: Worker, job: bytes) -> tuple[int, Any]:
+        """Return the message of a process about a job. The process is replaced if that fails or is cancelled."""
+        loop = asyncio.get_running_loop()
         start = time.perf_counter()
+        messages = Messages()
         try:
-            result = function()
-        except BaseException as raised:
-            error = raised
-        del function
-        job.call_in_loop(self._settle, job, result, error, time.perf_counter() - start)
-        del job, error  # the error's traceback refers to this frame: without this, a cycle keeps the body alive
-
-    def _skip(self) -> None:
-        """Count out a job that never ran; it says nothing about how long jobs take."""
-        self.open -= 1
-
-    def _settle(self, job: "_Job[Any]", result: Any, error: BaseException | None, seconds: float) -> None:
-        """Count out a job that ran, and answer the request if it still waits."""
-        self.open -= 1
-        self._seconds += WEIGHT * (seconds - self._seconds)
-        job.on_done()
-        if job.future.done():
-            return
-        if error is None:
-            job.future.set_result(result)
+            await loop.sock_sendall(worker.channel, job)
+            while (message := messages.take()) is None:
+                messages.feed(await loop.sock_recv(worker.channel, PIECE))
+        except BaseException as error:
+            self._replace(worker)
+            if isinstance(error, EOFError | ConnectionError):
+                raise WorkerError(CRASHED) from None
+            raise
         else:
-            job.future.set_exception(error)
+            self._put(worker)
+            return message
+        finally:
+            self._seconds += WEIGHT * (time.perf_counter() - start - self._seconds)
 
+    def _replace(self, worker: Worker) -> None:
+        """Kill a process, and start another one, in the background."""
+        self.alive -= 1
+        started = self._starters.submit(self._restart, worker)
+        loop = asyncio.get_running_loop()
 
-class _Job(Generic[T]):
-    """A function that is called at most once, and the future of its result."""
+        def add(done: Future[Worker | None]) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has been closed
+                loop.call_soon_threadsafe(self._add, done.result())
 
-    def __init__(self, function: Callable[[], T], on_done: Callable[[], None]) -> None:
-        self.on_done = on_done
-        self._loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[T] = self._loop.create_future()
-        self._function = [function]
+        started.add_done_callback(add)
 
-    def take(self) -> Callable[[], T] | None:
-        """Return the function to the first caller, a thread or the event loop, and None to every later one."""
-        try:
-            return self._function.pop()  # atomic
-        except IndexError:
-            return None
+    def _restart(self, worker: Worker) -> Worker | None:
+        worker.kill()
+        while not self._shut:
+            try:
+                return Worker(self._setup, self._memory)
+            except (OSError, InkdigitsError) as error:
+                log.error("a worker process for %s does not start: %s", self.name, error)
+                time.sleep(RETRY_SECONDS)
+        return None
 
-    def call_in_loop(self, callback: Callable[..., None], *arguments: Any) -> None:
-        """Call ``callback`` in the event loop of the request."""
-        with contextlib.suppress(RuntimeError):  # the loop has been closed
-            self._loop.call_soon_threadsafe(callback, *arguments)
+    def _add(self, worker: Worker | None) -> None:
+        if worker is not None:
+            self.alive += 1
+            self._put(worker)

@@ -15,13 +15,13 @@ async def alive(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """Answer 503 from the signal to stop on."""
+    """Answer 503 while no worker process is there for a kind of job, and from the signal to stop on."""
     check_ready(service_of(request))
     return json_response({"status": "ready"})
 
 
 def check_ready(service: Service) -> None:
-    """Refuse after the signal to stop.
+    """Refuse when the service accepts no requests.
 
     Raises
     ------
@@ -30,6 +30,8 @@ def check_ready(service: Service) -> None:
     """
     if service.draining:
         raise ProblemError(503, "the service is about to stop", retry_after=1)
+    if not service.ready:
+        raise ProblemError(503, "the worker processes are about to start", retry_after=1)
 
 
 async def metrics(request: Request) -> Response:

@@ -1,6 +1,5 @@
 """Endpoints under /v2, the Open Inference Protocol. inkdigits.server.v2 has its tensors."""
 
-from functools import partial
 from typing import Annotated
 
 from fastapi import Header
@@ -49,8 +48,8 @@ async def infer(
     """Accept JSON, or JSON followed by binary tensors; the header states the length of the JSON in bytes."""
     service = service_of(request)
     _check_model(service, name, version)
-    job = partial(v2.infer, service.reader, service.version, json_length)
-    content, length = await service.work(request, MAX_TENSOR_BODY, service.batches, job)
+    job = "infer", service.version, json_length
+    content, length = await service.work(request, MAX_TENSOR_BODY, service.batches, *job)
     if length is None:
         return json_response(content)
     return Response(content, headers={v2.HEADER_LENGTH: str(length)}, media_type="application/octet-stream")
