@@ -207,7 +207,7 @@ def running(command: list[str], port: int, path: str, environment: dict[str, str
         for _ in range(300):
             try:
                 with socket.create_connection(("127.0.0.1", port), 1) as opened:
-                    opened.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+                    opened.sendall(f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode())
                     if b" 200 " in opened.recv(64):
                         break
             except OSError:

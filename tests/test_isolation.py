@@ -76,14 +76,14 @@ def test_a_worker_has_the_folder_and_the_environment_of_its_parent(
 
 
 def test_an_error_of_the_function_is_passed_on_with_its_traceback(worker: Worker) -> None:
-    with pytest.raises(DataError, match="^a file is broken$") as raised:
+    with pytest.raises(DataError, match=r"^a file is broken$") as raised:
         worker.call("fail", timeout=30)
     assert "in handle" in str(raised.value.__cause__)
     assert worker.call("double", 2, timeout=30) == 4
 
 
 def test_an_error_of_the_setup_is_passed_on() -> None:
-    with pytest.raises(DataError, match="^there is no model$"):
+    with pytest.raises(DataError, match=r"^there is no model$"):
         Worker(broken_setup)
 
 

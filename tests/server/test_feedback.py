@@ -17,6 +17,7 @@ from inkdigits.imaging.files import page_images
 from inkdigits.imaging.normalize import to_mnist
 from inkdigits.server import export_feedback
 from inkdigits.server.feedback import Feedback, reduced
+from inkdigits.server.inference import as_png
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -27,7 +28,7 @@ def corrections(tmp_path: Path, mnist_5k: Dataset) -> Path:
     path = tmp_path / "corrections.db"
     store = Feedback(path)
     for index, truth in enumerate((3, 5, None, 5, None, 8)):
-        store.add("model", _photo(mnist_5k.test.images[index], index), None if index % 2 else 7, truth)
+        store.add("model", as_png(reduced(_photo(mnist_5k.test.images[index], index))), None if index % 2 else 7, truth)
     store.close()
     return path
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 PNG = {"content-type": "image/png"}
-HEAD = "POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\n"
+HEAD = "POST /v1/predict HTTP/1.1\r\nhost: localhost\r\ncontent-type: image/png\r\n"
 
 
 def talk(port: int, *parts: bytes, pause: float = 0.0, half: bool = False) -> bytes:

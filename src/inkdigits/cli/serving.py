@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -25,6 +25,10 @@ def serve_command(
         str | None, typer.Option(envvar="INKDIGITS_TOKEN", show_envvar=True, help="Token that requests must send.")
     ] = None,
     feedback: Annotated[Path | None, typer.Option(help="SQLite file in which corrections are stored.")] = None,
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A further name that requests may use for this service; may be repeated."),
+    ] = None,
     model: Annotated[
         Path | None, typer.Option(help="An .onnx file of inkdigits export; the bundled model by default.")
     ] = None,
@@ -39,10 +43,9 @@ def serve_command(
     with _install_hint():
         from inkdigits.server import ServerSettings, serve
 
-    chosen = {} if workers is None else {"workers": workers}
-    settings = ServerSettings(
-        model, token, feedback, queue=queue, timeout=timeout, grace=grace, prepare=load_plugins, **chosen
-    )
+    chosen: dict[str, Any] = {} if workers is None else {"workers": workers}
+    chosen |= {"allowed_hosts": tuple(allowed_host or ()), "prepare": load_plugins}
+    settings = ServerSettings(model, token, feedback, queue=queue, timeout=timeout, grace=grace, **chosen)
     serve(host, port, settings)
 
 

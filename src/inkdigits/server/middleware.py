@@ -1,4 +1,4 @@
-"""Middleware for every request: the token, security headers, metrics, and a last resort for unexpected errors."""
+"""Middleware for every request: origin, token, security headers, metrics, and a last resort for unexpected errors."""
 
 import base64
 import binascii
@@ -8,6 +8,7 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from inkdigits.server.origins import OriginPolicy
 from inkdigits.server.problems import ProblemError, problem_response
 from inkdigits.server.service import Service
 
@@ -20,7 +21,7 @@ SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
-OPEN_PATHS = {"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}  # need no token
+OPEN_PATHS = {"/healthz", "/readyz", "/v2/health/live", "/v2/health/ready"}  # need no token, under any name
 CHALLENGE = 'Bearer, Basic realm="inkdigits", charset="UTF-8"'
 CLIENT_CLOSED = 499  # status in the metrics when no response was sent; not part of HTTP
 
@@ -38,6 +39,7 @@ class ServiceMiddleware:
         self._app, self._service = app, service
         token = service.settings.token
         self._token = None if token is None else token.encode()
+        self._origins = OriginPolicy(service.settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -55,11 +57,12 @@ class ServiceMiddleware:
             await send(message)
 
         try:
-            if self._authorized(scope):
-                await self._app(scope, receive, send_with_headers)
-            else:
-                problem = ProblemError(401, "the token is missing or wrong", headers={"www-authenticate": CHALLENGE})
-                await problem_response(problem, scope["path"])(scope, receive, send_with_headers)
+            if scope["path"] not in OPEN_PATHS:
+                self._origins.check(scope["method"], scope["headers"])
+                self._check_token(scope)
+            await self._app(scope, receive, send_with_headers)
+        except ProblemError as problem:
+            await problem_response(problem, scope["path"])(scope, receive, send_with_headers)
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
             if not status:
@@ -77,9 +80,13 @@ class ServiceMiddleware:
         if self._service.draining:
             headers.append((b"connection", b"close"))
 
+    def _check_token(self, scope: Scope) -> None:
+        if not self._authorized(scope):
+            raise ProblemError(401, "the token is missing or wrong", headers={"www-authenticate": CHALLENGE})
+
     def _authorized(self, scope: Scope) -> bool:
-        """Return whether a request may pass. The comparison of the token takes constant time."""
-        if self._token is None or scope["path"] in OPEN_PATHS:
+        """Return whether a request has the token. The comparison takes constant time."""
+        if self._token is None:
             return True
         header = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         scheme, _, credentials = header.strip().partition(b" ")

@@ -1,25 +1,34 @@
-"""The process: the port, time limits for connections, and a shutdown that completes every accepted request."""
+"""The process: the port, and a shutdown that completes the requests of every accepted connection."""
 
-import asyncio
 import contextlib
+import ctypes
 import errno
 import socket
+import struct
+import sys
 import time
+from dataclasses import replace
 from types import FrameType
-from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from inkdigits.errors import InkdigitsError
 from inkdigits.progress import say
 from inkdigits.server.app import create_app
-from inkdigits.server.problems import ProblemError, problem_response
+from inkdigits.server.connection import Connection
 from inkdigits.server.service import Service
-from inkdigits.server.settings import IDLE_SECONDS, MAX_CONNECTIONS, ServerSettings, check_host
+from inkdigits.server.settings import MAX_CONNECTIONS, ServerSettings, check_host
 
 BACKLOG = 2048
-LINGER_SECONDS = 0.3  # between closing the port and closing a connection without a request
+SETTLE_SECONDS = 0.3  # between refusing new connections and closing the port, for those that are being opened
+SO_ATTACH_FILTER = 26  # of Linux; see socket(7)
+NO_SYN = (  # (code, jt, jf, k): a packet filter of Linux that drops packets of TCP which open a connection
+    (0x30, 0, 0, 13),  # load the byte of flags
+    (0x54, 0, 0, 0x12),  # keep SYN and ACK
+    (0x15, 0, 1, 0x02),  # is it SYN alone?
+    (0x06, 0, 0, 0),  # drop it
+    (0x06, 0, 0, 0xFFFFFFFF),  # pass it
+)
 
 
 def serve(host: str, port: int, settings: ServerSettings) -> None:
@@ -33,11 +42,11 @@ def serve(host: str, port: int, settings: ServerSettings) -> None:
         When the port is not available, the model cannot be loaded, or corrections cannot be stored.
     """
     check_host(host, settings.token)
-    service = Service(settings)
+    service = Service(replace(settings, host=host))
     try:
         listening = _listen(host, port)
         _raise_file_limit()
-        server = _Server(_config(service), service)
+        server = _Server(_config(service), service, listening)
         service.wait()
         address, chosen = listening.getsockname()[:2]
         say(f"reading at http://{f'[{address}]' if ':' in address else address}:{chosen} (stop with Ctrl+C)")
@@ -49,7 +58,7 @@ def serve(host: str, port: int, settings: ServerSettings) -> None:
 def _config(service: Service) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(service),
-        http=_Protocol,
+        http=Connection,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -96,13 +105,15 @@ def _raise_file_limit() -> None:
 class _Server(uvicorn.Server):
     """A server that stops in steps.
 
-    At the first signal it stops being ready. After the grace it closes the port and completes the accepted requests.
+    At the first signal it stops being ready. After the grace it accepts no new connections, then closes the port and
+    completes the accepted requests.
     """
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    def __init__(self, config: uvicorn.Config, service: Service, listening: socket.socket) -> None:
         super().__init__(config)
-        self._service = service
+        self._service, self._listening = service, listening
         self._stopping_since: float | None = None
+        self._refusing_since: float | None = None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Handle a signal: the first starts the shutdown, the second skips the grace, the third drops requests."""
@@ -115,82 +126,23 @@ class _Server(uvicorn.Server):
             self.should_exit = True
 
     async def on_tick(self, counter: int) -> bool:
-        """Close the port when the grace is over."""
-        since = self._stopping_since
-        if since is not None and time.monotonic() - since >= self._service.settings.grace:
-            self.should_exit = True
+        """Refuse new connections when the grace is over, and close the port when none is being opened any more."""
+        now = time.monotonic()
+        if self._refusing_since is not None:
+            self.should_exit |= now - self._refusing_since >= SETTLE_SECONDS
+        elif self._stopping_since is not None and now - self._stopping_since >= self._service.settings.grace:
+            self._refusing_since = now
+            refuse_connections(self._listening)
         return await super().on_tick(counter)
 
 
-class _Protocol(HttpToolsProtocol):
-    """A connection with a time limit: it is closed when the headers of its first request do not arrive.
+def refuse_connections(listening: socket.socket) -> None:
+    """Let no one open a connection any more; those that are open can be accepted. Only Linux can do this.
 
-    The connection is checked every IDLE_SECONDS. It is closed when it waited for headers at two checks in a row and
-    no request was answered in between. Between requests, the keep-alive limit of uvicorn holds.
+    A client that the system has connected, but that is not accepted when the port is closed, would be reset.
     """
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._answered = 0  # requests
-        self._answered_at_check: int | None = None  # at the last check; None when it did not wait for headers
-        self._timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start the checks of a new connection, or refuse it when there are too many."""
-        super().connection_made(transport)
-        if len(self.connections) > MAX_CONNECTIONS:
-            self._refuse(ProblemError(503, "the service has too many connections; try again later", retry_after=1))
-            return
-        self._timer = self.loop.call_later(IDLE_SECONDS, self._check)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the checks."""
-        if self._timer is not None:
-            self._timer.cancel()
-        super().connection_lost(exc)
-
-    def on_response_complete(self) -> None:
-        """Count an answered request."""
-        self._answered += 1
-        super().on_response_complete()
-
-    def shutdown(self) -> None:
-        """Close after the current request; an idle connection closes later, as a request may be on its way."""
-        if self._idle:
-            self.loop.call_later(LINGER_SECONDS, self._close_if_idle)
-        else:
-            super().shutdown()
-
-    def send_400_response(self, msg: str) -> None:
-        """Answer bytes that are not HTTP. Behind a complete request, that request's response is the last one."""
-        if self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
-            self.cycle.keep_alive = False
-            return
-        self._refuse(ProblemError(400, "this is not an HTTP request"))
-
-    @property
-    def _idle(self) -> bool:
-        return self.cycle is None or self.cycle.response_complete
-
-    def _close_if_idle(self) -> None:
-        if self._idle:
-            self.transport.close()
-
-    def _check(self) -> None:
-        """Close the connection if it waited for headers at the last check and still does."""
-        if self.transport.is_closing():  # for a whole interval: the client does not read the rest
-            self.transport.abort()
-            return
-        waits = self._idle and self.timeout_keep_alive_task is None
-        if waits and self._answered_at_check == self._answered:
-            self.transport.close()
-        self._answered_at_check = self._answered if waits else None
-        self._timer = self.loop.call_later(IDLE_SECONDS, self._check)
-
-    def _refuse(self, problem: ProblemError) -> None:
-        """Write a response without an ASGI cycle, and close the connection."""
-        response = problem_response(problem)
-        lines = [name + b": " + value for name, value in response.raw_headers]
-        head = STATUS_LINE[problem.status] + b"\r\n".join([b"connection: close", *lines])
-        self.transport.write(head + b"\r\n\r\n" + bytes(response.body))
-        self.transport.close()
+    if sys.platform == "linux":
+        program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in NO_SYN))
+        value = struct.pack("HP", len(NO_SYN), ctypes.addressof(program))
+        with contextlib.suppress(OSError):  # not allowed in some sandboxes
+            listening.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, value)

@@ -17,7 +17,7 @@ Image64 = Annotated[
     str,
     Field(
         min_length=4,
-        description="The bytes of an image file in base64 (RFC 4648, section 4).",
+        description="The bytes of an image file in base64 (RFC 4648, section 4), or a data: URL of them.",
         json_schema_extra={"format": "byte"},
     ),
 ]

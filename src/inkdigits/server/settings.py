@@ -20,6 +20,10 @@ MAX_PAGES = 50  # of one document
 MAX_BATCH = 4096  # digits in one tensor
 MAX_PARTS = 16  # of a multipart form
 MAX_CONNECTIONS = 16_384
+MAX_HEADER_BYTES = 32 << 10  # path, query and headers of one request
+MAX_HEADERS = 100  # of one request
+MAX_HELD_HEADERS = 64 * MIB  # headers in memory at a time, all connections together
+MAX_PIPELINED = 16  # requests of one connection that wait for the answers before
 IDLE_SECONDS = 5.0  # between two checks of a connection; see inkdigits.server.process
 SHORTEST_TOKEN = 8  # characters
 
@@ -48,6 +52,10 @@ class ServerSettings:
         Seconds for a body to arrive, and again for the answer to be computed. Then the process at work is killed.
     grace
         Seconds from the signal to stop, when the service stops being ready, until the port closes.
+    host
+        Address that the service listens on; its name may stand in the header ``Host``.
+    allowed_hosts
+        Further names by which browsers and clients reach the service, such as that of a proxy.
     prepare
         Called first in every worker process; it can load plug-ins. It is pickled.
 
@@ -64,6 +72,8 @@ class ServerSettings:
     queue: int = 128
     timeout: float = 30.0
     grace: float = 1.0
+    host: str = "127.0.0.1"
+    allowed_hosts: tuple[str, ...] = ()
     prepare: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
@@ -79,6 +89,9 @@ class ServerSettings:
                 raise UsageError(f"--{name} must be from {least:g} to {most:g}, not {value:g}")
         if self.token is not None and len(self.token) < SHORTEST_TOKEN:
             raise UsageError(f"a token needs at least {SHORTEST_TOKEN} characters; make one with: openssl rand -hex 16")
+        for name in self.allowed_hosts:
+            if not name or set(name) & set("/ @*?#"):
+                raise UsageError(f"--allowed-host takes a name such as digits.example.org, not {name!r}")
 
 
 def check_host(host: str, token: str | None) -> None:

@@ -54,13 +54,19 @@ def is_json(content_type: str) -> bool:
 
 
 def decode_base64(text: str) -> bytes:
-    """Return the bytes that ``text`` encodes.
+    """Return the bytes that ``text`` encodes: base64, or a data: URL with base64 (RFC 2397), as a canvas makes it.
 
     Raises
     ------
     ProblemError
-        422 when the text is not base64.
+        422 when the text is neither.
     """
+    if text[:5].lower() == "data:":
+        head, comma, text = text.partition(",")
+        if not comma or not head.lower().endswith(";base64"):
+            raise ProblemError(
+                422, "image: the data: URL is not in base64; it should begin with data:image/png;base64,"
+            )
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

@@ -1,7 +1,8 @@
 """The Open Inference Protocol, version 2, with the extension for binary tensors: batches of digits through the network.
 
 https://github.com/kserve/open-inference-protocol, and "Binary Tensor Data Extension" of Triton Inference Server. The
-model has one input, ``images``: UINT8, or FP32 in [0, 1], of shape [-1, 28, 28], ink bright on dark as in MNIST.
+model has one input, ``images``: UINT8, or FP32 in [0, 1], of shape [-1, 28, 28] or [-1, 1, 28, 28], ink bright on dark
+as in MNIST.
 """
 
 import contextlib
@@ -48,7 +49,7 @@ class InputTensor(BaseModel):
     """A batch of digits."""
 
     name: Literal["images"]
-    shape: Annotated[list[Count], Field(min_length=3, max_length=3)]
+    shape: Annotated[list[Count], Field(min_length=3, max_length=4, description="[N, 28, 28] or [N, 1, 28, 28].")]
     datatype: Literal["UINT8", "FP32"]
     parameters: TensorParameters = TensorParameters()
     data: Annotated[
@@ -211,8 +212,9 @@ def _split(body: bytes, header_length: int | None) -> int:
 def _images(tensor: InputTensor, tail: memoryview) -> NDArray[np.uint8]:
     """Return a tensor as uint8 (N, 28, 28)."""
     count = tensor.shape[0]
-    if tensor.shape[1:] != [SIZE, SIZE]:
-        raise ProblemError(422, f"inputs.0.shape: it must be [N, {SIZE}, {SIZE}], not {tensor.shape}")
+    if tensor.shape[1:] not in ([SIZE, SIZE], [1, SIZE, SIZE]):
+        detail = f"inputs.0.shape: it must be [N, {SIZE}, {SIZE}] or [N, 1, {SIZE}, {SIZE}], not {tensor.shape}"
+        raise ProblemError(422, detail)
     if count > MAX_BATCH:
         raise ProblemError(413, f"the batch has {count} digits, more than {MAX_BATCH:,}; split it")
     values = _numbers(tensor, tail)
@@ -246,7 +248,7 @@ def _numbers(tensor: InputTensor, tail: memoryview) -> NDArray[Any]:
 def _from_json(data: Any, datatype: str) -> NDArray[Any]:
     """Return the numbers of nested lists as a flat array."""
     depth, kinds = 0, {type(data)}
-    while kinds == {list} and depth < 4:
+    while kinds == {list} and depth < 5:
         data = data if depth == 0 else list(chain.from_iterable(data))
         kinds = set(map(type, data))
         depth += 1
