@@ -107,13 +107,6 @@ def test_a_stuck_file_does_not_hold_up_the_end(serve: Callable[..., Any]) -> Non
     assert not psutil.wait_procs(children, 10)[1]
 
 
-def test_fifty_nearly_empty_pages_are_read_in_time(served: Any) -> None:
-    pages = [hostile.stream(b"3 w 100 %d m 130 %d l S\n" % (700 - k, 690 - k)) for k in range(50)]
-    answer = served.client.post("/v1/read", content=hostile.pdf(pages), headers=PDF)
-    assert answer.status_code == 200
-    assert len(answer.json()["pages"]) == 50
-
-
 def test_a_large_legitimate_picture_fits_the_memory(served: Any) -> None:
     packed = io.BytesIO()
     Image.new("RGB", (10_000, 7_900), "white").save(packed, "PNG", compress_level=1)

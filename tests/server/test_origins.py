@@ -78,9 +78,9 @@ def test_pages_of_other_sites_cannot_store_or_read(headers: dict[str, str], expe
 
 
 def test_a_running_service_refuses_other_names_and_sites(served: Any, pngs: list[bytes]) -> None:
-    foreign = served.client.get("/", headers={"host": f"evil.example:{served.port}"})
-    assert (foreign.status_code, foreign.headers["content-type"]) == (421, "application/problem+json")
-    assert "--allowed-host" in foreign.json()["detail"]
+    other = served.client.get("/", headers={"host": f"evil.example:{served.port}"})
+    assert (other.status_code, other.headers["content-type"]) == (421, "application/problem+json")
+    assert "--allowed-host" in other.json()["detail"]
     for path in ("/v1/predict", "/v1/read", "/v1/feedback", "/v2/models/digits/infer"):
         headers = {**PNG, "origin": "https://evil.example"}
         assert served.client.post(path, content=pngs[0], headers=headers).status_code == 403

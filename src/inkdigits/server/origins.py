@@ -25,7 +25,7 @@ class OriginPolicy:
         self._any_address = settings.host in ANY
 
     def check(self, method: str, headers: list[tuple[bytes, bytes]]) -> None:
-        """Refuse a request with a foreign name, or of another site.
+        """Refuse a request with another name, or of another site.
 
         Raises
         ------
