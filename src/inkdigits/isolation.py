@@ -8,6 +8,7 @@ a few milliseconds. Elsewhere, each starts as a new interpreter.
 """
 
 import contextlib
+import gc
 import multiprocessing
 import os
 import pickle
@@ -271,6 +272,7 @@ def _run(
     try:
         os.chdir(folder)
         handler = setup()
+        gc.freeze()  # what is there stays: searching it for garbage would copy the memory that processes share
         _limit_memory(memory)
     except Exception as error:
         channel.sendall(_error(error))

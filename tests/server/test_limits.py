@@ -72,7 +72,7 @@ def test_a_body_without_length_is_measured_as_it_arrives(served: Any) -> None:
 
 
 def test_a_client_that_sends_slowly_or_nothing_is_cut_off(serve: Callable[..., Any], pngs: list[bytes]) -> None:
-    impatient = "from inkdigits.server import process; process.IDLE_SECONDS = 0.4; "
+    impatient = "from inkdigits.server import connection; connection.IDLE_SECONDS = 0.4; "
     server = serve("--timeout", "0.5", before=impatient)
     slow = talk(server.port, f"{HEAD}content-length: 50\r\n\r\n".encode(), *([b"x"] * 4), pause=0.2)
     assert slow.startswith(b"HTTP/1.1 408 ")

@@ -11,7 +11,7 @@ from inkdigits.cli.common import Json, app, emit
 from inkdigits.cli.data import data_app
 from inkdigits.errors import InkdigitsError
 from inkdigits.isolation import preload
-from inkdigits.plugins import load_plugins
+from inkdigits.plugins import load_plugins, plugins
 from inkdigits.progress import say
 
 
@@ -38,8 +38,8 @@ def serve_command(
     grace: Annotated[float, typer.Option(help="Seconds from the signal to stop until the port closes.")] = 1.0,
 ) -> None:
     """Serve the reader over HTTP: a page to write on, an API, and the Open Inference Protocol."""
-    preload("inkdigits.server.jobs")
-    load_plugins()  # before the import below, which makes the schema of the registered layouts
+    load_plugins()  # before the imports below, which make the schema of the registered layouts
+    preload(*(["inkdigits.reader", "pydantic"] if plugins() else ["inkdigits.server.jobs"]))
     with _install_hint():
         from inkdigits.server import ServerSettings, serve
 

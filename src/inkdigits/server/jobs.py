@@ -1,6 +1,5 @@
 """What worker processes do for requests: from the bytes of a body to those of a response, without HTTP."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,8 +12,6 @@ from inkdigits.reader import Reader, Recognizer
 from inkdigits.server import inference, schemas, v2
 from inkdigits.server.feedback import reduced
 from inkdigits.server.uploads import CROP_TYPES, PAGE_TYPES, decode_base64, image_bytes, is_json, parse_json
-
-Prepare = Callable[[], None]
 
 
 class Read(NamedTuple):
@@ -32,17 +29,8 @@ class Correction(NamedTuple):
     truth: int | None
 
 
-def crop_worker(model: Path | None, prepare: Prepare | None) -> Handler:
-    """Return the function of a process that reads digits: the name of a job and its arguments in, its result out.
-
-    Parameters
-    ----------
-    model
-        An .onnx file; None for the model in the package.
-    prepare
-        Called first; loads the plug-ins.
-    """
-    _prepare(prepare)
+def crop_jobs(model: Path | None) -> Handler:
+    """Return the function of a process that reads digits: the name of a job and its arguments in, its result out."""
     recognizer = Recognizer(model, threads=1)
     recognizer.warm_up()
     jobs: dict[str, Handler] = {
@@ -53,17 +41,11 @@ def crop_worker(model: Path | None, prepare: Prepare | None) -> Handler:
     return lambda name, *arguments: jobs[name](*arguments)
 
 
-def page_worker(model: Path | None, prepare: Prepare | None) -> Handler:
-    """Return the function of a process that reads pages: :func:`read`. Parameters as in :func:`crop_worker`."""
-    _prepare(prepare)
+def page_jobs(model: Path | None) -> Handler:
+    """Return the function of a process that reads pages: :func:`read`."""
     reader = Reader(model, threads=1)
     reader.recognizer.warm_up()
     return partial(read, reader)
-
-
-def _prepare(prepare: Prepare | None) -> None:
-    if prepare is not None:
-        prepare()
 
 
 def predict(recognizer: Recognizer, kind: str, body: bytes) -> Read:

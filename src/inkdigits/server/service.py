@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 
 from inkdigits.reader import Reader
-from inkdigits.server import jobs, v2
+from inkdigits.server import v2, workers
 from inkdigits.server.body_reader import BodyReader
 from inkdigits.server.feedback import Feedback
 from inkdigits.server.metrics import Metrics
@@ -33,8 +33,8 @@ class Service:
         self.version = v2.version_of(self.reader)
         self.feedback = None if settings.feedback is None else Feedback(settings.feedback)
         short_queue = max(1, settings.queue // 8)  # batches and pages need more memory and time
-        crops = partial(jobs.crop_worker, settings.model, settings.prepare)
-        pages = partial(jobs.page_worker, settings.model, settings.prepare)
+        crops = partial(workers.crop_worker, settings.model, settings.prepare)
+        pages = partial(workers.page_worker, settings.model, settings.prepare)
         self.crops = WorkerPool("crops", settings.workers, settings.queue, crops, CROP_MEMORY)
         self.batches = WorkerPool("batches", settings.workers, short_queue, crops, CROP_MEMORY)
         self.pages = WorkerPool("pages", max(1, settings.workers // 2), short_queue, pages, PAGE_MEMORY)
