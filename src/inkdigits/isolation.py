@@ -275,7 +275,7 @@ def _run(
         gc.freeze()  # what is there stays: searching it for garbage would copy the memory that processes share
         _limit_memory(memory)
     except Exception as error:
-        channel.sendall(_error(error))
+        channel.sendall(encode(*_error(error)))
         return
     channel.sendall(encode(RESULT, None))
     messages = Messages()
@@ -292,30 +292,37 @@ def _run(
             _set_alarm(0)
 
 
+def outcome(handler: Handler, arguments: tuple[Any, ...]) -> tuple[int, Any]:
+    """Call a function; return the kind and the value of the message about its result or its error."""
+    try:
+        return RESULT, handler(*arguments)
+    except Exception as error:
+        return _error(error)
+
+
 def _answers(handler: Handler, arguments: tuple[Any, ...]) -> Iterator[bytes]:
     """Call the function; yield the messages of its items, and of its result or its error."""
-    try:
-        result = handler(*arguments)
-        if isinstance(result, Iterator):
-            for item in result:
+    kind, value = outcome(handler, arguments)
+    if isinstance(value, Iterator):
+        try:
+            for item in value:
                 yield encode(ITEM, item)
-            result = None
-        yield encode(RESULT, result)
-    except Exception as error:
-        yield _error(error)
+            value = None
+        except Exception as error:
+            kind, value = _error(error)
+    yield encode(kind, value)
 
 
-def _error(error: Exception) -> bytes:
-    """Return the message for an error. One of memory becomes a :class:`WorkerError`."""
+def _error(error: Exception) -> tuple[int, Any]:
+    """Return the kind and the value of the message about an error. One of memory becomes a :class:`WorkerError`."""
     if isinstance(error, MemoryError) or any(words in str(error).lower() for words in OUT_OF_MEMORY):
         error = WorkerError(CRASHED)
     text = "".join(traceback.format_exception(error))
     try:
-        content = pickle.dumps(error)
-        pickle.loads(content)
+        pickle.loads(pickle.dumps(error))
     except Exception:
         error = RuntimeError(text.splitlines()[-1])
-    return encode(ERROR, (error, text))
+    return ERROR, (error, text)
 
 
 def _limit_memory(memory: int | None) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from inkdigits.imaging.files import page_images
 from inkdigits.imaging.normalize import to_mnist
 from inkdigits.reader import Reader
+from inkdigits.server.inference import as_png
 
 PNG = {"content-type": "image/png"}
 
@@ -215,3 +216,26 @@ def test_the_documentation_loads_nothing_from_other_hosts(served: Any) -> None:
     assert {"/v1/predict", "/v1/read", "/v1/feedback", "/v1/models", "/v2/models/{name}/infer"} <= set(
         document["paths"]
     )
+
+
+def test_a_data_url_is_read_as_the_image_in_it(served: Any, pngs: list[bytes]) -> None:
+    def ask(image: str) -> Any:
+        return served.client.post("/v1/predict", json={"image": image})
+
+    plain = ask(in_base64(pngs[0]))
+    for head in ("data:image/png;base64,", "DATA:;base64,"):
+        assert ask(head + in_base64(pngs[0])).content == plain.content
+    answer = ask("data:image/png," + in_base64(pngs[0]))
+    assert (answer.status_code, answer.json()["detail"].partition(";")[0]) == (
+        422,
+        "image: the data: URL is not in base64",
+    )
+
+
+def test_white_ink_on_a_transparent_canvas_is_read_as_black_ink_on_white(served: Any, mnist_5k: Any) -> None:
+    ink = np.kron(mnist_5k.test.images[0], np.ones((4, 4), np.uint8))
+    canvas = np.dstack([np.full((*ink.shape, 3), 255, np.uint8), ink])
+    answers = [
+        served.client.post("/v1/predict", content=as_png(image), headers=PNG).json() for image in (canvas, 255 - ink)
+    ]
+    assert answers[0]["digit"] == answers[1]["digit"] == mnist_5k.test.labels[0]

@@ -87,7 +87,7 @@ def test_a_batch_may_be_empty(client: Any) -> None:
 
 
 def test_the_client_sees_the_error(client: Any, images: np.ndarray) -> None:
-    with pytest.raises(InferenceServerException, match=r"it must be \[N, 28, 28\]"):
+    with pytest.raises(InferenceServerException, match=r"it must be \[N, 28, 28\] or \[N, 1, 28, 28\]"):
         client.infer("digits", [input_tensor(images[:, :20].copy(), "UINT8", True)])
     with pytest.raises(InferenceServerException, match="from 0 to 1"):
         client.infer("digits", [input_tensor(images.astype(np.float32), "FP32", True)])
@@ -150,3 +150,11 @@ def test_an_invalid_header_length_is_422(served: Any) -> None:
     for value in ("x", "-1", "1.5"):
         answer = served.client.post(URL, json=request(), headers={"inference-header-content-length": value})
         assert answer.status_code == 422
+
+
+def test_a_batch_may_have_a_channel(served: Any, images: np.ndarray) -> None:
+    with_channel, plain = (
+        served.client.post(URL, json=request(shape=list(pixels.shape), data=pixels.tolist())).json()["outputs"]
+        for pixels in (images[:, None], images)
+    )
+    assert with_channel == plain

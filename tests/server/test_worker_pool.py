@@ -41,7 +41,7 @@ def setup() -> Handler:
 
 @pytest.fixture
 def pool() -> Iterator[WorkerPool]:
-    made = WorkerPool("test", 1, 100, setup, 200 * MIB)
+    made = WorkerPool("test", 1, 100, setup, 200 * MIB, together=8)
     made.wait()
     yield made
     made.shut()
@@ -85,7 +85,7 @@ def test_a_process_is_killed_at_the_time_limit_and_the_next_job_runs(pool: Worke
         with pytest.raises(ProblemError, match=r"within 0\.2 seconds") as raised:
             await pool.run("sleep", 60, timeout=0.2)
         assert raised.value.status == 503
-        assert not pool.ready
+        await until(lambda: not pool.ready)
         assert await pool.run("length", b"12", timeout=30) == 2
         assert pool.ready
         assert not process.is_running()
@@ -99,6 +99,17 @@ def test_a_process_that_crashes_costs_one_job(pool: WorkerPool) -> None:
         first, *others = await asyncio.gather(*jobs, return_exceptions=True)
         assert isinstance(first, WorkerError)
         assert others == [2, 2, 2]
+
+    asyncio.run(scenario())
+
+
+def test_small_jobs_share_a_process_and_one_that_crashes_costs_only_itself(pool: WorkerPool) -> None:
+    async def scenario() -> None:
+        names = ["length", "length", "die", "length", "length"]
+        jobs = [pool.run(name, b"12", timeout=30, small=True) for name in ["process", *names]]
+        _, *answers = await asyncio.gather(*jobs, return_exceptions=True)
+        assert isinstance(answers.pop(2), WorkerError)
+        assert answers == [2, 2, 2, 2]
 
     asyncio.run(scenario())
 

@@ -61,8 +61,8 @@ class ServiceMiddleware:
                 self._origins.check(scope["method"], scope["headers"])
                 self._check_token(scope)
             await self._app(scope, receive, send_with_headers)
-        except ProblemError as problem:
-            await problem_response(problem, scope["path"])(scope, receive, send_with_headers)
+        except ProblemError as refused:
+            await problem_response(refused, scope["path"])(scope, receive, send_with_headers)
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
             if not status:

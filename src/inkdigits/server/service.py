@@ -10,7 +10,7 @@ from inkdigits.server import v2, workers
 from inkdigits.server.body_reader import BodyReader
 from inkdigits.server.feedback import Feedback
 from inkdigits.server.metrics import Metrics
-from inkdigits.server.settings import CROP_MEMORY, PAGE_MEMORY, ServerSettings
+from inkdigits.server.settings import CROP_MEMORY, PAGE_MEMORY, SMALL_BODY, SMALL_TOGETHER, ServerSettings
 from inkdigits.server.worker_pool import WorkerPool
 
 
@@ -35,7 +35,7 @@ class Service:
         short_queue = max(1, settings.queue // 8)  # batches and pages need more memory and time
         crops = partial(workers.crop_worker, settings.model, settings.prepare)
         pages = partial(workers.page_worker, settings.model, settings.prepare)
-        self.crops = WorkerPool("crops", settings.workers, settings.queue, crops, CROP_MEMORY)
+        self.crops = WorkerPool("crops", settings.workers, settings.queue, crops, CROP_MEMORY, SMALL_TOGETHER)
         self.batches = WorkerPool("batches", settings.workers, short_queue, crops, CROP_MEMORY)
         self.pages = WorkerPool("pages", max(1, settings.workers // 2), short_queue, pages, PAGE_MEMORY)
         self.pools = [self.crops, self.batches, self.pages]
@@ -60,7 +60,7 @@ class Service:
         timeout = self.settings.timeout
         body = await self.bodies.receive(request, max_bytes, timeout)
         try:
-            return await pool.run(*job, body, timeout=timeout)
+            return await pool.run(*job, body, timeout=timeout, small=len(body) <= SMALL_BODY)
         finally:
             self.bodies.release(len(body))
 

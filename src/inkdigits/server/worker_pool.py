@@ -3,18 +3,21 @@
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from inkdigits.errors import InkdigitsError, WorkerError
-from inkdigits.isolation import CRASHED, PIECE, Handler, Messages, Worker, encode, result_of
+from inkdigits.isolation import CRASHED, PIECE, Handler, Messages, Worker, encode, outcome, result_of
 from inkdigits.server.problems import ProblemError
 
 FIRST_ESTIMATE = 0.05  # seconds that a job takes, before any has run
 WEIGHT = 0.05  # of the newest job in the moving average of the seconds
+TOGETHER_SECONDS = 2.0  # for several small jobs in one message; then each of them is done alone
 RETRY_SECONDS = 1.0  # after a process could not be started
 
 log = logging.getLogger("inkdigits.server")
@@ -32,27 +35,34 @@ class WorkerPool:
     queue
         Number of jobs that may wait for a process.
     setup, memory
-        See :class:`inkdigits.isolation.Worker`. The processes start in the background, and :meth:`wait` waits for them.
+        See :class:`inkdigits.isolation.Worker`.
+    together
+        Small jobs that may go to a process in one message, which saves time for waiting and waking up.
+
+    The processes start in the background; :meth:`wait` waits for them.
     """
 
-    def __init__(self, name: str, workers: int, queue: int, setup: Callable[[], Handler], memory: int) -> None:
+    def __init__(
+        self, name: str, workers: int, queue: int, setup: Callable[[], Handler], memory: int, together: int = 1
+    ) -> None:
         self.name = name
         self.open = 0  # jobs that wait or run; only the event loop changes it
         self.alive = 0  # processes that wait for a job or run one
-        self._workers, self._capacity = workers, workers + queue
-        self._setup, self._memory = setup, memory
+        self._workers, self._capacity, self._together = workers, workers + queue, together
+        self._setup, self._memory = partial(_several, setup), memory
         self._seconds = FIRST_ESTIMATE
         self._idle: deque[Worker] = deque()
-        self._waiting: deque[asyncio.Future[Worker]] = deque()  # jobs
+        self._jobs: deque[_Job] = deque()  # that wait
+        self._tasks: set[asyncio.Task[None]] = set()
         self._shut = False
         self._starters = ThreadPoolExecutor(workers, f"start-{name}")
-        self._first = [self._starters.submit(Worker, setup, memory) for _ in range(workers)]
+        self._first = [self._starters.submit(Worker, self._setup, memory) for _ in range(workers)]
 
     def wait(self) -> None:
         """Wait until all processes are ready, and pass on the error of one that does not start."""
         try:
             for started in self._first:
-                self._put(started.result())
+                self._idle.append(started.result())
                 self.alive += 1
         finally:
             self._first = []
@@ -77,7 +87,7 @@ class WorkerPool:
             wait = self.open * self._seconds / self._workers
             raise ProblemError(429, "too many requests are waiting; try again later", retry_after=wait)
 
-    async def run(self, *arguments: Any, timeout: float) -> Any:
+    async def run(self, *arguments: Any, timeout: float, small: bool = False) -> Any:
         """Return the result of the function of a process.
 
         Parameters
@@ -86,6 +96,8 @@ class WorkerPool:
             Those of the function.
         timeout
             Seconds until the answer must be there. Then the process is killed.
+        small
+            Whether the job is so short that it may share a message with others.
 
         Raises
         ------
@@ -96,16 +108,19 @@ class WorkerPool:
         """
         self.check()
         self.open += 1
-        deadline = time.monotonic() + timeout
+        job = _Job(arguments, timeout, small)
+        self._jobs.append(job)
         try:
+            self._dispatch()
             async with asyncio.timeout(timeout):
-                worker = await self._take()
-                message = await self._ask(worker, encode(arguments, max(deadline - time.monotonic(), 0.0)))
+                message = await job.future
         except TimeoutError:
             detail = f"there was no answer within {timeout:g} seconds; try again later"
             raise ProblemError(503, detail, retry_after=1) from None
         finally:
             self.open -= 1
+            if job.alone is not None:
+                job.alone.cancel()  # kills the process, unless it is done
         return result_of(*message)
 
     def count(self) -> float:
@@ -122,50 +137,60 @@ class WorkerPool:
             self._idle.pop().kill()
         self._starters.shutdown()
 
-    async def _take(self) -> Worker:
-        """Return a process that is idle, or the first that becomes idle."""
-        while self._idle:
+    def _dispatch(self) -> None:
+        """Give the jobs that wait to the processes that are idle."""
+        while self._idle and (jobs := self._next_jobs()):
             worker = self._idle.pop()
-            if not worker.ended:
-                return worker
-            self._replace(worker)
-        waiting: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiting)
-        try:
-            return await waiting
-        except asyncio.CancelledError:
-            if waiting.done() and not waiting.cancelled():
-                self._put(waiting.result())
-            raise
+            if worker.ended:
+                self._jobs.extendleft(reversed(jobs))
+                self._replace(worker)
+                continue
+            task = asyncio.create_task(self._serve(worker, jobs))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            if len(jobs) == 1:
+                jobs[0].alone = task
 
-    def _put(self, worker: Worker) -> None:
-        """Give a process to the first job that waits, or keep it as idle."""
-        while self._waiting:
-            waiting = self._waiting.popleft()
-            if not waiting.done():
-                waiting.set_result(worker)
-                return
-        self._idle.append(worker)
+    def _next_jobs(self) -> "list[_Job]":
+        """Remove and return the first job that waits, and small ones behind it if it is small: an equal share."""
+        jobs: list[_Job] = []
+        share = min(self._together, math.ceil(len(self._jobs) / len(self._idle)))
+        while self._jobs and len(jobs) < share:
+            if jobs and not self._jobs[0].small:
+                break
+            job = self._jobs.popleft()
+            if not job.future.done():
+                jobs.append(job)
+                if not job.small:
+                    break
+        return jobs
 
-    async def _ask(self, worker: Worker, job: bytes) -> tuple[int, Any]:
-        """Return the message of a process about a job. The process is replaced if that fails or is cancelled."""
-        loop = asyncio.get_running_loop()
+    async def _serve(self, worker: Worker, jobs: "list[_Job]") -> None:
+        """Let a process do jobs. If it is killed or crashes with several jobs, each of them is done alone."""
+        seconds = jobs[0].timeout if len(jobs) == 1 else TOGETHER_SECONDS
         start = time.perf_counter()
-        messages = Messages()
         try:
-            await loop.sock_sendall(worker.channel, job)
-            while (message := messages.take()) is None:
-                messages.feed(await loop.sock_recv(worker.channel, PIECE))
+            async with asyncio.timeout(seconds):
+                answers = result_of(*await _ask(worker, encode(([job.arguments for job in jobs],), seconds)))
         except BaseException as error:
             self._replace(worker)
-            if isinstance(error, EOFError | ConnectionError):
-                raise WorkerError(CRASHED) from None
-            raise
+            if not isinstance(error, EOFError | ConnectionError | TimeoutError):
+                raise
+            if len(jobs) > 1:
+                for job in jobs:
+                    job.small = False
+                self._jobs.extendleft(reversed(jobs))
+                self._dispatch()
+            elif not jobs[0].future.done() and not isinstance(error, TimeoutError):
+                jobs[0].future.set_exception(WorkerError(CRASHED))
         else:
-            self._put(worker)
-            return message
+            for job, answer in zip(jobs, answers, strict=True):
+                if not job.future.done():
+                    job.future.set_result(answer)
+            self._idle.append(worker)
+            self._dispatch()
         finally:
-            self._seconds += WEIGHT * (time.perf_counter() - start - self._seconds)
+            self._seconds += WEIGHT * ((time.perf_counter() - start) / len(jobs) - self._seconds)
 
     def _replace(self, worker: Worker) -> None:
         """Kill a process, and start another one, in the background."""
@@ -192,4 +217,30 @@ class WorkerPool:
     def _add(self, worker: Worker | None) -> None:
         if worker is not None:
             self.alive += 1
-            self._put(worker)
+            self._idle.append(worker)
+            self._dispatch()
+
+
+class _Job:
+    """A job that waits or runs."""
+
+    def __init__(self, arguments: tuple[Any, ...], timeout: float, small: bool) -> None:
+        self.arguments, self.timeout, self.small = arguments, timeout, small
+        self.future: asyncio.Future[tuple[int, Any]] = asyncio.get_running_loop().create_future()
+        self.alone: asyncio.Task[None] | None = None  # that serves this job and no other
+
+
+async def _ask(worker: Worker, message: bytes) -> tuple[int, Any]:
+    """Return the answer of a process to a message."""
+    loop = asyncio.get_running_loop()
+    messages = Messages()
+    await loop.sock_sendall(worker.channel, message)
+    while (answer := messages.take()) is None:
+        messages.feed(await loop.sock_recv(worker.channel, PIECE))
+    return answer
+
+
+def _several(setup: Callable[[], Handler]) -> Handler:
+    """Return a function that calls that of ``setup`` for each of several jobs, and returns their messages."""
+    handler = setup()
+    return lambda jobs: [outcome(handler, arguments) for arguments in jobs]
