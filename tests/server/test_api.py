@@ -15,7 +15,7 @@ from PIL import Image
 from inkdigits.imaging.files import page_images
 from inkdigits.imaging.normalize import to_mnist
 from inkdigits.reader import Reader
-from inkdigits.server.inference import as_png
+from tests.server.conftest import as_png
 
 PNG = {"content-type": "image/png"}
 
