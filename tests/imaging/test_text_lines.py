@@ -70,7 +70,7 @@ def with_ink(mask: NDArray[np.uint8], x: int, y: int, wide: int, tall: int) -> N
 
 
 def line_with(x: int, y: int, wide: int, tall: int) -> list[int]:
-    """The number of pieces of each line, with one more piece: the digits are 51 pixels high, their columns 50 to 375."""
+    """The number of pieces of each line, with one more piece; the digits are 51 pixels high, in columns 50 to 375."""
     return boxes(with_ink(drawn({(50, 200): "31415"}), x, y, wide, tall))
 
 
