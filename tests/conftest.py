@@ -1,24 +1,67 @@
-"""Real digits in small portions, the command line in-process, and a real browser."""
+"""Real digits in small portions, networks that are trained once, the command line in-process, and a real browser."""
 
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from filelock import FileLock
 
 from inkdigits import cli
 from inkdigits.data import Dataset, load
-from inkdigits.experiments import Comparison, compare
+from inkdigits.evaluation import faithfulness
+from inkdigits.evaluation.planted import auroc_of_planted
+from inkdigits.experiments import Comparison, compare, gather
 from inkdigits.training import line_task, train
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 CHROMIUM = Path("/usr/bin/chromium")
+LONGEST = (  # modules below tests/, the longest first
+    *("test_notebooks.py", "test_plugins.py", "report/test_figures.py", "reader/test_line_reading.py", "test_cli.py"),
+    *(
+        "experiments/test_robustness.py",
+        "reader/test_reader.py",
+        "models/test_models.py",
+        "training/test_classifier.py",
+    ),
+    *("training/test_adversarial.py", "experiments/test_comparison.py", "training/test_loop.py"),
+    *("exporting/test_onnx_file.py", "server/test_schemathesis.py", "server/browser/test_page.py"),
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let pytest-xdist give out modules in the order below, not those with the most tests first."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest modules: one that is begun last would keep one worker busy while the others have ended."""
+    place = {Path(__file__).parent / module: index for index, module in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], AbstractContextManager[Path]]:
+    """Returns a folder of that name which all workers of pytest-xdist share; one of them at a time is in it."""
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
+
+    @contextmanager
+    def enter(name: str) -> Iterator[Path]:
+        with FileLock(base / f"{name}.lock"):
+            yield base / name
+
+    return enter
 
 
 @pytest.fixture(scope="session")
@@ -59,11 +102,15 @@ def mnist_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def comparison(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Comparison:
-    """Four networks and two seeds on 600 real digits."""
-    out = tmp_path_factory.mktemp("comparison")
+def comparison(small_npz: Path, shared_folder: Callable[[str], AbstractContextManager[Path]]) -> Comparison:
+    """Four networks and two seeds on 600 real digits, trained by the first worker that asks."""
     models = ["mlp", "lenet5", "autoencoder", "gnn"]
-    return compare(models, str(small_npz), seeds=2, epochs=3, faithfulness=20, device="cpu", out=out)
+    with shared_folder("comparison") as out:
+        if (out / "summary.json").exists():  # it is written last
+            return gather(out)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(faithfulness, "auroc_of_planted", partial(auroc_of_planted, train=1000, test=20))
+            return compare(models, str(small_npz), seeds=2, epochs=3, faithfulness=10, device="cpu", out=out)
 
 
 @pytest.fixture(scope="session")

@@ -1,3 +1,7 @@
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -8,10 +12,12 @@ from inkdigits.training import train
 
 
 @pytest.fixture(scope="session")
-def gnn(mnist_5k: Dataset) -> GNN:
-    """A small graph network that has learned something."""
+def gnn(mnist_5k: Dataset, shared_folder: Callable[[str], AbstractContextManager[Path]]) -> GNN:
+    """A small graph network that has learned something, trained by the first worker that asks."""
     options = {"widths": [8, 16, 32], "dropout": 0.0}
-    run = train("gnn", mnist_5k, options=options, epochs=3, batch_size=64, augment="none", ema=0.0, device="cpu")
+    settings = {"epochs": 3, "batch_size": 64, "augment": "none", "ema": 0.0, "device": "cpu"}
+    with shared_folder("gnn") as out:
+        run = train("gnn", mnist_5k, options=options, out=out, resume=True, **settings)
     assert run.metrics["test_acc"] > 0.85
     assert isinstance(run.model, GNN)
     return run.model

@@ -11,6 +11,7 @@ import torch
 from inkdigits.errors import ModelError, RunError
 from inkdigits.exporting import line_file
 from inkdigits.exporting.line_file import ExportedLines, export_lines
+from inkdigits.exporting.onnx_file import place
 from inkdigits.models.line_ctc import PAD, STRIDE
 from inkdigits.reader.ctc import BLANK
 from inkdigits.reader.line_recognizer import LineRecognizer
@@ -73,7 +74,7 @@ def test_a_file_that_disagrees_is_not_written(run: Run, tmp_path: Path, monkeypa
     assert not list(tmp_path.iterdir())
 
 
-def test_a_place_that_cannot_be_written_is_named(run: Run, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_named(exported: ExportedLines, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match="file"):
-        export_lines(run, tmp_path / "file" / "lines.onnx")
+        place(exported.path, tmp_path / "file" / "lines.onnx")

@@ -155,16 +155,14 @@ def test_figures_of_another_run_are_refused_and_nothing_is_written(run: Run, sma
     assert not (tmp_path / "hub").exists()
 
 
-def test_few_digits_are_enough_for_the_8_bit_form(small: Dataset, tmp_path: Path) -> None:
+def test_few_digits_are_enough_for_the_8_bit_form_and_loggers_are_left_as_they_were(
+    small: Dataset, tmp_path: Path
+) -> None:
     few = replace(small, train=small.train[:200])
     train("mlp", few, out=tmp_path / "run", epochs=1, batch_size=50, options={"hidden": 16})
+    loggers = [logging.getLogger(), logging.getLogger("torch.onnx")]
+    before = [logger.level for logger in loggers]
     done = export(load_run(tmp_path / "run"), few, tmp_path / "digits.onnx")
     assert done.int8_path is not None
     assert done.int8_path.exists()
-
-
-def test_loggers_are_left_as_they_were(run: Run, small: Dataset, tmp_path: Path) -> None:
-    loggers = [logging.getLogger(), logging.getLogger("torch.onnx")]
-    before = [logger.level for logger in loggers]
-    export(run, small, tmp_path / "digits.onnx")
     assert [logger.level for logger in loggers] == before

@@ -31,6 +31,16 @@ def test_a_strip_is_40_pixels_high_and_as_wide_as_its_picture(height: int, width
     assert strip.dtype == np.uint8
 
 
+def test_a_strip_has_at_least_the_width_that_the_network_takes() -> None:
+    assert make_strip(np.full((200, 5), 200, np.uint8)).shape == (40, 8)
+
+
+def test_a_mark_much_smaller_than_a_pixel_of_the_strip_is_faint() -> None:
+    page = np.full((160, 400), 230, np.uint8)
+    page[21::32, 21::32] = 20  # one of the 16 pixels that become one
+    assert 0 < make_strip(page).max() < 0.8 * BRIGHT
+
+
 @pytest.mark.parametrize("paper", [255, 120, 20])
 def test_blank_paper_of_any_brightness_gives_nothing(paper: int) -> None:
     assert not make_strip(np.full((60, 200), paper, np.uint8)).any()
@@ -135,6 +145,13 @@ def test_a_box_on_the_page_is_where_its_ink_came_from(slope: float, height: int)
     reach = 1.5 + area.scale
     assert (x, y) == pytest.approx((340, 190), abs=reach)
     assert (width, high) == pytest.approx((12, 26), abs=2 * reach)
+
+
+def test_a_box_follows_the_scale_and_the_slope_of_its_strip() -> None:
+    area = StripArea(left=10, right=60, middle=50, height=80, slope=0.5)
+    assert area.scale == 2
+    assert area.box_on_page((10, 5, 20, 30)) == (30, 35, 20, 50)  # in its middle, 30 columns on, 15 rows lower
+    assert StripArea(10, 60, 50, 80).box_on_page((10, 5, 20, 30)) == (30, 20, 20, 50)
 
 
 def test_a_box_has_at_least_one_pixel() -> None:

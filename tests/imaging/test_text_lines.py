@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from inkdigits.imaging.pieces import Piece, find_pieces
@@ -31,6 +32,10 @@ def test_lines_come_from_the_top_and_hold_their_digits() -> None:
     lines = find_text_lines(pieces_of(mask), ink)
     assert [line.box[1] for line in lines] == sorted(line.box[1] for line in lines)
     assert [len(line.pieces) for line in lines] == [5, 3, 7]
+    for line in lines:
+        assert line.height == pytest.approx(51, abs=2)
+        left = [piece.box[0] for piece in line.pieces]
+        assert left == sorted(left)
 
 
 def test_a_line_that_climbs_by_twelve_degrees_is_one_line() -> None:
@@ -54,6 +59,70 @@ def test_the_writings_height_is_that_of_its_digits_not_of_its_dust() -> None:
     pieces = [Piece((0, 0, 30, 50), np.full((50, 30), 255, np.uint8))] * 3
     dust = [Piece((0, 0, 2, 2), np.full((2, 2), 255, np.uint8))] * 300
     assert writing_height([*pieces, *dust]) == 50
+    assert writing_height([Piece((0, 0, 90, 10), np.full((10, 90), 255, np.uint8))]) == 45  # digits that touch
+
+
+def with_ink(mask: NDArray[np.uint8], x: int, y: int, wide: int, tall: int) -> NDArray[np.uint8]:
+    """The mask with one more piece."""
+    out = mask.copy()
+    out[y : y + tall, x : x + wide] = 255
+    return out
+
+
+def line_with(x: int, y: int, wide: int, tall: int) -> list[int]:
+    """The number of pieces of each line, with one more piece; the digits are 51 pixels high, in columns 50 to 375."""
+    return boxes(with_ink(drawn({(50, 200): "31415"}), x, y, wide, tall))
+
+
+@pytest.mark.parametrize(
+    ("piece", "pieces"),
+    [
+        ((395, 145, 30, 10), 6),  # the bar of the last digit
+        ((395, 165, 7, 7), 6),
+        ((395, 165, 5, 5), 5),  # a speck
+        ((405, 145, 30, 10), 6),
+        ((480, 145, 30, 10), 5),  # too far to the right
+        ((395, 110, 30, 10), 5),  # and too high
+        ((395, 235, 30, 10), 5),
+    ],
+)
+def test_a_low_piece_belongs_to_the_digits_that_it_is_near(piece: tuple[int, int, int, int], pieces: int) -> None:
+    assert line_with(*piece) == [pieces]
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        (0, 150, 20, 35),  # the edge of the paper beside the line
+        (0, 0, 20, 300),  # a dark rim
+        (250, 590, 640, 10),
+        (300, 300, 400, 60),  # the shadow of a fold
+        (60, 212, 330, 4),  # what is left of a rule
+    ],
+)
+def test_ink_that_is_no_writing_changes_no_line(piece: tuple[int, int, int, int]) -> None:
+    assert line_with(*piece) == [5]
+
+
+def test_on_a_small_picture_a_digit_may_touch_the_edge() -> None:
+    small = np.zeros((60, 200), np.uint8)
+    for x in (0, 40, 80):
+        small[5:55, x : x + 6] = 255
+    assert boxes(small) == [3]
+
+
+@pytest.mark.parametrize(("lower", "lines"), [(0, [4]), (22, [4]), (70, [2, 2])])
+def test_digits_of_one_line_stand_at_one_level(lower: int, lines: list[int]) -> None:
+    assert boxes(drawn({(50, 100): "31", (190, 100 + lower): "41"})) == lines
+
+
+@pytest.mark.parametrize(("darkness", "pieces"), [(0.45, 4), (0.6, 5)])
+def test_a_piece_that_is_much_fainter_than_its_line_is_left_out(darkness: float, pieces: int) -> None:
+    mask = drawn({(50, 200): "31415"})
+    ink = (mask / 255).astype(np.float32)
+    ink[:, 190:250] *= darkness
+    (line,) = find_text_lines(pieces_of(mask), ink)
+    assert len(line.pieces) == pieces
 
 
 def test_an_empty_page_has_no_lines() -> None:

@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inkdigits.reader.ctc import BLANK, BeamParameters, Hypothesis, align, likeliest_texts, marginals, readings_of
+from inkdigits.reader.ctc import (
+    BLANK,
+    BeamParameters,
+    Hypothesis,
+    align,
+    best_path,
+    likeliest_texts,
+    marginals,
+    readings_of,
+)
 
 WIDE = BeamParameters(width=10_000, least=0.0, texts=10_000)
 
@@ -72,6 +81,18 @@ def test_an_unlikely_class_is_not_tried() -> None:
     probabilities = np.array([[0.9995, 0.0005]], np.float32)
     assert [text.classes for text in likeliest_texts(probabilities)] == [()]
     assert [text.classes for text in likeliest_texts(probabilities, BeamParameters(least=1e-4))] == [(), (1,)]
+
+
+def test_a_step_tries_five_classes_and_eight_texts_are_returned() -> None:
+    probabilities = np.array([[0.1, 0.18, 0.17, 0.16, 0.15, 0.14, 0.1]], np.float32)
+    assert [text.classes for text in likeliest_texts(probabilities)] == [(1,), (2,), (3,), (4,), (5,), ()]
+    assert len(likeliest_texts(shares(8, 5, 0))) == 8
+
+
+def test_the_best_path_is_that_of_the_likeliest_class_at_each_step() -> None:
+    for path, text in (((0, 1, 1, 0, 1, 2, 0), (1, 1, 2)), ((2, 2, 2), (2,)), ((0, 0), ()), ((1, 2, 1), (1, 2, 1))):
+        assert best_path(peaked(*path)).classes == text
+    assert best_path(peaked(1, 0, 2)).probability == pytest.approx(0.9**3, abs=1e-6)
 
 
 def test_no_step_is_no_text() -> None:

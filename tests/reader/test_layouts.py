@@ -1,7 +1,7 @@
 """Layouts are exchangeable parts; the parameters of each part are passed in."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -143,11 +143,14 @@ def reading(score: float, confident: int = 9, mostly_print: bool = False) -> Lay
 @pytest.mark.parametrize(
     ("scores", "quarters"),
     [
-        ((-0.5, 0.0, 0.0, 0.0), 0),  # it reads well as it lies
+        ((-0.55, 0.1, 0.1, 0.1), 0),  # it reads well as it lies
+        ((-0.7, -0.05, -2.0, -2.0), 1),
         ((-3.0, -0.1, -2.0, -2.0), 1),
+        ((-3.0, -1.0, -2.0, -2.0), 0),  # the other reads poorly too
         ((-3.0, -2.8, -2.9, -2.7), 0),  # the others are hardly better
         ((-1.0, -0.9, -0.8, -0.7), 0),
         ((-3.0, -2.0, -0.2, -2.0), 2),
+        ((-3.0, -2.0, -2.0, -0.2), 3),
     ],
 )
 def test_a_page_is_turned_only_where_it_reads_clearly_better(scores: tuple[float, ...], quarters: int) -> None:
@@ -158,6 +161,17 @@ def test_a_page_stays_as_it_lies_unless_twice_as_many_digits_are_confident_in_an
     for confident, quarters in ((7, 0), (8, 1)):
         found = best_orientation(lambda turn, n=confident: reading(-0.1, n) if turn == 1 else reading(-3.0, 4))
         assert found[0] == quarters
+
+
+def test_a_page_that_is_too_complex_is_read_once() -> None:
+    turns: list[int] = []
+
+    def read(turn: int) -> LayoutReading:
+        turns.append(turn)
+        return replace(reading(-0.1 if turn else -3.0, 9 if turn else 1), too_complex=True)
+
+    assert best_orientation(read)[0] == 0
+    assert turns == [0]
 
 
 def test_orientation_counts_digits_and_leaves_print_upright() -> None:

@@ -103,6 +103,12 @@ def test_a_number_with_its_separators_stands_in_one_row() -> None:
     assert row == dict(zip(NUMBER_COLUMNS, values, strict=True))
 
 
+def test_the_columns_are_named_in_the_first_row() -> None:
+    box = "left,top,width,height"
+    assert csv_table(NUMBER_COLUMNS, []) == f"source,page,row,column,number,text,confidence,doubtful,{box}\n"
+    assert csv_table(DIGIT_COLUMNS, []) == f"source,page,line,text,place,digit,confidence,reject,{box}\n"
+
+
 def test_a_row_of_blank_boxes_has_no_confidence() -> None:
     (row,) = number_rows(reading(number("  ")))
     assert row[4:8] == ["  ", "  ", "", 0]

@@ -17,18 +17,20 @@ from inkdigits.report.html import ALL_FIGURES, write_figures, write_report
 
 
 @pytest.fixture(scope="module")
-def drawn(comparison: Comparison) -> dict[str, bytes]:
-    return write_figures(comparison)
+def report(comparison: Comparison) -> str:
+    return write_report(comparison).read_text()
 
 
+@pytest.mark.usefixtures("report")
 @pytest.mark.parametrize("name", ALL_FIGURES)
-def test_every_figure_is_drawn_alone_and_shows_something(
-    name: str, drawn: dict[str, bytes], comparison: Comparison, tmp_path: Path
+def test_every_figure_of_the_report_is_drawn_alone_and_shows_something(
+    name: str, comparison: Comparison, tmp_path: Path
 ) -> None:
-    write_figures(comparison, name, tmp_path)
+    drawn = write_figures(comparison, name, tmp_path)
     (path,) = tmp_path.iterdir()
     kept = path.read_bytes()
-    assert kept == drawn[name] == (comparison.folder / "figures" / f"{name}.png").read_bytes()
+    assert drawn == {name: kept}
+    assert kept == (comparison.folder / "figures" / f"{name}.png").read_bytes()
     pixels = np.asarray(Image.open(io.BytesIO(kept)).convert("L"))
     assert min(pixels.shape) > 100
     assert 0.002 < (pixels < 200).mean() < 0.7
@@ -92,11 +94,6 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
-
-
-@pytest.fixture(scope="module")
-def report(comparison: Comparison) -> str:
-    return write_report(comparison).read_text()
 
 
 def test_the_report_is_one_well_formed_file_that_needs_no_other(report: str) -> None:

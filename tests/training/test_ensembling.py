@@ -36,6 +36,7 @@ def test_an_ensemble_is_a_run_like_any_other(members: list[Path], small: Dataset
         {"weights_sha256": load_run(folder).weights_sha256, "seed": seed}
         for folder, seed in zip(members, (0, 1), strict=True)
     ]
+    assert again.settings["seed"] == 0  # that of the first
     assert evaluate(again, small.test).scores.accuracy == whole.metrics["test_acc"]
     assert "ensemble" not in list_models()  # there is nothing to train
     lines = str(again).splitlines()

@@ -88,6 +88,8 @@ def test_the_curve_takes_some_training_digits_and_the_last_figures_all_if_asked(
     assert row.train_acc * 100 == pytest.approx(round(row.train_acc * 100))
     assert row.train_ce != pytest.approx(whole[0], rel=1e-4)
     assert figures == (pytest.approx(whole) if measure_all else [row.train_ce, row.train_mse, row.train_acc])
+    assert {"test_ce", "val_mse", "test_acc", "train_s", "cpu_s"} <= run.metrics.keys()
+    assert all(run.metrics[key] == round(run.metrics[key], 2) for key in ("train_s", "cpu_s"))
 
 
 def test_every_step_takes_the_rate_of_the_schedule(small: Dataset) -> None:

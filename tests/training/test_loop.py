@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,8 @@ def test_training_leaves_the_callers_random_state_unchanged(small: Dataset) -> N
 def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
     model: str, overrides: dict[str, object], small: Dataset, tmp_path: Path
 ) -> None:
-    settings = {"epochs": 3, "batch_size": 64, "device": "cpu", **overrides}
+    settings = {"epochs": 3, "batch_size": 32, "device": "cpu", **overrides}
+    small = replace(small, train=small.train[:120], test=small.test[:20])
     train(model, small, out=tmp_path / "whole", **settings)
     for stop in (1, 2):
         with pytest.raises(KeyboardInterrupt):
@@ -88,22 +90,24 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
 
 
 def test_a_killed_process_loses_at_most_one_epoch(small_npz: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "inkdigits.cli", "train", "lenet5", "--data", small_npz, "--batch-size", "16"]
-    command = [*map(str, command), "--epochs", "20", "--device", "cpu", "--out"]
-    with subprocess.Popen([*command, str(tmp_path / "cut")], stderr=subprocess.PIPE) as process:
+    cut, settings = tmp_path / "cut", {"epochs": 8, "batch_size": 16, "device": "cpu"}
+    options = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+    command = [sys.executable, "-m", "inkdigits.cli", "train", "lenet5", "--data", str(small_npz), "--out", str(cut)]
+    with subprocess.Popen([*command, *options], stderr=subprocess.PIPE) as process:
         deadline = time.monotonic() + 120
-        history = tmp_path / "cut" / "history.csv"
-        while not (history.exists() and len(history.read_text().splitlines()) > 3):
+        history = cut / "history.csv"
+        while not (history.exists() and len(history.read_text().splitlines()) > 2):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
     kept = len(history.read_text().splitlines()) - 1
-    assert 3 <= kept < 20
-    for name in ("cut", "whole"):
-        subprocess.run([*command, str(tmp_path / name), "--resume"], check=True, capture_output=True, timeout=300)
-    assert same(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
-    rows = (tmp_path / "cut" / "history.csv").read_text().splitlines()
-    assert [int(row.split(",")[0]) for row in rows[1:]] == list(range(1, 21))
+    assert 2 <= kept < 8
+    run = train("lenet5", str(small_npz), out=cut, resume=True, **settings)
+    assert [row.epoch for row in run.history] == list(range(1, 9))
+    train("lenet5", str(small_npz), out=tmp_path / "whole", **settings)
+    assert same(weights(cut), weights(tmp_path / "whole"))
+    rows = history.read_text().splitlines()
+    assert [int(row.split(",")[0]) for row in rows[1:]] == list(range(1, 9))
 
 
 def test_a_finished_run_is_not_trained_again_and_not_overwritten(small: Dataset, tmp_path: Path) -> None:
@@ -155,6 +159,8 @@ def test_one_cycle_rises_and_falls_and_cosine_falls() -> None:
     recipe = Recipe(lr=1.0, schedule="one-cycle", warmup=0.25)
     rates = [learning_rate(recipe, i / 100) for i in range(101)]
     assert rates[0] == pytest.approx(0.04)
+    assert learning_rate(recipe, 0.125) == pytest.approx((1 + 0.04) / 2)  # halfway up
+    assert learning_rate(recipe, 0.625) == pytest.approx(0.5)  # and halfway down
     assert max(rates) == rates[25] == pytest.approx(1.0)
     assert rates[100] == pytest.approx(0.0)
     assert rates == sorted(rates[:26]) + sorted(rates[26:], reverse=True)

@@ -22,9 +22,10 @@ CPU = torch.device("cpu")
 def test_plain_batches_are_the_digits_and_their_labels(small: Dataset) -> None:
     data = make_training_data(small.train, Recipe(), 0, CPU, None)
     index = torch.tensor([3, 1, 4])
-    images, targets = data.batch(index, 1, torch.Generator())
-    assert (images[:, 0] == torch.tensor(small.train.images[[3, 1, 4]]) / 255).all()
-    assert targets.tolist() == small.train.labels[[3, 1, 4]].tolist()
+    for epoch in (1, 2):
+        images, targets = data.batch(index, epoch, torch.Generator())
+        assert (images[:, 0] == torch.tensor(small.train.images[[3, 1, 4]]) / 255).all()
+        assert targets.tolist() == small.train.labels[[3, 1, 4]].tolist()
 
 
 def test_outliers_follow_the_digits_as_an_eleventh_class(small: Dataset) -> None:
