@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from pathlib import Path
 from typing import ClassVar
 
@@ -175,6 +175,16 @@ def test_mirrors_that_cannot_be_reached_mean_that_there_is_no_network(tmp_path: 
     with pytest.raises(NetworkError, match=r"could not fetch d\.gz .*; check the network"):
         fetch(["http://127.0.0.1:9/d.gz", "http://127.0.0.1:10/d.gz"], tmp_path / "d.gz", SHA256)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_that_fails_in_the_middle_is_not_absent(tmp_path: Path) -> None:
+    with HTTPServer(("127.0.0.1", 0), Mirror) as server:
+        thread = threading.Thread(target=lambda: (server.handle_request(), server.server_close()))
+        thread.start()
+        with pytest.raises(FetchError, match="cut off after") as caught:
+            fetch([f"http://127.0.0.1:{server.server_port}/cut/d.gz"], tmp_path / "d.gz", SHA256)
+        thread.join()
+    assert not isinstance(caught.value, NetworkError)
 
 
 def mnist_in(folder: Path, monkeypatch: pytest.MonkeyPatch, *mirrors: str) -> None:

@@ -130,7 +130,8 @@ def _from_mirror(url: str, target: Path, sha256: str, progress: Progress | None,
             part.unlink(missing_ok=True)
             worth_another = before > 0  # the bytes of the earlier download may be the wrong ones
         except (_UnreachableError, _AnswerError) as error:
-            failure = error
+            if failure is None or isinstance(error, _AnswerError):  # a mirror that answered once is there
+                failure = error
             worth_another = _size(part) > before
         else:
             write_bytes(target, content)
