@@ -32,6 +32,7 @@ class Mirror(BaseHTTPRequestHandler):
     """Answers by the first folder of the path; counts the bytes it sends."""
 
     sent: ClassVar[list[tuple[str, int]]] = []
+    killed: ClassVar[threading.Event]  # ends the answer of "stalls", which has sent one half
 
     def do_GET(self) -> None:
         kind = self.path.split("/")[1]
@@ -43,10 +44,10 @@ class Mirror(BaseHTTPRequestHandler):
             return
         content = {"wrong": gzip.compress(b"other digits"), "page": b"<html>moved</html>"}.get(kind, PACKED)
         start = 0
-        if kind in ("good", "cut-once", "slow") and "Range" in self.headers:
+        if kind in ("good", "cut-once", "slow", "stalls") and "Range" in self.headers:
             start = int(self.headers["Range"].removeprefix("bytes=").rstrip("-"))
         whole = len(content) - start
-        cut = kind == "cut" or (kind == "cut-once" and not start)
+        cut = kind == "cut" or (kind in ("cut-once", "stalls") and not start)
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(whole))
         self.end_headers()
@@ -54,6 +55,8 @@ class Mirror(BaseHTTPRequestHandler):
         for index in range(0, len(body), 100):
             self.wfile.write(body[index : index + 100])
             time.sleep(0.05 if kind == "slow" else 0)
+        if kind == "stalls" and cut:
+            Mirror.killed.wait()
         Mirror.sent.append((kind, len(body)))
 
     def log_message(self, format: str, *args: object) -> None:
@@ -62,11 +65,12 @@ class Mirror(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def mirror() -> Iterator[str]:
-    Mirror.sent = []
+    Mirror.sent, Mirror.killed = [], threading.Event()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
+    Mirror.killed.set()
     server.shutdown()
     server.server_close()
     thread.join()
@@ -120,14 +124,15 @@ def test_processes_that_fetch_at_once_download_once(mirror: str, tmp_path: Path)
 
 
 def test_the_next_process_resumes_what_a_killed_one_left(mirror: str, tmp_path: Path) -> None:
-    url, target = f"{mirror}/slow/d.gz", tmp_path / "d.gz"
+    url, target = f"{mirror}/stalls/d.gz", tmp_path / "d.gz"
     with subprocess.Popen([sys.executable, "-c", FETCH, url, target, SHA256]) as process:
-        while not (parts := list(tmp_path.glob(".d.gz.*.part"))) or not parts[0].stat().st_size:
+        half = len(PACKED) // 2
+        while [part.stat().st_size for part in tmp_path.glob(".d.gz.*.part")] != [half]:
+            assert process.poll() is None
             time.sleep(0.01)
         process.kill()
-    held = parts[0].stat().st_size
     fetch([url], target, SHA256)
-    assert Mirror.sent[-1] == ("slow", len(PACKED) - held)
+    assert Mirror.sent == [("stalls", len(PACKED) - half)]
     assert [path.name for path in tmp_path.iterdir()] == ["d.gz"]
 
 

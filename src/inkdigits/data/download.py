@@ -19,7 +19,7 @@ from ssl import SSLError
 from inkdigits.errors import BusyError, DataError, FetchError, NetworkError, RunError
 from inkdigits.files import locked, remove_temporary_files, write_bytes
 
-CHUNK = 1 << 16  # bytes per read
+CHUNK = 1 << 16  # bytes per read, at most
 TIMEOUT = 20.0  # seconds without an answer from a mirror
 LOCK_WAIT = 600.0  # seconds to wait for another process that downloads the same file
 ATTEMPTS = 2  # per mirror: the second resumes where the first was cut off
@@ -168,6 +168,7 @@ def _receive(url: str, part: Path, progress: Progress | None, timeout: float) ->
         with part.open("ab" if done else "wb") as file:
             while chunk := _read(response):
                 file.write(chunk)
+                file.flush()  # what has come is kept when the process is killed
                 done += len(chunk)
                 if progress:
                     progress(done, total)
@@ -194,6 +195,6 @@ def _open(url: str, done: int, timeout: float) -> HTTPResponse | None:
 
 def _read(response: HTTPResponse) -> bytes:
     try:
-        return response.read(CHUNK)
+        return response.read1(CHUNK)
     except (OSError, HTTPException) as error:
         raise _AnswerError(f"interrupted ({error})") from error
