@@ -150,7 +150,7 @@ def test_train_then_evaluate_on_own_digits(run_cli: Cli, small_npz: Path, tmp_pa
     settings = ["--data", small_npz, "--epochs", 3, "--batch-size", 32, "-O", "activation=sigmoid", "-O", "hidden=64"]
     code, text, err = run_cli("train", "mlp", *settings, "--out", out, "--device", "cpu")
     assert code == 0
-    assert re.fullmatch(r"test accuracy \d+\.\d\d % \(Wilson .*\n", text)
+    assert re.fullmatch(r"test accuracy \d+\.\d\d % \(Wilson .*, learned from 540 digits of small\.npz, .*\n", text)
     assert err.count("epoch ") == 3
     code, text, _ = run_cli("evaluate", out, "--data", small_npz, "--json")
     result = json.loads(text)
@@ -198,7 +198,7 @@ def test_compare_and_figures(run_cli: Cli, small_npz: Path, tmp_path: Path) -> N
     command = ["compare", "--models", "mlp,lenet5", "--data", small_npz, "--epochs", 1, "--device", "cpu", "--out", out]
     code, table, err = run_cli(*command)
     assert code == 0
-    assert err.strip().splitlines()[-1] == f"report: {out / 'report.html'}"
+    assert err.strip().splitlines()[-1] == f"learned from 540 digits of small.npz; report: {out / 'report.html'}"
     lines = [line.split("\t") for line in table.splitlines()]
     assert [line[0] for line in lines] == ["network", "mlp", "lenet5"]
     with (out / "results.csv").open() as file:

@@ -5,10 +5,12 @@
     InkdigitsError            exit code 1
     ├── DataError             a data set is missing, broken or in another format
     │   ├── FetchError        a file is not on this machine and could not be fetched
+    │   │   └── NetworkError  because no mirror can be reached
     │   └── WorkerError       reading a file ended the process that did it
     │       └── TimeLimitError  it was killed at its time limit
     ├── ModelError            a network or its weights do not fit the request
     ├── RunError              a run or comparison folder cannot be read, written or resumed
+    │   └── BusyError         because another process uses it
     └── UsageError            a setting is invalid; exit code 2
         └── PluginError       a plug-in does not load, or breaks a contract
 """
@@ -31,6 +33,10 @@ class FetchError(DataError):
     """A file is not on this machine and could not be fetched."""
 
 
+class NetworkError(FetchError):
+    """A file is not on this machine, and no mirror can be reached, or the network is forbidden."""
+
+
 class WorkerError(DataError):
     """Reading a file crashed the process that did it, or took too much memory."""
 
@@ -45,6 +51,10 @@ class ModelError(InkdigitsError):
 
 class RunError(InkdigitsError):
     """A run or comparison folder cannot be read, written or resumed."""
+
+
+class BusyError(RunError):
+    """Another process uses the folder."""
 
 
 class UsageError(InkdigitsError, ValueError):

@@ -1,14 +1,17 @@
-"""Atomic writing of files: temporary file, fsync, rename."""
+"""Atomic writing of files (temporary file, fsync, rename), and locks of folders that one process writes at a time."""
 
 import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from inkdigits.errors import RunError
+from inkdigits.errors import BusyError, RunError
+
+LOCK = ".lock"  # in a folder that a process writes; it holds the number of the process
+LOCK_WAIT = 5.0  # seconds: the worker processes of a killed comparison need a moment to end
 
 
 @contextmanager
@@ -40,6 +43,71 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def remove_temporary_files(path: Path) -> None:
+    """Remove the incomplete files that killed processes left of ``path``, whose name may be a pattern.
+
+    Only the process that holds the lock under which ``path`` is written may call this.
+    """
+    for leftover in path.parent.glob(f".{path.name}.*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path, name: str = LOCK, wait: float | None = None) -> Iterator[None]:
+    """Hold the lock of a folder, which is created as needed, while the block runs. Blocks within it may lock it too.
+
+    The operating system releases the lock when the process ends, even when it is killed.
+
+    Parameters
+    ----------
+    name
+        Name of the lock file in the folder.
+    wait
+        Seconds to wait for another process; LOCK_WAIT by default.
+
+    Raises
+    ------
+    BusyError
+        When another process holds the lock.
+    RunError
+        When the folder cannot be written.
+    """
+    from filelock import FileLock, Timeout  # its import takes 50 ms, which `inkdigits read` does not need
+
+    path, made = folder / name, not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(path, is_singleton=True, fallback_to_soft=False)  # a soft lock would outlive a killed process
+        held = lock.is_locked  # by a block around this one
+        lock.acquire(timeout=LOCK_WAIT if wait is None else wait)
+    except Timeout:
+        raise BusyError(
+            f"{folder} is in use by {_owner(path)}; wait until it ends, or choose another folder with --out"
+        ) from None
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    try:
+        if not held:
+            with suppress(OSError):  # the disk is full, or the system lets nobody write to a locked file
+                path.write_text(str(os.getpid()))
+        yield
+    finally:
+        if not held:
+            with suppress(OSError):  # Windows does not remove an open file
+                path.unlink()  # before the release: afterwards it may be the lock of another process
+                if made:
+                    folder.rmdir()  # only if it is empty
+        lock.release()
+
+
+def _owner(lock: Path) -> str:
+    """Return a description of the process that holds a lock."""
+    try:
+        return f"process {int(lock.read_text())}"
+    except (OSError, ValueError):
+        return "another process"
 
 
 def _sync_folder(folder: Path) -> None:

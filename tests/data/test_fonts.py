@@ -8,7 +8,7 @@ import pytest
 
 from inkdigits.data import fonts
 from inkdigits.data.fonts import FONTS, PRINT_FONTS, Font, fonts_or_reason, handwriting_fonts
-from inkdigits.errors import FetchError
+from inkdigits.errors import FetchError, NetworkError
 
 CONTENT = b"wOF2 of nobody"
 FONT = Font("nobody", "1.2.3", hashlib.sha256(CONTENT).hexdigest())
@@ -19,7 +19,7 @@ def no_mirrors(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test leaves this machine: every mirror fails as one without a network does."""
 
     def refuse(urls: list[str], target: Path, sha256: str) -> str:
-        raise FetchError(f"could not fetch {target.name}")
+        raise NetworkError(f"could not fetch {target.name}")
 
     monkeypatch.setattr(fonts.download, "fetch", refuse)
     monkeypatch.delenv("INKDIGITS_OFFLINE", raising=False)
@@ -73,6 +73,20 @@ def test_without_a_network_the_reason_is_given(tmp_path: Path, monkeypatch: pyte
     paths, reason = fonts_or_reason([FONT], tmp_path)
     assert paths == ()
     assert reason == f"lines are made without handwriting fonts: could not fetch {FONT.file}"
+
+
+def test_when_npm_fails_too_the_mirrors_answer_is_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    npm_with(CONTENT, monkeypatch)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1).check_returncode())
+    assert fonts_or_reason([FONT], tmp_path)[1].endswith(f"could not fetch {FONT.file}")
+
+
+def test_a_font_with_another_checksum_is_no_reason_to_do_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    npm_with(b"something else", monkeypatch)
+    with pytest.raises(FetchError, match="another sha256"):
+        fonts_or_reason([FONT], tmp_path)
 
 
 def test_offline_does_not_ask_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

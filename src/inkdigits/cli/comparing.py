@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inkdigits.cli.common import DataOption, Device, Json, Validation, app, emit, load, table
+from inkdigits.files import locked
 from inkdigits.progress import TrainingBar, closing, say
 
 if TYPE_CHECKING:
@@ -61,13 +62,14 @@ def compare_command(
         "device": device,
         "out": folder,
     }
-    comparison = _compare_with_bars(names, dataset, settings)
-    report = write_report(comparison)
+    with locked(folder):  # from the first run to the report
+        comparison = _compare_with_bars(names, dataset, settings)
+        report = write_report(comparison)
     if as_json:
         emit(json.loads((folder / "summary.json").read_text()))
     else:
         _print_results(comparison)
-    say(f"report: {report}")
+    say(f"learned from {comparison.rows[0].n_train:,} digits of {dataset.name}; report: {report}")
 
 
 def _compare_with_bars(names: list[str] | None, dataset: "Dataset", settings: dict[str, Any]) -> "Comparison":

@@ -7,6 +7,7 @@ import typer
 
 from inkdigits.cli.common import Json, app, emit, load, table
 from inkdigits.errors import UsageError
+from inkdigits.files import locked
 from inkdigits.progress import say
 
 if TYPE_CHECKING:
@@ -147,8 +148,10 @@ def robust_command(
         epsilons={"linf": epsilon} if epsilon else ATTACKS,
     )
     folders = [run for folder in runs for run in runs_of(folder)]
-    report = measure_robustness(folders, data, suites=suites, digits=digits, settings=settings, notify=say)
-    paths = write_robustness(report, out or (runs[0] / ROBUST if runs[0].is_dir() else Path(ROBUST)))
+    target = out or (runs[0] / ROBUST if runs[0].is_dir() else Path(ROBUST))
+    with locked(target):
+        report = measure_robustness(folders, data, suites=suites, digits=digits, settings=settings, notify=say)
+        paths = write_robustness(report, target)
     if out is None and len(runs) == 1 and folders != runs:  # the runs of one comparison
         paths.append(write_report(gather(runs[0])))
     found = summary(report)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from inkdigits.cli.annotating import AnnotatedPages
 from inkdigits.cli.common import app, emit
 from inkdigits.errors import DataError, TimeLimitError, UsageError, WorkerError
-from inkdigits.files import atomic_path, write_text
+from inkdigits.files import write_text
 from inkdigits.isolation import ReplacedWorker
 from inkdigits.plugins import load_plugins
 from inkdigits.progress import FileBar, say
@@ -76,7 +77,7 @@ def predict_command(
 
 Review = Annotated[Path | None, typer.Option(help="Write an HTML page of the doubtful digits.")]
 Annotate = Annotated[
-    Path | None, typer.Option(help="Draw the reading on the pages: a .png for one page, a folder for several.")
+    Path | None, typer.Option(help="Draw the reading on the pages: a .png or .jpg for one file, a folder for several.")
 ]
 
 
@@ -121,10 +122,9 @@ def read_command(
     bound = _bound(reader.name, settings, max_error, calibration)
     if bound is not None:
         settings = replace(settings, doubtful_below=bound.threshold)
-    if annotate is not None and annotate.suffix.lower() != ".png" and annotate.exists() and not annotate.is_dir():
-        raise UsageError(f"--annotate {annotate} is neither a .png nor a folder")
     files = _files(sources)
-    output = PageOutput(form, annotate, review, several=len(files) > 1, bound=bound)
+    drawn = None if annotate is None else AnnotatedPages(annotate, files)
+    output = PageOutput(form, drawn, review, several=len(files) > 1, bound=bound)
     if len(files) == 1 and timeout is None:
         failed = _read_files(lambda path: reader.read_pages(path, **vars(settings)), files, output)
     else:
@@ -239,8 +239,8 @@ class PageOutput:
     ----------
     form
         One of READ_FORMATS.
-    annotate, review
-        The picture or folder, and the HTML page, where they are asked for.
+    annotated, review
+        The pictures of the pages, and the HTML page, where they are asked for.
     several
         Whether several files are read, whose names must be told apart.
     bound
@@ -250,7 +250,7 @@ class PageOutput:
     """
 
     form: str
-    annotate: Path | None
+    annotated: AnnotatedPages | None
     review: Path | None
     several: bool
     bound: Bound | None = None
@@ -279,8 +279,8 @@ class PageOutput:
             typer.echo(_page_text(reading, self.several, marked=self.bound is not None), nl=False)
         for warning in reading.warnings:
             say(f"{path}{f' page {reading.page + 1}' if reading.page else ''}: {warning}")
-        if self.annotate is not None:
-            _annotate(reading, self.annotate, self.several)
+        if self.annotated is not None:
+            self.annotated.draw(path, reading)
         if self.review is not None:
             self.doubtful += doubtful(reading)
 
@@ -377,11 +377,3 @@ def _page_text(reading: "Reading", many: bool, marked: bool) -> str:
     return "".join(
         f"{where}{line.text}{chr(9) + 'doubtful' if marked and line.is_doubtful else ''}\n" for line in reading.lines
     )
-
-
-def _annotate(reading: "Reading", target: Path, many: bool) -> None:
-    name = Path(reading.source).stem + (f"-{reading.page + 1}" if reading.page else "") + ".png"
-    one = target.suffix.lower() == ".png" and not many
-    path = target if one and not reading.page else (target.with_suffix("") if one else target) / name
-    with atomic_path(path) as temporary:
-        reading.annotated().save(temporary, "PNG")

@@ -149,19 +149,20 @@ def train_command(
 
 
 def print_run(run: "Run", dataset: "Dataset", how: str, as_json: bool) -> None:
-    """Print a run's test figures, with ``how`` it was made, and its folder."""
+    """Print a run's test figures, what it learned from, ``how`` it was made, and its folder."""
     from inkdigits.evaluation.statistics import wilson
     from inkdigits.models.registry import LINE, model_spec
     from inkdigits.training.line_task import MEASURED
 
     n = MEASURED if model_spec(run.name).task == LINE else len(dataset.test)
-    accuracy = run.metrics["test_acc"]
+    accuracy, data = run.metrics["test_acc"], run.settings["data"]
     low, high = wilson(round(accuracy * n), n)
     if as_json:
         emit({"out": str(run.folder), **run.settings, "metrics": run.metrics, "interval": [low, high]})
     else:
         typer.echo(
-            f"test {accuracy_text(accuracy, low, high)}, cross-entropy {run.metrics['test_ce']:.4f}{how}: {run.folder}"
+            f"test {accuracy_text(accuracy, low, high)}, cross-entropy {run.metrics['test_ce']:.4f}, "
+            f"learned from {data['train']:,} digits of {data['name']}{how}: {run.folder}"
         )
 
 

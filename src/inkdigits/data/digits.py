@@ -24,7 +24,7 @@ from inkdigits.data.catalog import (
     register_dataset,
 )
 from inkdigits.data.idx import read_idx
-from inkdigits.errors import DataError, FetchError, InkdigitsError, PluginError, UsageError, unknown
+from inkdigits.errors import DataError, InkdigitsError, NetworkError, PluginError, UsageError, unknown
 from inkdigits.imaging.normalize import to_mnist
 
 CLASSES = 10
@@ -139,14 +139,16 @@ def load(name: str = "mnist", *, progress: download.Progress | None = None) -> D
     Returns
     -------
     Dataset
-        Without files and network, ``mnist`` returns ``mnist-5k``, with a note that says so.
+        Without files and network, ``mnist`` returns ``mnist-5k``, with a note that says so. Any other failure of a
+        download is an error.
 
     Raises
     ------
     UsageError
         When there is no such data set or path.
     DataError
-        When a file is broken, has wrong labels or another format, or the number of digits is wrong.
+        When a file is broken, has wrong labels or another format, or the number of digits is wrong; when MNIST cannot
+        be downloaded though a mirror answers.
     PluginError
         When the loader of a plug-in fails or does not return a Dataset.
     """
@@ -200,7 +202,7 @@ def fetch(name: str, progress: download.Progress | None = None) -> list[Path]:
     UsageError
         When there is no such data set.
     DataError
-        When a file is broken or no mirror serves it.
+        When a file is broken, no mirror serves it, it cannot be written, or another process does not finish it.
     """
     facts = CATALOG.find(name)
     return [_checked_file(facts, file, progress)[0] for file in facts.files]
@@ -238,10 +240,10 @@ def _checked_file(facts: DatasetFacts, file: FileFacts, progress: download.Progr
 
 
 def _load_mnist(progress: download.Progress | None) -> Dataset:
-    """Load MNIST, or mnist-5k if a file is missing and cannot be downloaded. A broken file is an error."""
+    """Load MNIST, or mnist-5k if a file is missing and there is no network; anything else that is wrong is an error."""
     try:
         contents = [_checked_file(MNIST, file, progress)[1] for file in MNIST.files]
-    except FetchError as error:
+    except NetworkError as error:
         note = f"These are the 5,000 digits of mnist-5k, not the 70,000 of MNIST: {error}."
         small = _load_mnist_5k(progress, because=error)
         return replace(small, notes=(note, *small.notes))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import platformdirs
 
 from inkdigits.data import download
-from inkdigits.errors import FetchError
+from inkdigits.errors import FetchError, NetworkError
 from inkdigits.files import write_bytes
 
 LICENCE = "OFL-1.1"  # of all of them
@@ -111,8 +111,10 @@ def handwriting_fonts(fonts: Sequence[Font] = FONTS, folder: Path | None = None)
 
     Raises
     ------
-    FetchError
-        When a font is missing and could not be fetched.
+    NetworkError
+        When a font is missing and no mirror can be reached.
+    DataError
+        When a font is missing and could not be fetched for another reason.
     """
     folder = folder or font_folder()
     missing = [font for font in fonts if not _is_whole(folder / font.file, font)]
@@ -120,19 +122,25 @@ def handwriting_fonts(fonts: Sequence[Font] = FONTS, folder: Path | None = None)
         urls = [mirror.format(name=font.name, version=font.version, file=font.file) for mirror in MIRRORS]
         try:
             download.fetch(urls, folder / font.file, font.sha256)
-        except FetchError:
+        except FetchError as error:
             if download.offline() or shutil.which("npm") is None:
                 raise
-            _fetch_by_npm(missing[index:], folder)
+            _fetch_by_npm(missing[index:], folder, error)
             break
     return tuple(folder / font.file for font in fonts)
 
 
 def fonts_or_reason(fonts: Sequence[Font] = FONTS, folder: Path | None = None) -> tuple[tuple[Path, ...], str]:
-    """Return the files of ``fonts`` and an empty text; or no files and the reason in one line."""
+    """Return the files of ``fonts`` and an empty text; without a network, no files and the reason in one line.
+
+    Raises
+    ------
+    DataError
+        When a font could not be fetched for another reason than the network.
+    """
     try:
         return handwriting_fonts(fonts, folder), ""
-    except FetchError as error:
+    except NetworkError as error:
         return (), f"lines are made without handwriting fonts: {error}"
 
 
@@ -140,13 +148,13 @@ def _is_whole(path: Path, font: Font) -> bool:
     return path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == font.sha256
 
 
-def _fetch_by_npm(fonts: Sequence[Font], folder: Path) -> None:
+def _fetch_by_npm(fonts: Sequence[Font], folder: Path, failure: FetchError) -> None:
     """Have npm download the packages, and keep the one file of each.
 
     Raises
     ------
     FetchError
-        When npm fails, or a file has another sha256.
+        ``failure``, that of the mirrors, when npm fails too; another one when a file has another sha256.
     """
     with tempfile.TemporaryDirectory() as scratch:
         packages = [f"@fontsource/{font.name}@{font.version}" for font in fonts]
@@ -154,7 +162,7 @@ def _fetch_by_npm(fonts: Sequence[Font], folder: Path) -> None:
         try:
             subprocess.run(command, cwd=scratch, check=True, capture_output=True, timeout=NPM_TIMEOUT)
         except (subprocess.SubprocessError, OSError) as error:
-            raise FetchError(f"npm could not fetch the handwriting fonts ({type(error).__name__})") from error
+            raise failure from error
         for font in fonts:
             write_bytes(folder / font.file, _packed(Path(scratch) / f"fontsource-{font.name}-{font.version}.tgz", font))
 

@@ -8,9 +8,10 @@ from inkdigits.errors import UsageError
 from inkdigits.evaluation.faithfulness import Explained
 from inkdigits.evaluation.faithfulness import faithfulness as measure_faithfulness
 from inkdigits.experiments.comparison import Comparison
-from inkdigits.experiments.comparison_folder import collect, weights_of, write_faithfulness, write_tables
+from inkdigits.experiments.comparison_folder import TABLES, collect, weights_of, write_faithfulness, write_tables
 from inkdigits.experiments.execution import Notify, ProgressFor, train_grid
 from inkdigits.experiments.grid import parse_entries, plan_grid
+from inkdigits.files import locked, remove_temporary_files
 
 
 def compare(
@@ -54,7 +55,7 @@ def compare(
     UsageError
         When a setting is invalid.
     RunError
-        When the folder holds runs of other settings, or cannot be written.
+        When the folder holds runs of other settings, is in use by another process, or cannot be written.
     """
     say = notify or (lambda line: None)
     entries = parse_entries(models)
@@ -64,11 +65,14 @@ def compare(
     planned = plan_grid(
         entries, dataset, folder, seeds=seeds, epochs=epochs, quick=quick, validation=validation, device=device
     )
-    train_grid(planned, dataset, jobs, progress_for, say)
-    comparison = collect(folder, entries, seeds, quick, dataset)
-    if faithfulness:
-        measure_explanations(comparison, faithfulness, say)
-    write_tables(comparison)
+    with locked(folder):
+        for name in TABLES:
+            remove_temporary_files(folder / name)
+        train_grid(planned, dataset, jobs, progress_for, say)
+        comparison = collect(folder, entries, seeds, quick, dataset)
+        if faithfulness:
+            measure_explanations(comparison, faithfulness, say)
+        write_tables(comparison)
     return comparison
 
 

@@ -31,7 +31,7 @@ from inkdigits.files import atomic_path, read_json, write_json, write_text
 from inkdigits.models import model_spec
 from inkdigits.training import Run, load_run
 
-RESULTS, SUMMARY, FAITHFULNESS = "results.csv", "summary.json", "faithfulness.json"
+TABLES = RESULTS, SUMMARY, FAITHFULNESS = "results.csv", "summary.json", "faithfulness.json"
 
 
 def gather(folder: str | Path) -> Comparison:

@@ -11,7 +11,7 @@ from inkdigits.errors import UsageError, unknown
 from inkdigits.experiments.comparison import Comparison
 from inkdigits.experiments.grid import Entry
 from inkdigits.experiments.robustness import FIGURES_JSON
-from inkdigits.files import read_json, write_bytes, write_text
+from inkdigits.files import locked, read_json, remove_temporary_files, write_bytes, write_text
 from inkdigits.models import model_spec
 from inkdigits.report.figures import FIGURES, png
 from inkdigits.report.graph_comparison_figures import GRAPH_FIGURES
@@ -45,22 +45,37 @@ def write_figures(comparison: Comparison, only: str | None = None, folder: Path 
     ------
     UsageError
         When the figure does not exist, or this comparison has nothing to draw in it.
+    RunError
+        When the folder is in use by another process, or cannot be written.
     """
     if only is not None and only not in ALL_FIGURES:
         raise unknown("figure", only, ALL_FIGURES)
     drawn = {}
-    for name in [only] if only else ALL_FIGURES:
-        figure = ALL_FIGURES[name][0](comparison)
-        if figure is not None:
-            drawn[name] = png(figure)
-            write_bytes((folder or comparison.folder / FOLDER) / f"{name}.png", drawn[name])
+    with locked(folder or comparison.folder):
+        for name in [only] if only else ALL_FIGURES:
+            figure, path = ALL_FIGURES[name][0](comparison), (folder or comparison.folder / FOLDER) / f"{name}.png"
+            remove_temporary_files(path)
+            if figure is not None:
+                drawn[name] = png(figure)
+                write_bytes(path, drawn[name])
     if only is not None and not drawn:
         raise UsageError(f"this comparison has nothing to draw in {only}: the network or the measurement is missing")
     return drawn
 
 
 def write_report(comparison: Comparison) -> Path:
-    """Draw every figure and write the report of a comparison; return its path."""
+    """Draw every figure and write the report of a comparison; return its path.
+
+    Raises
+    ------
+    RunError
+        When the folder is in use by another process, or cannot be written.
+    """
+    with locked(comparison.folder):
+        return _write_report(comparison)
+
+
+def _write_report(comparison: Comparison) -> Path:
     drawn = write_figures(comparison)
     robust, robust_figures = _robustness(comparison.folder / ROBUST)
     drawn |= robust_figures
@@ -85,6 +100,7 @@ def write_report(comparison: Comparison) -> Path:
         version=version("inkdigits"),
     )
     path = comparison.folder / REPORT
+    remove_temporary_files(path)
     write_text(path, text)
     return path
 

@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from inkdigits.errors import ModelError, RunError
-from inkdigits.files import atomic_path, cannot_write, read_json, write_json, write_text
+from inkdigits.files import atomic_path, cannot_write, read_json, remove_temporary_files, write_json, write_text
 from inkdigits.models import create_model
 from inkdigits.plugins import origins_of, require_origins
 from inkdigits.training.device import channels_last
@@ -136,16 +136,21 @@ def is_finished(folder: Path) -> bool:
     return (folder / CARD).exists()
 
 
+def is_closed(folder: Path) -> bool:
+    """Return whether ``folder`` holds a finished run that nobody writes any more."""
+    return is_finished(folder) and not (folder / STATE).exists()
+
+
 def require_unfinished(folder: Path) -> None:
     """Raise RunError when ``folder`` holds a finished run."""
     if is_finished(folder):
         raise RunError(f"{folder} already holds a run; choose another --out, or remove it")
 
 
-def remove_temporary_files(folder: Path) -> None:
-    """Remove the incomplete files that a killed process left."""
-    for leftover in folder.glob(".*.tmp"):
-        leftover.unlink(missing_ok=True)
+def remove_incomplete(folder: Path) -> None:
+    """Remove the incomplete files that a killed process left; only for the process that holds the folder's lock."""
+    for name in (WEIGHTS, CARD, HISTORY, STATE):
+        remove_temporary_files(folder / name)
 
 
 def log(folder: Path, event: str, **facts: Any) -> None:
@@ -158,6 +163,23 @@ def log(folder: Path, event: str, **facts: Any) -> None:
             file.write(line + "\n")
     except OSError as error:
         raise cannot_write(folder / LOG, error) from error
+
+
+def repair_log(folder: Path, history: list[EpochRow]) -> None:
+    """Complete the log of a killed process: without the part of a last line, and with each epoch of ``history``."""
+    path = folder / LOG
+    if not path.exists():
+        return
+    whole, newline, _ = path.read_text().rpartition("\n")
+    write_text(path, whole + newline)
+    logged = {event.get("epoch") for event in _events(path)}
+    for row in history:
+        if row.epoch not in logged:
+            log(folder, "epoch", **asdict(row))
+
+
+def _events(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 def write_history(folder: Path, history: list[EpochRow]) -> None:
@@ -274,6 +296,13 @@ def save_run(folder: Path, run: Run) -> None:
     card = {**run.settings, "metrics": run.metrics, "environment": run.environment}
     card["weights_sha256"] = run.weights_sha256
     write_json(folder / CARD, card)
+
+
+def close_run(folder: Path, run: Run) -> None:
+    """Log the end of a finished run and remove its state; a process that was killed in between left the state."""
+    repair_log(folder, run.history)
+    if "finished" not in [event["event"] for event in _events(folder / LOG)]:
+        log(folder, "finished", **run.metrics)
     (folder / STATE).unlink(missing_ok=True)
 
 

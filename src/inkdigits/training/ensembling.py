@@ -9,6 +9,7 @@ from torch import nn
 
 from inkdigits.data import Dataset
 from inkdigits.errors import RunError, UsageError
+from inkdigits.files import locked
 from inkdigits.models import create_model
 from inkdigits.models.registry import require_digits
 from inkdigits.training import checkpoint
@@ -35,18 +36,31 @@ def ensemble(folders: Sequence[str | Path], data: Dataset, out: str | Path | Non
     UsageError
         When a member learned from other data, is named twice, or reads lines.
     RunError
-        When a member cannot be read, or ``out`` holds a run already, finished or not.
+        When a member cannot be read, ``out`` holds a run already, finished or not, or another process uses it.
     ModelError
         When there are too few members, or too many.
     """
     target = select_device(device)
     runs = [checkpoint.load_run(folder, target) for folder in folders]
     _require_members(runs, data)
-    folder = None if out is None else Path(out)
-    if folder:
-        checkpoint.require_unfinished(folder)
-        if (folder / checkpoint.STATE).exists():
-            raise RunError(f"{folder} holds an unfinished run; choose another --out, or remove it")
+    if out is None:
+        return _joined(runs, data, None, target)
+    with locked(Path(out)):
+        _require_empty(Path(out))
+        run = _joined(runs, data, Path(out), target)
+        checkpoint.save_run(Path(out), run)
+        return run
+
+
+def _require_empty(folder: Path) -> None:
+    """Raise RunError when a folder holds a run, finished or not."""
+    checkpoint.require_unfinished(folder)
+    if (folder / checkpoint.STATE).exists():
+        raise RunError(f"{folder} holds an unfinished run; choose another --out, or remove it")
+
+
+def _joined(runs: Sequence[Run], data: Dataset, folder: Path | None, target: torch.device) -> Run:
+    """Return the ensemble of ``runs``, measured on the test digits."""
     members = [{"model": run.name, "options": run.settings["options"]} for run in runs]
     model = _ensemble_model(runs, members, target)
     scores = measure(model, data.test, target)
@@ -60,10 +74,7 @@ def ensemble(folders: Sequence[str | Path], data: Dataset, out: str | Path | Non
     }
     metrics = {"test_ce": scores.cross_entropy, "test_mse": scores.mse, "test_acc": scores.accuracy}
     environment = {"versions": versions(), "hardware": hardware(target), "data_source": data.source, "notes": []}
-    run = Run(model, settings, [], metrics, environment, folder)
-    if folder:
-        checkpoint.save_run(folder, run)
-    return run
+    return Run(model, settings, [], metrics, environment, folder)
 
 
 def _require_members(runs: Sequence[Run], data: Dataset) -> None:

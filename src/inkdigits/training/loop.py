@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 
 from inkdigits.data import Dataset, DigitSet, load
 from inkdigits.errors import RunError, UsageError
+from inkdigits.files import locked
 from inkdigits.models.registry import LINE, model_spec, require_digits, resolve_options
 from inkdigits.training import checkpoint
 from inkdigits.training.checkpoint import EpochRow, Run, TrainingState
@@ -91,17 +92,19 @@ def train(
     UsageError
         When a setting is not allowed.
     RunError
-        When ``out`` holds another run or cannot be written, or the loss is no longer finite.
+        When ``out`` holds another run, is in use by another process or cannot be written, or the loss is no longer
+        finite.
     """
     plan = make_plan(model, data, preset, options or {}, teacher, seed, validation, device, overrides)
     folder = None if out is None else Path(out)
-    if folder and checkpoint.is_finished(folder):
-        return _finished_run(folder, plan, resume)
-    state = _resumed_state(folder, plan, resume) if folder else None
-    keep_freed_memory()
-    devices = [plan.device] if plan.device.type == "cuda" else []
-    with torch.random.fork_rng(devices), closing(_task(plan)) as task:
-        return _train(plan, task, folder, state, progress or NoProgress(), measure_all)
+    with locked(folder) if folder and not checkpoint.is_closed(folder) else nullcontext():
+        if folder and checkpoint.is_finished(folder):
+            return _finished_run(folder, plan, resume)
+        state = _resumed_state(folder, plan, resume) if folder else None
+        keep_freed_memory()
+        devices = [plan.device] if plan.device.type == "cuda" else []
+        with torch.random.fork_rng(devices), closing(_task(plan)) as task:
+            return _train(plan, task, folder, state, progress or NoProgress(), measure_all)
 
 
 def make_plan(
@@ -200,6 +203,8 @@ def _finished_run(folder: Path, plan: Plan, resume: bool) -> Run:
         checkpoint.require_unfinished(folder)
     run = checkpoint.load_run(folder, plan.device)
     checkpoint.require_same_settings(folder, run.settings, plan.settings)
+    if not checkpoint.is_closed(folder):
+        checkpoint.close_run(folder, run)
     return run
 
 
@@ -208,7 +213,8 @@ def _resumed_state(folder: Path, plan: Plan, resume: bool) -> TrainingState | No
     if (folder / checkpoint.STATE).exists() and not resume:
         raise RunError(f"{folder} holds an unfinished run; --resume continues it, or remove the folder")
     state = checkpoint.load_state(folder, plan.settings)
-    checkpoint.remove_temporary_files(folder)
+    checkpoint.remove_incomplete(folder)
+    checkpoint.repair_log(folder, state.history if state else [])
     return state
 
 
@@ -240,7 +246,7 @@ def _train(
     run = Run(trainer.average.module.eval(), plan.settings, history, metrics, _environment(plan), folder)
     if folder:
         checkpoint.save_run(folder, run)
-        checkpoint.log(folder, "finished", **metrics)
+        checkpoint.close_run(folder, run)
     return run
 
 
