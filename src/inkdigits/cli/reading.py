@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inkdigits.cli.common import app, emit
+from inkdigits.cli.common import app, echo, emit
 from inkdigits.errors import DataError, UsageError
+from inkdigits.escape import csv_table, printable
 from inkdigits.files import atomic_path, write_text
 from inkdigits.plugins import load_plugins
 from inkdigits.progress import FileBar, say
@@ -63,14 +64,14 @@ def predict_command(
             prediction = prediction.accepted_from(proven.threshold)
         rows.append({"source": str(path), **prediction.to_dict()})
         if form == "text":
-            typer.echo(_line(rows[-1]))
+            echo(_line(rows[-1]))
     if proven is not None:
         accepted = sum(row["reject"] is None for row in rows)
         _tell_calibration(proven, calibration, confidences, accepted)
     if form == "json":
         emit(rows)
     elif form == "csv":
-        typer.echo(_csv(rows), nl=False)
+        echo(_csv(rows), nl=False)
     if failed or not rows:
         raise typer.Exit(1)
     if strict and any(row["reject"] for row in rows):
@@ -238,7 +239,7 @@ class PageOutput:
         self.rejected |= any(digit.reject not in (None, "blank") for digit in reading.digits)
         self.rejected |= self.bound is not None and any(line.is_doubtful for line in written)
         if self.form == "text":
-            typer.echo(_page_text(reading, self.several, marked=self.bound is not None), nl=False)
+            echo(_page_text(reading, self.several, marked=self.bound is not None), nl=False)
         for warning in reading.warnings:
             say(f"{path}{f' page {reading.page + 1}' if reading.page else ''}: {warning}")
         if self.annotate is not None:
@@ -249,13 +250,13 @@ class PageOutput:
     def finish(self) -> None:
         """Print or write what needs all readings."""
         from inkdigits.reader.review import review_page
-        from inkdigits.reader.tables import DIGIT_COLUMNS, NUMBER_COLUMNS, csv_table
+        from inkdigits.reader.tables import DIGIT_COLUMNS, NUMBER_COLUMNS
 
         if self.form == "json":
             emit(self.readings)
         elif self.form in ("csv", "csv-digits"):
             columns = NUMBER_COLUMNS if self.form == "csv" else DIGIT_COLUMNS
-            typer.echo(csv_table(columns, self.rows), nl=False)
+            echo(csv_table(columns, self.rows), nl=False)
         if self.bound is not None and self.bound.calibration is not None:
             _tell_calibration(self.bound.calibration, self.bound.path, self.confidences, self.accepted)
         if self.review is not None:
@@ -288,14 +289,12 @@ def _pictures(paths: list[Path]) -> Iterator[tuple[Path, Any]]:
 def _line(row: dict[str, Any]) -> str:
     if row["digit"] is None:
         guess = "".join(f", {digit}? {100 * share:.1f} %" for digit, share in row["alternatives"][:2])
-        return f"{row['source']}\t?\t{row['reject']}{guess}"
+        return f"{printable(row['source'])}\t?\t{row['reject']}{guess}"
     rival = "".join(f", {digit}? {100 * share:.1f} %" for digit, share in row["alternatives"][:1])
-    return f"{row['source']}\t{row['digit']}\t{100 * row['confidence']:.2f} %{rival}"
+    return f"{printable(row['source'])}\t{row['digit']}\t{100 * row['confidence']:.2f} %{rival}"
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
-    from inkdigits.reader.tables import csv_table
-
     out = []
     for row in rows:
         second = row["alternatives"][0] if row["digit"] is not None and row["alternatives"] else ["", ""]
@@ -339,7 +338,11 @@ def _files(sources: list[Path]) -> list[Path]:
 
 def _page_text(reading: "Reading", many: bool, marked: bool) -> str:
     """Return the numbers of a page, a line each; ``marked`` adds ``doubtful`` behind those that are not accepted."""
-    where = f"{reading.source}{f' page {reading.page + 1}' if reading.page else ''}\t" if many or reading.page else ""
+    where = (
+        f"{printable(reading.source)}{f' page {reading.page + 1}' if reading.page else ''}\t"
+        if many or reading.page
+        else ""
+    )
     return "".join(
         f"{where}{line.text}{chr(9) + 'doubtful' if marked and line.is_doubtful else ''}\n" for line in reading.lines
     )
