@@ -15,8 +15,9 @@ from inkdigits.plugins import load_plugins
 from inkdigits.progress import FileBar, say
 
 if TYPE_CHECKING:
-    from inkdigits.reader import Reader, Reading, Settings
+    from inkdigits.reader import Reader, Reading, Recognizer, Settings
     from inkdigits.reader.calibration import Calibration
+    from inkdigits.reader.recognizer import Prediction
 
 PREDICT_FORMATS = ("text", "json", "csv")
 READ_FORMATS = (*PREDICT_FORMATS, "csv-digits")
@@ -32,7 +33,9 @@ CalibrationFile = Annotated[
 
 @app.command("predict")
 def predict_command(
-    images: Annotated[list[Path], typer.Argument(help="Images of one digit each, or folders of them.")],
+    images: Annotated[
+        list[Path], typer.Argument(help="Images of one digit each, folders of them, or CSV files of 784 pixels a row.")
+    ],
     model: ModelFile = None,
     form: Annotated[str, typer.Option("--format", help="text, json or csv.")] = "text",
     calibration: CalibrationFile = None,
@@ -49,20 +52,14 @@ def predict_command(
     if proven is not None and calibration is not None:
         proven.require(CROPS, recognizer.name, None, calibration)
     rows, confidences, failed = [], [], False
-    for path, pixels in _pictures(images):
-        if pixels is None:
-            failed = True
-            continue
-        try:
-            (prediction,) = recognizer.read_crops([pixels])
-        except DataError as error:
-            say(f"inkdigits: {path}: {error}")
+    for source, prediction in _predictions(recognizer, images):
+        if prediction is None:
             failed = True
             continue
         if proven is not None:
             confidences.append(0.0 if prediction.digit is None else prediction.confidence)
             prediction = prediction.accepted_from(proven.threshold)
-        rows.append({"source": str(path), **prediction.to_dict()})
+        rows.append({"source": source, **prediction.to_dict()})
         if form == "text":
             echo(_line(rows[-1]))
     if proven is not None:
@@ -76,6 +73,36 @@ def predict_command(
         raise typer.Exit(1)
     if strict and any(row["reject"] for row in rows):
         raise typer.Exit(3)
+
+
+def _predictions(recognizer: "Recognizer", paths: list[Path]) -> Iterator[tuple[str, "Prediction | None"]]:
+    """Yield the source and the prediction of each image and each row of a CSV file, None where it cannot be read."""
+    for path in paths:
+        if path.suffix.lower() == ".csv" and not path.is_dir():
+            yield from _predictions_of_csv(recognizer, path)
+            continue
+        for file, pixels in _pictures([path]):
+            prediction = None
+            if pixels is not None:
+                try:
+                    (prediction,) = recognizer.read_crops([pixels])
+                except DataError as error:
+                    say(f"inkdigits: {file}: {error}")
+            yield str(file), prediction
+
+
+def _predictions_of_csv(recognizer: "Recognizer", path: Path) -> Iterator[tuple[str, "Prediction | None"]]:
+    """Yield the predictions for the rows of a CSV file, as FILE#1, FILE#2 and so on."""
+    from inkdigits.data.own import read_csv_images
+
+    try:
+        digits = read_csv_images(path)
+    except DataError as error:
+        say(f"inkdigits: {error}")
+        yield str(path), None
+        return
+    for number, prediction in enumerate(recognizer.predict(digits), 1):
+        yield f"{path}#{number}", prediction
 
 
 Review = Annotated[Path | None, typer.Option(help="Write an HTML page of the doubtful digits.")]
