@@ -16,6 +16,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from inkdigits.escape import printable
+
 if TYPE_CHECKING:
     from inkdigits.training.checkpoint import EpochRow
 
@@ -23,8 +25,8 @@ console = Console(stderr=True, highlight=False)
 
 
 def say(line: str) -> None:
-    """Print a line of text to stderr, without markup."""
-    console.print(line, markup=False, soft_wrap=True)
+    """Print one line of text to stderr, without markup; control characters, as in names of files, are escaped."""
+    console.print(printable(line), markup=False, soft_wrap=True)
 
 
 class DownloadBar:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +30,12 @@ def test_a_kaggle_csv_is_read_as_it_is(small: Dataset, tmp_path: Path) -> None:
         ("", "holds no digits"),
         (HEADER + "\n", "holds no digits"),
         (HEADER.replace(",pixel300,", ",") + "\n" + ",".join(["1"] * 784), "no column 'pixel300'"),
-        (HEADER + "\n" + ",".join(["1"] * 784), "rows of 784 values under a header of 785"),
+        (HEADER + "\n" + ",".join(["1"] * 784), "line 2 has 784 values, not 785"),
         (HEADER + "\n" + ",".join(["1"] * 784 + ["300"]), "pixel 300 is not within 0 to 255"),
         (HEADER + "\n" + ",".join(["11"] + ["0"] * 784), "label 11 is not within 0 to 9"),
-        (HEADER + "\n" + ",".join(["1"] + ["x"] + ["0"] * 783), "line 2: a value is missing or no number"),
-        (HEADER + "\n" + ",".join(["1"] + ["0.5"] + ["0"] * 783), "not whole numbers"),
+        (HEADER + "\n" + ",".join(["1"] + ["x"] + ["0"] * 783), "line 2: 'x' is not a whole number"),
+        (HEADER + "\n" + ",".join(["1"] + [""] + ["0"] * 783), "line 2: a value is missing"),
+        (HEADER + "\n" + ",".join(["1"] + ["0.5"] + ["0"] * 783), "line 2: '0.5' is not a whole number"),
         (HEADER + "\n" + ",".join(["1"] * 785) + "\n" + ",".join(["1"] * 785), "the class 1 only"),
         (HEADER + "\n" + ",".join(["1"] * 785) + "\n" + ",".join(["1"] * 7), "line 3 has 7 values"),
     ],
@@ -138,3 +140,55 @@ def test_a_csv_that_excel_wrote_is_read(small: Dataset, tmp_path: Path) -> None:
     path = write_csv(tmp_path / "train.csv", rows)
     path.write_text(path.read_text(), encoding="utf-8-sig")
     assert len(load(str(path)).train) == 24
+
+
+def digits_in(folder: Path, small: Dataset, start: int, count: int) -> None:
+    """Write digits into class sub-folders."""
+    for index in range(start, start + count):
+        (folder / str(small.train.labels[index])).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(small.train.images[index]).save(folder / str(small.train.labels[index]) / f"{index}.png")
+
+
+@pytest.mark.parametrize(
+    ("names", "sizes"),
+    [
+        (("train", "test"), (30, 10)),
+        (("training", "testing"), (30, 10)),
+        (("Train", "valid", "Test"), (40, 10)),  # each run holds out validation digits of its own
+        (("training", "validation"), (32, 8)),  # of 40; a fifth is the test set
+        (("TRAIN",), (24, 6)),
+    ],
+)
+def test_usual_names_of_sub_folders_are_understood(
+    names: tuple[str, ...], sizes: tuple[int, int], small: Dataset, tmp_path: Path
+) -> None:
+    for number, name in enumerate(names):
+        digits_in(tmp_path / name, small, 100 * number, 10 if number else 30)
+    own = load(str(tmp_path))
+    assert (len(own.train), len(own.test)) == sizes
+
+
+def test_other_sub_folders_are_named_in_the_refusal(small: Dataset, tmp_path: Path) -> None:
+    digits_in(tmp_path / "mine", small, 0, 10)
+    digits_in(tmp_path / "test", small, 20, 10)
+    with pytest.raises(DataError, match=r"no images in sub-folders named 0 to 9, only \['mine', 'test'\]; put"):
+        load(str(tmp_path))
+    digits_in(tmp_path / "train", small, 0, 10)
+    digits_in(tmp_path / "Training", small, 0, 10)
+    with pytest.raises(DataError, match="has both Training and train; join them"):
+        load(str(tmp_path))
+
+
+def test_pipes_and_devices_are_named_and_not_waited_for(small: Dataset, tmp_path: Path) -> None:
+    digits_in(tmp_path, small, 0, 10)
+    (tmp_path / "0").mkdir(exist_ok=True)
+    for name, make in (("pipe.png", os.mkfifo), ("zero.png", lambda path: path.symlink_to("/dev/zero"))):
+        odd = tmp_path / "0" / name
+        make(odd)
+        with pytest.raises(DataError, match=rf"{name} .*a pipe or a device"):
+            load(str(tmp_path))
+        odd.unlink()
+    for name in ("pipe.csv", "pipe.npz"):
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(DataError, match=rf"{name}.*a pipe or a device"):
+            load(str(tmp_path / name))

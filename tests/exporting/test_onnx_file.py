@@ -1,5 +1,7 @@
 import json
 import logging
+import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +15,13 @@ from inkdigits.errors import ModelError, RunError, UsageError
 from inkdigits.evaluation.calibration import fit_temperature
 from inkdigits.exporting import onnx_file
 from inkdigits.exporting.deployed import calibrate
-from inkdigits.exporting.hugging_face import write_folder
+from inkdigits.exporting.hugging_face import model_card, write_folder
 from inkdigits.exporting.onnx_file import Exported, export
 from inkdigits.reader import Recognizer
 from inkdigits.training import Run, load_run, train, validation_digits
 from inkdigits.training.inference import logits_of
 
+ROW = {"augment": "none", "clean": 0.9, "published": {"fog": 0.5}, "published_mean": 0.5, "worst": ["fog", 0.5]}
 SETTINGS = {"epochs": 2, "batch_size": 50, "validation": 100}
 
 
@@ -129,8 +132,8 @@ def test_a_run_without_validation_digits_is_refused(small: Dataset, mnist_5k: Da
 def test_a_folder_for_a_hub_has_weights_settings_and_a_card_of_its_figures(
     run: Run, small: Dataset, tmp_path: Path
 ) -> None:
-    row = {"weights_sha256": run.weights_sha256, "published_mean": 0.5, "cross_dataset": {"x": 0.25}}
-    (tmp_path / "robustness.json").write_text(json.dumps({"n_test": 20, "runs": {"cnn": row}}))
+    row = ROW | {"weights_sha256": run.weights_sha256, "cross_dataset": {"x|<b>": 0.25}}
+    (tmp_path / "robustness.json").write_text(json.dumps({"n_test": 20, "base": None, "runs": {"cnn": row}}))
     weights, config, card = write_folder(run, small, tmp_path / "hub", tmp_path / "robustness.json")
     assert run.folder is not None
     assert weights.read_bytes() == (run.folder / "model.safetensors").read_bytes()
@@ -140,17 +143,33 @@ def test_a_folder_for_a_hub_has_weights_settings_and_a_card_of_its_figures(
     assert "license: apache-2.0" in head
     assert f"| accuracy | {100 * run.metrics['test_acc']:.2f} %" in body
     assert "| mean over the 15 corruptions of MNIST-C, the first 20 digits | 50.00 % |" in body
-    assert "| accuracy on x | 25.00 % |" in body
+    assert r"| accuracy on x\|\<b\> | 25.00 % |" in body
     assert "    inkdigits train cnn --data small --seed 0 --validation 100 --epochs 2 --batch-size 50 " in body
     assert "Trained by inkdigits on 500 digits of small; 100 validation digits were" in " ".join(body.split())
     assert max(len(line) for line in body.splitlines() if not line.startswith(("|", "    "))) <= 100
 
 
+def test_the_name_of_a_data_set_stays_text_in_the_card(run: Run, small: Dataset, tmp_path: Path) -> None:
+    name = "<img src=x onerror=alert(1)> $(touch x)'\n# [a](b)"
+    settings = run.settings | {"data": run.settings["data"] | {"name": name}}
+    text = model_card(replace(run, settings=settings), replace(small, name=name), 1.0)
+    head, body = text.split("---\n")[1:3]
+    assert json.loads(head.splitlines()[-1].partition(": ")[2])[0]["results"][0]["dataset"]["name"] == name
+    prose, _, rest = body.partition("Command:")
+    assert not re.search(r"(?<!\\)[<\[]", prose)
+    command = next(line for line in rest.splitlines() if line.startswith("    inkdigits"))
+    assert shlex.split(command)[shlex.split(command).index("--data") + 1] == name.replace("\n", r"\n")
+
+
 def test_figures_of_another_run_are_refused_and_nothing_is_written(run: Run, small: Dataset, tmp_path: Path) -> None:
     other = tmp_path / "summary.json"
-    for content in ({"models": []}, {"n_test": 20, "runs": {"mlp": {"weights_sha256": "other"}}}):
+    for content, says in (
+        ({"models": []}, "missing required field `n_test`"),
+        ({"n_test": 20, "base": None, "runs": {"mlp": {"clean": "x"}}}, r"at `\$\.runs"),
+        ({"n_test": 20, "base": None, "runs": {"mlp": ROW | {"weights_sha256": "other"}}}, "has no figures of"),
+    ):
         other.write_text(json.dumps(content))
-        with pytest.raises(RunError, match="has no figures of"):
+        with pytest.raises(RunError, match=says):
             write_folder(run, small, tmp_path / "hub", other)
     assert not (tmp_path / "hub").exists()
 

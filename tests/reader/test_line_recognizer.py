@@ -192,10 +192,20 @@ def changed(path: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
     ("change", "says"),
     [
         (lambda card: card.update(form=99), r"has form 99, not 1; export the run anew"),
-        (lambda card: card.pop("form"), r"is broken \(KeyError\('form'\)\); export the run anew"),
-        (lambda card: "no JSON", r"is broken \(JSONDecodeError.*\); export the run anew"),
-        (lambda card: "[1]", r"is broken \(TypeError.*\); export the run anew"),
-        (lambda card: [card.pop("pad"), card.pop("stride")], r"lacks pad, stride; export the run anew"),
+        (lambda card: card.pop("form"), r"has form None, not 1; export the run anew"),
+        (lambda card: "no JSON", r"is broken \(Expecting value.*\); export the run anew"),
+        (lambda card: "[1]", r"is broken \(Expected `object`, got `array`\); export the run anew"),
+        (lambda card: "[" * 100_000, r"is broken \(.*nested more than 100 deep\); export the run anew"),
+        (lambda card: card.update(stride="x"), r"is broken \(Expected `int`, got `str` - at `\$\.stride`\)"),
+        (lambda card: card.update(stride=0), r"is broken \(`stride` must be at least 1"),
+        (lambda card: card.update(characters=7), r"is broken \(Expected `str`, got `int` - at `\$\.characters`\)"),
+        (lambda card: card.update(characters="0" * 16), r"is broken \(`characters` has one twice"),
+        (lambda card: card.update(characters="0123456789"), r"is broken \(.*than its 10 characters need\)"),
+        (lambda card: card.update(ambiguous_below=float("nan")), r"is broken \(.*`ambiguous_below` within 0 to 1"),
+        (
+            lambda card: [card.pop("pad"), card.pop("stride")],
+            r"is broken \(Object missing required field `(pad|stride)`\); export the run anew",
+        ),
     ],
 )
 def test_a_card_that_is_missing_or_broken_is_said(

@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -126,21 +127,70 @@ def test_another_models_file_is_refused(tmp_path: Path, recognizer: Recognizer) 
     ("change", "message"),
     [
         (lambda card: card.update(form=99), "form 99, not 2"),
-        (lambda card: card.pop("temperature"), "card of .* is broken"),
-        (lambda card: card.update(refusal={"anchor": "high"}), "card of .* is broken"),
-        (lambda card: card.pop("refusal"), "card of .* is broken"),
-        (None, "lacks its card"),
+        (lambda card: card.pop("form"), "form None, not 2"),
+        (lambda card: card.pop("temperature"), "missing required field `temperature`"),
+        (lambda card: card.update(temperature=0), "`temperature` must be a positive number"),
+        (lambda card: card.update(temperature=float("nan")), "`temperature` must be a positive number"),
+        (lambda card: card.update(refusal={"anchor": "high"}), r"at `\$\.refusal"),
+        (lambda card: card.update(refusal=card["refusal"] | {"threshold": float("inf")}), "must be finite"),
+        (lambda card: card.update(refusal=card["refusal"] | {"outlier_exposure": "no"}), "Expected `bool`, got `str`"),
+        (lambda card: card.pop("refusal"), "missing required field `refusal`"),
+        (lambda card: card.update(model=5), r"Expected `str`, got `int` - at `\$\.model`"),
+        (lambda card: card.update(data=[]), r"Expected `object`, got `array` - at `\$\.data`"),
+        (lambda card: "[1]", "Expected `object`, got `array`"),
+        (lambda card: "no JSON", "Expecting value"),
+        (lambda card: "[" * 100_000, "nested more than 100 deep"),
+        (lambda card: json.dumps(card)[:-1] + ', "more": ' + "[" * 100_000 + "]" * 100_000 + "}", "nested more"),
     ],
 )
-def test_a_card_that_is_missing_or_broken_is_said(change, message: str, tmp_path: Path, recognizer: Recognizer) -> None:
+def test_a_card_that_is_broken_is_one_line(change, message: str, tmp_path: Path, recognizer: Recognizer) -> None:
     model, card = onnx.load(bundled()), dict(recognizer.card)
     del model.metadata_props[:]
-    if change:
-        change(card)
-        helper.set_model_props(model, {"inkdigits": json.dumps(card)})
+    answer = change(card)
+    helper.set_model_props(model, {"inkdigits": answer if isinstance(answer, str) else json.dumps(card)})
     onnx.save(model, tmp_path / "changed.onnx")
-    with pytest.raises(ModelError, match=message):
+    with pytest.raises(ModelError, match=rf"the card of .*changed\.onnx .*{message}.*; export the run anew") as caught:
         Recognizer(tmp_path / "changed.onnx")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_card_that_is_missing_is_said(tmp_path: Path) -> None:
+    model = onnx.load(bundled())
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "changed.onnx")
+    with pytest.raises(ModelError, match="lacks its card"):
+        Recognizer(tmp_path / "changed.onnx")
+
+
+@pytest.mark.parametrize(("classes", "refusal"), [(11, 1), (10, 2)])
+def test_a_model_with_outputs_of_another_size_is_refused(
+    classes: int, refusal: int, tmp_path: Path, recognizer: Recognizer
+) -> None:
+    """A graph with the right names, whose first pixels are its answers."""
+    nodes = [helper.make_node("Cast", ["images"], ["floats"], to=TensorProto.FLOAT)]
+    nodes += [helper.make_node("Flatten", ["floats"], ["flat"])]  # (N, 784)
+    nodes += [helper.make_node("Slice", ["flat", "zero", "classes", "axis"], [n]) for n in ("logits", "probabilities")]
+    nodes += [helper.make_node("Slice", ["flat", "zero", "score", "axis"], ["refusal"])]
+    values = {"zero": 0, "axis": 1, "classes": classes, "score": refusal}
+    constants = [helper.make_tensor(name, TensorProto.INT64, [1], [value]) for name, value in values.items()]
+    shapes = {"logits": ["N", classes], "probabilities": ["N", classes], "refusal": ["N", refusal]}
+    outputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()]
+    given = helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", 28, 28])
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", [given], outputs, constants),
+        ir_version=10,
+        opset_imports=[helper.make_opsetid("", 20)],
+    )
+    helper.set_model_props(model, {"inkdigits": json.dumps(recognizer.card)})
+    onnx.save(model, tmp_path / "other.onnx")
+    with pytest.raises(ModelError, match=r"other\.onnx .*its inputs or outputs are others"):
+        Recognizer(tmp_path / "other.onnx")
+
+
+def test_a_pipe_in_place_of_a_model_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.onnx")
+    with pytest.raises(ModelError, match=r"cannot read the model .*pipe\.onnx: .*a pipe or a device"):
+        Recognizer(tmp_path / "pipe.onnx")
 
 
 def test_a_graph_that_takes_something_else_is_refused(tmp_path: Path) -> None:

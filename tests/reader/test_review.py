@@ -14,7 +14,7 @@ from PIL import Image
 
 from inkdigits.data import Dataset
 from inkdigits.reader import Reader
-from inkdigits.reader.review import Row, doubtful
+from inkdigits.reader.review import Row, doubtful, review_page
 from inkdigits.synthetic.pages import make_page
 
 if TYPE_CHECKING:
@@ -135,3 +135,31 @@ def test_a_key_that_is_held_down_corrects_one_digit(review: Review) -> None:
     review.page.keyboard.up("7")
     assert review.focused == 1
     assert review.page.get_by_role("status").inner_text() == f"1 of {len(review.rows)} seen"
+
+
+def test_a_name_that_is_html_or_a_formula_is_text(
+    browser: "Browser", written: tuple[Path, list[Row]], tmp_path: Path
+) -> None:
+    names = [
+        "</script><script>document.title='run'</script><img src=x onerror=\"document.title='run'\">",
+        "{{rows}}{{count}}",
+        "\t=1",
+        "a;@SUM(1)",
+        "\x1b[2J",
+    ]
+    rows = [row | {"source": name, "text": name} for row, name in zip(written[1], names, strict=False)]
+    path = tmp_path / "review.html"
+    path.write_text(review_page(rows), encoding="utf-8")
+    page = browser.new_context().new_page()
+    page.goto(path.as_uri())
+    assert page.title() == "Doubtful digits"
+    assert page.locator("img:not([src^='data:'])").count() == 0
+    shown = page.locator("li small:last-child").all_text_contents()
+    assert all(text.startswith(f"{name} page 1, ") for text, name in zip(shown, names, strict=True))
+    for _ in names:
+        page.keyboard.press("1")
+    with page.expect_download() as download:
+        page.click("#save")
+    saved = csv.DictReader(io.StringIO(Path(download.value.path()).read_bytes().decode(), newline=""))
+    assert [row["source"] for row in saved] == [names[0], names[1], "'\t=1", "a;'@SUM(1)", r"\x1b[2J"]
+    page.context.close()

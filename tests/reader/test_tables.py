@@ -5,9 +5,10 @@ import io
 
 import pytest
 
+from inkdigits.escape import csv_table
 from inkdigits.imaging.geometry import Box
 from inkdigits.reader.results import Digit, Line, Reading
-from inkdigits.reader.tables import DIGIT_COLUMNS, NUMBER_COLUMNS, csv_table, digit_rows, number_rows
+from inkdigits.reader.tables import DIGIT_COLUMNS, NUMBER_COLUMNS, digit_rows, number_rows
 
 SIZE = (400, 300)
 
@@ -127,4 +128,3 @@ def test_a_text_that_a_spreadsheet_would_run_gets_an_apostrophe(start: str) -> N
         _, row = csv.reader(io.StringIO(csv_table(columns, rows(reading(line, source=start))), newline=""))
         assert row[0] == f"'{start}"
         assert "'-3" in row
-    assert csv_table(("a", "b"), [[-3, 0.5], ["x\r=1", "y\n=1"]]) == 'a,b\n-3,0.5\nx =1,"y\n=1"\n'

@@ -10,13 +10,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from inkdigits.data import Dataset
 from inkdigits.errors import InkdigitsError, ModelError, RunError
 from inkdigits.files import write_json
-from inkdigits.training import load_run, train
+from inkdigits.training import checkpoint, load_run, train
 from inkdigits.training.inference import predict_logits
+from inkdigits.training.trainer import NoProgress
+
+UNFINISHED = {"epochs": 2, "batch_size": 64, "device": "cpu", "options": {"hidden": 16}}
 
 
 @pytest.fixture(scope="module")
@@ -109,21 +113,148 @@ def test_missing_keys_other_shapes_and_swapped_weights_are_named(run: Path) -> N
         load_run(run)
 
 
-def test_broken_cards_are_named(run: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda card: card.pop("options"), "missing required field `options`"),
+        (lambda card: card.pop("weights_sha256"), "missing required field `weights_sha256`"),
+        (lambda card: card.update(model=5), r"Expected `str`, got `int` - at `\$\.model`"),
+        (lambda card: card.update(model="gnm"), "there is no model 'gnm'"),
+        (lambda card: card.update(options=[1]), r"got `array` - at `\$\.options`"),
+        (lambda card: card.update(options={"hidden": "x"}), "mlp cannot be built with"),
+        (lambda card: card.update(recipe=None), r"got `null` - at `\$\.recipe`"),
+        (lambda card: card["recipe"].update(epoch=3), "did you mean 'epochs'"),
+        (lambda card: card["recipe"].update(epochs="x"), "epochs must be a whole number, not 'x'"),
+        (lambda card: card["recipe"].update(epochs=1.5), "epochs must be a whole number, not 1.5"),
+        (lambda card: card["recipe"].update(lr="x"), "lr must be a number, not 'x'"),
+        (lambda card: card["recipe"].update(lr=float("nan")), "lr must be above 0"),
+        (lambda card: card["recipe"].update(lr=True), r"got `bool` - at `\$\.recipe"),
+        (lambda card: card["recipe"].update(loss=3), "loss must be a text, not 3"),
+        (lambda card: card.update(seed="a"), r"Expected `int`, got `str` - at `\$\.seed`"),
+        (lambda card: card.update(seed=-1), "`seed` is 0 or more"),
+        (lambda card: card.update(data=3), r"at `\$\.data`"),
+        (lambda card: card["data"].update(validation=-5), "`train` and `validation` are 0 or more"),
+        (lambda card: card["data"].pop("sha256"), r"missing required field `sha256` - at `\$\.data`"),
+        (lambda card: card.update(metrics=[]), r"at `\$\.metrics`"),
+        (lambda card: card["metrics"].update(test_acc="high"), r"at `\$\.metrics"),
+        (lambda card: card.update(environment=7), r"at `\$\.environment`"),
+        (lambda card: card["environment"].update(plugins=[]), r"at `\$\.environment\.plugins`"),
+        (lambda card: card["environment"].update(notes="a"), r"at `\$\.environment\.notes`"),
+        (lambda card: card["environment"]["versions"].pop("inkdigits"), "`versions` lacks `inkdigits`"),
+        (lambda card: card.update(members=[5]), r"at `\$\.members\[0\]`"),
+        (lambda card: card.update(teacher="t"), r"at `\$\.teacher`"),
+        (lambda card: "{", "Expecting"),
+        (lambda card: "[" * 100_000, "nested more than 100 deep"),
+    ],
+)
+def test_broken_cards_are_one_line(change, says: str, run: Path) -> None:
     card = json.loads((run / "model.json").read_text())
-    for broken, says in (
-        ({key: value for key, value in card.items() if key != "options"}, "lacks 'options'"),
-        (card | {"model": "gnm"}, "there is no model 'gnm'"),
-        (card | {"recipe": card["recipe"] | {"epoch": 3}}, "did you mean 'epochs'"),
-    ):
-        write_json(run / "model.json", broken)
-        with pytest.raises(InkdigitsError, match=says):
-            load_run(run)
-    (run / "model.json").write_text("{")
-    with pytest.raises(RunError, match="cannot read"):
+    answer = change(card)
+    (run / "model.json").write_text(answer if answer in ("{", "[" * 100_000) else json.dumps(card))
+    with pytest.raises(RunError, match=rf"(?s)model\.json.*{says}"):
         load_run(run)
+
+
+def test_a_missing_card_and_a_pipe_are_one_line(run: Path) -> None:
     with pytest.raises(RunError, match="does not exist"):
         load_run(run / "nowhere")
+    for name in ("model.safetensors", "history.csv", "model.json"):
+        content = (run / name).read_bytes()
+        (run / name).unlink()
+        os.mkfifo(run / name)
+        with pytest.raises(RunError, match=rf"{name}.*a pipe or a device"):
+            load_run(run)
+        (run / name).unlink()
+        (run / name).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content", ["a,b\n1,2\n", "epoch\nx\n", "\0", "", 'epoch,"' + "x" * 200_000, "epoch,train_ce\n1\n"]
+)
+def test_a_broken_history_is_one_line(content: str, run: Path) -> None:
+    (run / "history.csv").write_text(content)
+    with pytest.raises(RunError, match=r"cannot read .*history\.csv") as caught:
+        load_run(run)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+class StopAfterOne(NoProgress):
+    def step(self, epoch: int, images: int, loss: float, accuracy: float) -> None:
+        if epoch > 1:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def stopped(small: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An unfinished run, stopped after its first epoch."""
+    out = tmp_path_factory.mktemp("runs") / "stopped"
+    with pytest.raises(KeyboardInterrupt):
+        train("mlp", small, out=out, progress=StopAfterOne(), **UNFINISHED)
+    return out
+
+
+def change_state(path: Path, change, with_checksum: bool = True) -> None:
+    """Write another state: tensors and metadata after ``change``, with the checksum that belongs to them."""
+    with safe_open(path, "pt") as file:
+        metadata = dict(file.metadata())
+    tensors = load_file(path)
+    metadata.pop("sha256")
+    change(tensors, metadata)
+    checksum = {"sha256": checkpoint._checksum(tensors, metadata)} if with_checksum else {}
+    save_file(tensors, path, metadata | checksum)
+
+
+def rename(tensors: dict[str, torch.Tensor], old: str, new: str) -> None:
+    tensors[new] = tensors.pop(old)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda t, m: m.clear(), "is no state of a run"),
+        (lambda t, m: m.pop("history"), "is no state of a run"),
+        (lambda t, m: m.update(history="[" * 100_000), "nested more than 100 deep"),
+        (lambda t, m: m.update(history="[]x"), "Extra data"),
+        (lambda t, m: m.update(history='[{"epoch": "x"}]'), "Expected `int`, got `str`"),
+        (lambda t, m: m.update(history=m["history"].replace('"epoch": 1', '"epoch": 2')), "history lacks an epoch"),
+        (lambda t, m: m.update(settings="[]"), "Expected `object`, got `array`"),
+        (lambda t, m: m.update(settings="{}"), "was started with model None, not 'mlp'"),
+        (lambda t, m: rename(t, "model.layers.2.weight", "strange"), "a tensor is called 'strange'"),
+        (lambda t, m: rename(t, "model.layers.2.weight", "other.layers.2.weight"), "a tensor is called 'other"),
+        (lambda t, m: rename(t, "optimizer.0.step", "optimizer.x.step"), "a tensor is called 'optimizer.x.step'"),
+        (lambda t, m: rename(t, "optimizer.0.step", "optimizer.0.steps"), "does not fit the optimizer adamw"),
+        (lambda t, m: rename(t, "optimizer.0.step", "optimizer.99.step"), "does not fit the optimizer adamw"),
+        (lambda t, m: t.update({"optimizer.0.exp_avg": torch.zeros(3)}), "does not fit the optimizer adamw"),
+        (lambda t, m: rename(t, "model.layers.2.weight", "model.x"), "does not fit the model"),
+        (lambda t, m: t.update({"model.layers.2.weight": torch.zeros(3)}), r"is \(3,\), not"),
+        (lambda t, m: t.pop("average.n_averaged"), "does not fit the average: it lacks n_averaged"),
+    ],
+)
+def test_a_state_that_is_not_this_run_s_is_one_line(
+    change, says: str, stopped: Path, small: Dataset, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(stopped, tmp_path / "run"))
+    change_state(folder / "state.safetensors", change)
+    with pytest.raises(InkdigitsError, match=says) as caught:
+        train("mlp", small, out=folder, resume=True, **UNFINISHED)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_state_with_a_changed_byte_is_refused_by_its_checksum(stopped: Path, small: Dataset, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(stopped, tmp_path / "run"))
+    content = bytearray((folder / "state.safetensors").read_bytes())
+    content[-100] ^= 1
+    (folder / "state.safetensors").write_bytes(content)
+    with pytest.raises(RunError, match=r"its checksum is another.*remove it to start again"):
+        train("mlp", small, out=folder, resume=True, **UNFINISHED)
+
+
+def test_a_state_of_an_earlier_version_is_resumed_without_a_checksum(
+    stopped: Path, small: Dataset, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(stopped, tmp_path / "run"))
+    change_state(folder / "state.safetensors", lambda tensors, metadata: None, with_checksum=False)
+    assert len(train("mlp", small, out=folder, resume=True, **UNFINISHED).history) == 2
 
 
 def limit_file_size(limit: int) -> None:

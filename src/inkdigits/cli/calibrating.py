@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inkdigits.cli.common import Json, app, emit
+from inkdigits.cli.common import Json, app, echo, emit
 from inkdigits.cli.reading import LinesFile, ModelFile, share_of
 from inkdigits.errors import DataError, UsageError
 from inkdigits.plugins import load_plugins
@@ -61,7 +61,7 @@ def calibrate_command(
     if as_json:
         emit({name: value for name, value in vars(found).items() if name != "quantiles"} | {"coverage": found.coverage})
     else:
-        typer.echo(_summary(found, out))
+        echo(_summary(found, out))
 
 
 def _calibrated_pages(

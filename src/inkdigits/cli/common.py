@@ -1,13 +1,14 @@
 """What the commands share: the application, common options, and functions that print."""
 
-import json
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from inkdigits.escape import json_text, printable
 from inkdigits.plugins import use_plugins
 from inkdigits.progress import DownloadBar, say
 
@@ -48,20 +49,25 @@ def global_options(
     use_plugins(plugin or [])
 
 
+def echo(text: object, nl: bool = True) -> None:
+    """Print text to stdout, other control characters than tabs and line feeds escaped."""
+    typer.echo(printable(text, keep="\t\n"), nl=nl)
+
+
 def emit(value: Any) -> None:
     """Print JSON."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(json_text(value))
 
 
 def table(columns: list[str], rows: list[list[Any]]) -> None:
     """Print a table: aligned on a terminal, else separated by tabs."""
     if not sys.stdout.isatty():
         for row in [columns, *rows]:
-            typer.echo("\t".join(str(cell) for cell in row))
+            typer.echo("\t".join(printable(cell) for cell in row))
         return
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     Console().print(table)
 
 

@@ -1,14 +1,13 @@
 """inkdigits compare, figures: several networks side by side."""
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inkdigits.cli.common import DataOption, Device, Json, Validation, app, emit, load, table
-from inkdigits.files import locked
+from inkdigits.cli.common import DataOption, Device, Json, Validation, app, echo, emit, load, table
+from inkdigits.files import locked, read_json
 from inkdigits.progress import TrainingBar, closing, say
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def compare_command(
         comparison = _compare_with_bars(names, dataset, settings)
         report = write_report(comparison)
     if as_json:
-        emit(json.loads((folder / "summary.json").read_text()))
+        emit(read_json(folder / "summary.json", dict[str, Any]))
     else:
         _print_results(comparison)
     say(f"learned from {comparison.rows[0].n_train:,} digits of {dataset.name}; report: {report}")
@@ -118,4 +117,4 @@ def figures_command(
     from inkdigits.report.html import write_figures
 
     for path in write_figures(gather(folder), only, out):
-        typer.echo(path)
+        echo(path)

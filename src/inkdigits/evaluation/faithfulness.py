@@ -7,7 +7,8 @@ insertion after V. Petsiuk et al., "RISE", BMVC 2018, arXiv:1806.07421; shuffled
 """
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -22,6 +23,7 @@ from inkdigits.evaluation.connectivity import graph_network
 from inkdigits.evaluation.explain import BASELINES, Importance, explain, methods_for, pairs
 from inkdigits.evaluation.planted import auroc_of_planted
 from inkdigits.evaluation.statistics import mean_interval, wilson
+from inkdigits.files import checked
 from inkdigits.models.gnn import GNN
 from inkdigits.training import Run
 from inkdigits.training.inference import to_input
@@ -132,10 +134,20 @@ class Explained:
         return {"weights": self.weights, "asked": self.asked, "rows": rows}
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "Explained":
-        """Read what :meth:`to_dict` returns."""
-        rows = [{key: _nan_for_none(value) for key, value in row.items()} for row in values["rows"]]
-        return cls(values["weights"], values["asked"], [Faithfulness(**row) for row in rows])
+    def from_dict(cls, values: Any) -> "Explained":
+        """Read what :meth:`to_dict` returns.
+
+        Raises
+        ------
+        ValueError
+            When a value is missing or has another type.
+        """
+        return checked(_nan_for_none(values), cls)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError when nothing was explained."""
+        if not self.rows:
+            raise ValueError("there is no row")
 
 
 def _none_for_nan(value: Any) -> Any:
@@ -143,7 +155,12 @@ def _none_for_nan(value: Any) -> Any:
 
 
 def _nan_for_none(value: Any) -> Any:
-    return tuple(float("nan") if v is None else v for v in value) if isinstance(value, list) else value
+    """Return decoded JSON with NaN for each null in a list."""
+    if isinstance(value, dict):
+        return {key: _nan_for_none(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [math.nan if item is None else _nan_for_none(item) for item in value]
+    return value
 
 
 @dataclass(frozen=True, eq=False)

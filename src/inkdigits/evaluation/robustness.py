@@ -7,13 +7,13 @@ and perturbations", ICLR 2019, arXiv:1903.12261, section 4.2.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
 from inkdigits.data import DigitSet
+from inkdigits.data.own_npz import read_npy
 from inkdigits.errors import DataError
 from inkdigits.synthetic.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES, corrupt
 from inkdigits.synthetic.sweeps import SWEEPS, sweep
@@ -172,7 +172,7 @@ def load_mnist_c(folder: Path) -> dict[str, DigitSet]:
     """
     found = {}
     for name in MNIST_C:
-        images, labels = (_array(folder / name / f"test_{part}.npy") for part in ("images", "labels"))
+        images, labels = (read_npy(folder / name / f"test_{part}.npy") for part in ("images", "labels"))
         images = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
         if not np.issubdtype(labels.dtype, np.integer) or not labels.size:
             raise DataError(f"{folder / name}: labels are {labels.dtype} {labels.shape}, not integers (N,)")
@@ -181,11 +181,3 @@ def load_mnist_c(folder: Path) -> dict[str, DigitSet]:
         except DataError as error:
             raise DataError(f"{folder / name}: {error}") from error
     return found
-
-
-def _array(path: Path) -> NDArray[Any]:
-    try:
-        with path.open("rb") as file:
-            return np.lib.format.read_array(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"cannot read {path} ({error}); MNIST-C has it for each corruption") from error

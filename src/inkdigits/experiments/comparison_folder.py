@@ -13,7 +13,7 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -21,17 +21,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.data import Dataset, load
+from inkdigits.data.digits import CLASSES
 from inkdigits.errors import RunError
+from inkdigits.escape import csv_table
 from inkdigits.evaluation.faithfulness import Explained
 from inkdigits.evaluation.metrics import count_macs, count_parameters, evaluate, milliseconds_per_image
 from inkdigits.evaluation.statistics import wilson
 from inkdigits.experiments.comparison import Comparison, Row
 from inkdigits.experiments.grid import Entry
-from inkdigits.files import atomic_path, read_json, write_json, write_text
+from inkdigits.files import atomic_path, read_bytes, read_json, write_json, write_text
 from inkdigits.models import model_spec
 from inkdigits.training import Run, load_run
 
 TABLES = RESULTS, SUMMARY, FAITHFULNESS = "results.csv", "summary.json", "faithfulness.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is read of summary.json: the networks, the number of seeds, and the data set with the notes on it."""
+
+    models: list[str]
+    seeds: int
+    quick: bool
+    data: str
+    notes: list[str]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a comparison of nothing."""
+        if not self.models or self.seeds < 1:
+            raise ValueError("a comparison has at least one network and one seed")
 
 
 def gather(folder: str | Path) -> Comparison:
@@ -43,13 +61,10 @@ def gather(folder: str | Path) -> Comparison:
         When the folder is no comparison, a run is missing, or the data set is not the one it was made on.
     """
     folder = Path(folder)
-    plan = read_json(folder / SUMMARY)
-    try:
-        entries = [Entry.parse(label) for label in plan["models"]]
-        seeds, quick, data, notes = int(plan["seeds"]), bool(plan["quick"]), str(plan["data"]), tuple(plan["notes"])
-    except KeyError as error:
-        raise RunError(f"{folder / SUMMARY} lacks {error}; it was not written by `inkdigits compare`") from error
-    return collect(folder, entries, seeds, quick, replace(load(data), notes=notes), _read_rows(folder / RESULTS))
+    plan = read_json(folder / SUMMARY, Plan)
+    entries = [Entry.parse(label) for label in plan.models]
+    dataset = replace(load(plan.data), notes=tuple(plan.notes))
+    return collect(folder, entries, plan.seeds, plan.quick, dataset, _read_rows(folder / RESULTS))
 
 
 def collect(
@@ -79,8 +94,11 @@ def _test_probabilities(run: Run, dataset: Dataset) -> NDArray[np.float32]:
     assert run.folder is not None
     path = run.folder / f"test_probabilities-{run.weights_sha256[:12]}.npy"
     try:
-        kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+        kept: NDArray[np.float32] = np.load(io.BytesIO(read_bytes(path)), allow_pickle=False)
+        whole = kept.dtype == np.float32 and kept.shape == (len(dataset.test), CLASSES)
+    except (OSError, ValueError, EOFError, MemoryError):
+        whole = False
+    if not whole:
         kept = evaluate(run, dataset.test).probabilities
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.save(file, kept)
@@ -124,20 +142,16 @@ def _row(label: str, run: Run, dataset: Dataset, cost: Mapping[str, Any]) -> Row
 def _read_rows(path: Path) -> list[Row]:
     kinds = get_type_hints(Row)
     try:
-        with path.open() as file:
-            return [Row(**{key: kinds[key](value) for key, value in row.items()}) for row in csv.DictReader(file)]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        rows = csv.DictReader(read_bytes(path).decode().splitlines())
+        return [Row(**{key: kinds[key](value) for key, value in row.items()}) for row in rows]
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
         raise RunError(f"cannot read {path}: {error}; run `inkdigits compare` again") from error
 
 
 def write_tables(comparison: Comparison) -> None:
     """Write results.csv and summary.json."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([f.name for f in fields(Row)])
-    for row in comparison.rows:
-        writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in asdict(row).values()])
-    write_text(comparison.folder / RESULTS, text.getvalue())
+    rows = [[f"{v:.6g}" if isinstance(v, float) else v for v in asdict(row).values()] for row in comparison.rows]
+    write_text(comparison.folder / RESULTS, csv_table([f.name for f in fields(Row)], rows))
     write_json(comparison.folder / SUMMARY, _summary(comparison))
 
 
@@ -174,7 +188,7 @@ def weights_of(runs: Sequence[Run]) -> str:
 def write_faithfulness(comparison: Comparison) -> None:
     """Write faithfulness.json; measurements of networks that are not in this comparison stay in it."""
     path = comparison.folder / FAITHFULNESS
-    others = read_json(path) if path.exists() else {}
+    others = read_json(path, dict[str, Any]) if path.exists() else {}
     write_json(path, others | {label: kept.to_dict() for label, kept in comparison.faithfulness.items()})
 
 
@@ -184,7 +198,7 @@ def _read_faithfulness(folder: Path, runs: Mapping[str, Sequence[Run]]) -> dict[
     if not path.exists():
         return {}
     try:
-        kept = {label: Explained.from_dict(values) for label, values in read_json(path).items()}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{path} is of another version ({error!r}); remove it and measure again") from error
+        kept = {label: Explained.from_dict(values) for label, values in read_json(path, dict[str, Any]).items()}
+    except ValueError as error:
+        raise RunError(f"{path} is of another version ({error}); remove it and measure again") from error
     return {label: kept[label] for label in runs if label in kept and kept[label].weights == weights_of(runs[label])}

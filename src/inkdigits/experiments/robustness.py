@@ -7,15 +7,15 @@
     figures/*.png
 """
 
-import csv
-import io
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from inkdigits.data import Dataset, DigitSet, load
 from inkdigits.errors import unknown
+from inkdigits.escape import Cell, csv_table
 from inkdigits.evaluation.attacks import Norm
 from inkdigits.evaluation.refusal import Refusal
 from inkdigits.evaluation.robustness import Robustness, accuracy
@@ -39,6 +39,57 @@ from inkdigits.synthetic.sweeps import SWEEPS
 from inkdigits.training import Run
 
 TABLE, FIGURES_JSON = "robustness.csv", "robustness.json"
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """What is read of one run's figures in robustness.json; a suite that was not measured has left its figures out."""
+
+    augment: str
+    clean: float
+    weights_sha256: str = ""
+    published: dict[str, float] = field(default_factory=dict)
+    published_mean: float = math.nan
+    worst: tuple[str, float] = ("", math.nan)
+    mce: float = math.nan
+    relative_mce: float = math.nan
+    cross_dataset: dict[str, float] = field(default_factory=dict)
+    calibration: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError when figures that are written together are not all there."""
+        if self.published and (math.isnan(self.published_mean) or not self.worst[0]):
+            raise ValueError("`published` stands without `published_mean` and `worst`")
+        for key in ("nll", "coverage_at_99.95%"):
+            if self.calibration and key not in self.calibration:
+                raise ValueError(f"`calibration` lacks `{key}`")
+
+
+@dataclass(frozen=True)
+class DataNotes:
+    """Notes on the test digits."""
+
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class RobustnessFile:
+    """What is read of robustness.json."""
+
+    n_test: int
+    base: str | None
+    runs: dict[str, RunFigures]
+    data: DataNotes = field(default_factory=DataNotes)
+
+    @property
+    def cross_dataset_names(self) -> list[str]:
+        """The data sets by other writers."""
+        return list(next((run.cross_dataset for run in self.runs.values()), {}))
+
+    def __post_init__(self) -> None:
+        """Raise ValueError when two runs were measured on other data sets."""
+        if len({tuple(run.cross_dataset) for run in self.runs.values()}) > 1:
+            raise ValueError("`cross_dataset` differs between the runs")
 
 
 @dataclass
@@ -190,17 +241,15 @@ def _run_figures(report: RobustnessReport, label: str) -> dict[str, Any]:
 
 def write_tables(report: RobustnessReport, folder: Path) -> list[Path]:
     """Write robustness.csv and robustness.json to ``folder``; return their paths."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["run", "distortion", "amount", "accuracy", "n"])
+    lines: list[list[Cell]] = []
     for label, result in report.results.items():
-        rows: list[tuple[str, Any, float]] = [("none", "", result.clean)]
+        rows: list[tuple[str, Cell, float]] = [("none", "", result.clean)]
         for name, values in result.corrupted.items():
             rows += [(name, severity, value) for severity, value in zip(SEVERITIES, values, strict=True)]
         for name, values in result.swept.items():
             rows += [(name, amount, value) for amount, value in zip(SWEEPS[name].amounts, values, strict=True)]
-        writer.writerows([label, name, at, f"{value:.6g}", len(report.digits)] for name, at, value in rows)
+        lines += [[label, name, at, f"{value:.6g}", len(report.digits)] for name, at, value in rows]
     paths = [folder / TABLE, folder / FIGURES_JSON]
-    write_text(paths[0], text.getvalue())
+    write_text(paths[0], csv_table(("run", "distortion", "amount", "accuracy", "n"), lines))
     write_json(paths[1], summary(report))
     return paths

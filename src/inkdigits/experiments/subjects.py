@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from inkdigits.data import Dataset
 from inkdigits.errors import UsageError
 from inkdigits.evaluation.robustness import Classifier, classifier_of
-from inkdigits.experiments.comparison_folder import SUMMARY
+from inkdigits.experiments.comparison_folder import SUMMARY, Plan
 from inkdigits.experiments.grid import Entry
 from inkdigits.files import read_json
 from inkdigits.models.registry import require_digits
@@ -80,7 +80,7 @@ def runs_of(folder: Path) -> list[Path]:
     """Return the first seed's runs of a comparison's folder; any other folder is returned as it is."""
     if not (folder / SUMMARY).exists():
         return [folder]
-    return [folder / Entry.parse(label).run_folder(0) for label in read_json(folder / SUMMARY).get("models", [])]
+    return [folder / Entry.parse(label).run_folder(0) for label in read_json(folder / SUMMARY, Plan).models]
 
 
 def subject_logits(subject: Subject, images: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -1,14 +1,17 @@
 """Export of a run as a Hugging Face folder: model.safetensors, config.json, and a model card with measured figures."""
 
 import json
+import shlex
 import textwrap
 from pathlib import Path
 
 from inkdigits.data import Dataset
 from inkdigits.errors import RunError
+from inkdigits.escape import markdown, printable
 from inkdigits.evaluation.calibration import TARGET, calibration
 from inkdigits.evaluation.metrics import count_macs, count_parameters
 from inkdigits.evaluation.statistics import wilson
+from inkdigits.experiments.robustness import RobustnessFile
 from inkdigits.exporting.deployed import calibrate
 from inkdigits.files import read_json, write_bytes, write_json, write_text
 from inkdigits.models import model_spec
@@ -74,7 +77,7 @@ def model_card(run: Run, data: Dataset, temperature: float, robustness: Path | N
     ]
     if robustness:
         rows += _robust_rows(run, robustness, len(labels))
-    facts = run.settings["data"]
+    facts, name = run.settings["data"], markdown(data.name)
     return "\n".join(
         [
             *_metadata(run, data, correct / len(labels)),
@@ -84,12 +87,12 @@ def model_card(run: Run, data: Dataset, temperature: float, robustness: Path | N
             wrapped(
                 f"Architecture: {model_spec(run.name).paper}; {count_parameters(run.model):,} parameters, "
                 f"{count_macs(run.model, data.test):,} multiply-accumulates per digit. Trained by inkdigits on "
-                f"{facts['train']:,} digits of {data.name}; {facts['validation']:,} validation digits were held out "
+                f"{facts['train']:,} digits of {name}; {facts['validation']:,} validation digits were held out "
                 f"for the temperature, {temperature:.3f}, and the refusal threshold. The figures are those of the "
                 "last epoch."
             ),
             "",
-            f"| on the {len(labels):,} test digits of {data.name} | |",
+            f"| on the {len(labels):,} test digits of {name} | |",
             "|---|---|",
             *(f"| {name} | {value} |" for name, value in rows),
             "",
@@ -132,23 +135,28 @@ def train_command(run: Run) -> str:
         return f"inkdigits ensemble {hashes}"
     facts = {"data": run.settings["data"]["name"], "seed": run.settings["seed"]}
     facts |= {"validation": run.settings["data"]["validation"], **run.settings["recipe"]}
-    parts = [f"--{key.replace('_', '-')} {value}" for key, value in facts.items()]
-    parts += [f"--option '{key}={json.dumps(value)}'" for key, value in run.settings["options"].items()]
+    parts = [f"--{key.replace('_', '-')} {shlex.quote(printable(value))}" for key, value in facts.items()]
+    parts += [f"--option {_quoted(f'{key}={json.dumps(value)}')}" for key, value in run.settings["options"].items()]
     if "teacher" in run.settings:
         parts.append(f"--teacher {run.settings['teacher']['weights_sha256'][:12]}…")
     return f"inkdigits train {run.name} " + " ".join(parts)
 
 
+def _quoted(text: str) -> str:
+    """Return a word of a shell's command between quotes, whether it needs them or not."""
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
 def _robust_rows(run: Run, path: Path, n_test: int) -> list[tuple[str, str]]:
     """Return the rows of the card from a robustness.json, for the run with these weights."""
-    found = read_json(path)
-    own = [row for row in found.get("runs", {}).values() if row.get("weights_sha256") == run.weights_sha256]
-    if not own:
+    found = read_json(path, RobustnessFile)
+    own = next((row for row in found.runs.values() if row.weights_sha256 == run.weights_sha256), None)
+    if own is None:
         raise RunError(f"{path} has no figures of {run.folder}; `inkdigits robust {run.folder}` measures them")
     rows = []
-    if "published_mean" in own[0]:
-        few = "" if found["n_test"] == n_test else f", the first {found['n_test']:,} digits"
-        rows.append((f"mean over the 15 corruptions of MNIST-C{few}", f"{100 * own[0]['published_mean']:.2f} %"))
+    if own.published:
+        few = "" if found.n_test == n_test else f", the first {found.n_test:,} digits"
+        rows.append((f"mean over the 15 corruptions of MNIST-C{few}", f"{100 * own.published_mean:.2f} %"))
     return rows + [
-        (f"accuracy on {name}", f"{100 * value:.2f} %") for name, value in own[0].get("cross_dataset", {}).items()
+        (f"accuracy on {markdown(name)}", f"{100 * value:.2f} %") for name, value in own.cross_dataset.items()
     ]

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from inkdigits.errors import DataError
+from inkdigits.files import require_regular
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 IMAGE_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -173,6 +174,7 @@ def _pdf(source: Path | bytes, name: str) -> Iterator[PageImage]:
 def _start(source: Path | bytes) -> bytes:
     if isinstance(source, bytes):
         return source[: len(PDF)]
+    require_regular(source)
     with source.open("rb") as file:
         return file.read(len(PDF))
 
@@ -195,7 +197,8 @@ def _explained(name: str) -> Iterator[None]:
         allowed = ", ".join((*FORMATS, "PDF"))
         raise DataError(f"{name} is no image that can be read here ({allowed}); convert or remove it") from None
     except (OSError, SyntaxError, ValueError, EOFError, TypeError, OverflowError, MemoryError) as error:
-        raise DataError(f"cannot read {name} ({error}); repair or remove it") from error
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"cannot read {name} ({reason}); repair or remove it") from error
 
 
 def find_pictures(paths: Iterable[Path]) -> Iterator[Path]:

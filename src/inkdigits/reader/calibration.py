@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.errors import DataError, UsageError
-from inkdigits.files import write_json
+from inkdigits.files import checked, from_json, read_bytes, write_json
 from inkdigits.reader.results import Reading
 from inkdigits.reader.risk_control import Observations, find_bound, numbers_needed, same_distribution_p_value
 from inkdigits.reader.settings import Settings
@@ -105,18 +105,18 @@ def load_calibration(path: Path) -> Calibration:
         When it is no calibration that ``inkdigits calibrate`` wrote.
     """
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        if facts.pop("form") != FORM:
-            raise ValueError("another form")
-        facts["quantiles"] = tuple(float(value) for value in facts["quantiles"])
-        found = Calibration(**facts)
+        facts = from_json(read_bytes(path), dict[str, Any])
+        if facts.pop("form", None) != FORM or not facts.keys() <= {each.name for each in fields(Calibration)}:
+            raise ValueError("it has another form")
+        found = checked(facts, Calibration)
         numbers = found.threshold, found.max_error, found.certainty, *found.quantiles
-        if not all(0 <= value <= 1 for value in numbers) or not isinstance(found.settings, dict) or not found.quantiles:
-            raise ValueError("values out of range")
+        if not all(0 <= value <= 1 for value in numbers) or not found.quantiles:
+            raise ValueError("a value is out of its range")
     except FileNotFoundError:
         raise UsageError(f"the calibration {path} does not exist; inkdigits calibrate writes one") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise DataError(f"{path} is no calibration that inkdigits calibrate wrote ({type(error).__name__})") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{path} is no calibration that inkdigits calibrate wrote ({reason})") from None
     return found
 
 

@@ -4,15 +4,13 @@ The scaling is logistic in the log-odds (J. Platt, 1999), fitted on made lines a
 ``benchmarks/confidence.py``. The same file has the table of errors by confidence on these.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from types import MappingProxyType
-from typing import Any
 
 from inkdigits.errors import UsageError
+from inkdigits.files import read_json
 from inkdigits.reader.recognizer import bundled
 from inkdigits.reader.results import Line
 
@@ -51,16 +49,35 @@ class Scaling:
 IDENTITY = Scaling()
 
 
+@dataclass(frozen=True)
+class ErrorTable:
+    """What is read of the table.
+
+    Attributes
+    ----------
+    model
+        The reader's name.
+    scaling
+        Slope and offset by layout.
+    rows
+        Confidence, share of wrong numbers, and share accepted; the confidences rise.
+    """
+
+    model: str
+    scaling: dict[str, tuple[float, float]]
+    rows: list[tuple[float, float, float]]
+
+
 @cache
-def _table() -> Mapping[str, Any]:
-    return MappingProxyType(json.loads(bundled(TABLE).read_text()))
+def _table() -> ErrorTable:
+    return read_json(bundled(TABLE), ErrorTable)
 
 
 @cache
 def scalings(model: str) -> Mapping[str, Scaling]:
     """Return the scaling by layout for a reader's :attr:`~inkdigits.reader.Reader.name`; empty for one not measured."""
     table = _table()
-    found = table["scaling"] if table["model"] == model else {}
+    found = table.scaling if table.model == model else {}
     return {layout: Scaling(*values) for layout, values in found.items()}
 
 
@@ -78,15 +95,15 @@ def confidence_for(max_error: float, model: str) -> tuple[float, float]:
         When no confidence leaves so few errors, or another model was measured.
     """
     table = _table()
-    if table["model"] != model:
+    if table.model != model:
         raise UsageError(
-            f"errors were measured for {table['model']}, the models in the package, not for {model}; "
+            f"errors were measured for {table.model}, the models in the package, not for {model}; "
             "use inkdigits calibrate in place of --max-error"
         )
-    for confidence, error, coverage in table["rows"]:
+    for confidence, error, coverage in table.rows:
         if error <= max_error:
-            return float(confidence), float(coverage)
-    least = min(error for _, error, _ in table["rows"])
+            return confidence, coverage
+    least = min(error for _, error, _ in table.rows)
     raise UsageError(
         f"no threshold leaves an error of {100 * max_error:g} %; the least that was measured is {100 * least:.2g} %"
     )

@@ -1,6 +1,5 @@
 """The line recogniser: a model in ONNX Runtime that reads strips of writing without cutting them into digits."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.errors import ModelError
+from inkdigits.files import checked, from_json
 from inkdigits.imaging.strips import HEIGHT, Strip
 from inkdigits.reader.ctc import (
     BLANK,
@@ -22,11 +22,12 @@ from inkdigits.reader.ctc import (
     marginals,
     readings_of,
 )
-from inkdigits.reader.recognizer import METADATA, bundled, open_session
+from inkdigits.reader.recognizer import METADATA, bundled, open_session, require_form
 
 FORM = 1  # version of the card
 INPUTS = [("strips", "tensor(uint8)")]
 OUTPUTS = ["probabilities", "edges"]
+EDGES = 4  # left, right, top and bottom
 AREA = 16 * HEIGHT * 400  # pixels of one forward pass, at most
 MULTIPLE = 8  # pixels; the narrowest step of padded widths
 
@@ -82,6 +83,25 @@ class LineText:
         return {"".join(map(chr, classes)): probability for classes, probability in found.items()}
 
 
+@dataclass(frozen=True)
+class LineCard:
+    """What is read of the card of a line reader; ``stride`` and ``pad`` are in pixels of a strip."""
+
+    characters: str
+    stride: int
+    pad: int
+    model: str
+    run_sha256: str
+    ambiguous_below: float
+
+    def __post_init__(self) -> None:
+        """Raise ValueError when a value is out of its range, or a character stands twice."""
+        if self.stride < 1 or self.pad < 0 or not 0 <= self.ambiguous_below <= 1:
+            raise ValueError("`stride` must be at least 1, `pad` at least 0, `ambiguous_below` within 0 to 1")
+        if len(set(self.characters)) != len(self.characters):
+            raise ValueError("`characters` has one twice")
+
+
 class LineRecognizer:
     """A model file of a line reader that ``inkdigits export`` wrote.
 
@@ -116,14 +136,13 @@ class LineRecognizer:
         if text is None or takes != INPUTS or [output.name for output in self._session.get_outputs()] != OUTPUTS:
             raise ModelError(f"{self.path} is no line reader that inkdigits export wrote")
         try:
-            card = dict(json.loads(text))
-            if card["form"] != FORM:
-                raise ModelError(f"the card of {self.path} has form {card['form']}, not {FORM}; export the run anew")
-            missing = {"characters", "stride", "pad", "model", "run_sha256", "ambiguous_below"} - card.keys()
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"the card of {self.path} is broken ({error!r}); export the run anew") from error
-        if missing:
-            raise ModelError(f"the card of {self.path} lacks {', '.join(sorted(missing))}; export the run anew")
+            card = from_json(text, dict[str, Any])
+            require_form(card, FORM, self.path)
+            characters = checked(card, LineCard).characters
+            if [output.shape[2:] for output in self._session.get_outputs()] != [[len(characters) + 1], [EDGES]]:
+                raise ValueError(f"the model has another number of outputs than its {len(characters)} characters need")
+        except ValueError as error:
+            raise ModelError(f"the card of {self.path} is broken ({error}); export the run anew") from error
         return card
 
     def run(self, strips: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

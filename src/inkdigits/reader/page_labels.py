@@ -1,7 +1,6 @@
 """The truth of pages: labels.json, labels.csv, or the corrections that a review page saved."""
 
 import csv
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from inkdigits.errors import DataError, UsageError
+from inkdigits.escape import unguarded
+from inkdigits.files import from_json, read_bytes
 from inkdigits.reader.results import Reading
 
 NAMES = ("labels.json", "labels.csv")  # that are looked for in a folder
@@ -85,11 +86,11 @@ def read_labels(path: Path, folder: Path) -> PageLabels:
         When it is of no known form, or names files that do not exist.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bytes(path).decode("utf-8-sig")
         labels = _from_json(text, folder) if path.suffix.lower() == ".json" else _from_csv(text, folder)
     except FileNotFoundError:
         raise UsageError(f"the labels {path} do not exist") from None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, csv.Error) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, csv.Error) as error:
         reason = str(error) if isinstance(error, DataError) else type(error).__name__
         raise DataError(
             f"cannot read the labels {path} ({reason}); "
@@ -104,7 +105,7 @@ def read_labels(path: Path, folder: Path) -> PageLabels:
 
 
 def _from_json(text: str, folder: Path) -> PageLabels:
-    stated = json.loads(text)
+    stated: Any = from_json(text, object)
     pairs = stated.items() if isinstance(stated, dict) else ((one["file"], _numbers(one)) for one in stated)
     return PageLabels({folder / file: _as_numbers(numbers) for file, numbers in pairs}, {})
 
@@ -134,7 +135,7 @@ def _from_csv(text: str, folder: Path) -> PageLabels:
     for row in rows[1:]:
         if len(row) <= max(file, number):
             raise DataError(f"a row has {len(row)} cells: {','.join(row)[:40]}")
-        found[folder / row[file].strip()] += row[number].strip().split("\n")
+        found[folder / unguarded(row[file].strip())] += row[number].strip().split("\n")
     return PageLabels({path: tuple(numbers) for path, numbers in found.items()}, {})
 
 
@@ -148,5 +149,7 @@ def _corrections(rows: Sequence[Mapping[str, str]]) -> dict[tuple[Path, int], tu
     for row in rows:
         digit = row["truth"].strip()
         known = digit if len(digit) == 1 and digit in "0123456789" else ""
-        found[Path(row["source"]), int(row["page"])].append(Correction(int(row["line"]), int(row["place"]), known))
+        found[Path(unguarded(row["source"])), int(row["page"])].append(
+            Correction(int(row["line"]), int(row["place"]), known)
+        )
     return {key: tuple(corrections) for key, corrections in found.items()}

@@ -1,7 +1,8 @@
 """The recogniser: a model in ONNX Runtime that returns the digit of a crop with its probability, or a refusal."""
 
-import json
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from inkdigits.errors import DataError, ModelError
+from inkdigits.files import checked, from_json, read_bytes
 from inkdigits.imaging.normalize import SIZE, Crop, normalize
 from inkdigits.reader.refusal import AMBIGUOUS, BLANK, TOO_SMALL, RefusalPolicy
 
 METADATA = "inkdigits"  # key of the model file's metadata; its value is the model's card as JSON
 FORM = 2  # version of the card
+CLASSES = 10
 INPUTS = [("images", "tensor(uint8)", [SIZE, SIZE])]
 OUTPUTS = ("logits", "probabilities", "refusal")
+SHAPES = [[CLASSES], [CLASSES], []]  # of the outputs, without the number of images
 FAINT = 20.0  # of 255; a crop of less contrast has no ink
 SMALLEST_INK = 5  # pixels; smaller ink cannot be read
 LEAST_SHARE = 0.001  # probability; less likely alternatives are not reported
@@ -68,6 +72,38 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class LearnedData:
+    """The data that a model learned from."""
+
+    name: str = "other data"
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class DigitCard:
+    """What is read of the card of a model."""
+
+    temperature: float
+    refusal: RefusalPolicy
+    model: str = "model"
+    run_sha256: str = ""
+    data: LearnedData = field(default_factory=LearnedData)
+
+    def __post_init__(self) -> None:
+        """Raise ValueError when the temperature is not a positive number, or a number of the policy is infinite."""
+        if not 0 < self.temperature < math.inf:
+            raise ValueError("`temperature` must be a positive number")
+        if not all(math.isfinite(value) for value in self.refusal.to_dict().values()):
+            raise ValueError("the numbers of `refusal` must be finite")
+
+
+def require_form(card: Mapping[str, Any], form: int, path: Path) -> None:
+    """Raise ModelError when a model's card is of another version."""
+    if card.get("form") != form:
+        raise ModelError(f"the card of {path} has form {card.get('form')}, not {form}; export the run anew")
+
+
+@dataclass(frozen=True)
 class Outputs:
     """The outputs of the model for N images: float32 (N, 10), (N, 10) and (N,)."""
 
@@ -88,7 +124,7 @@ def open_session(path: Path, threads: int) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     try:
-        content = path.read_bytes()
+        content = read_bytes(path)
     except OSError as error:
         raise ModelError(f"cannot read the model {path}: {error.strerror or error}") from error
     try:
@@ -125,22 +161,20 @@ class Recognizer:
 
     def _read_card(self) -> tuple[dict[str, Any], RefusalPolicy]:
         text = self._session.get_modelmeta().custom_metadata_map.get(METADATA)
-        names = tuple(output.name for output in self._session.get_outputs())
+        outputs = self._session.get_outputs()
+        names, shapes = tuple(output.name for output in outputs), [output.shape[1:] for output in outputs]
         takes = [(given.name, given.type, given.shape[1:]) for given in self._session.get_inputs()]
-        if text is None or names != OUTPUTS or takes != INPUTS:
+        if text is None or (names, shapes) != (OUTPUTS, SHAPES) or takes != INPUTS:
             raise ModelError(
                 f"{self.path} is an ONNX model, but not one that inkdigits export wrote: "
                 + ("it lacks its card" if text is None else "its inputs or outputs are others")
             )
         try:
-            card = json.loads(text)
-            if card["form"] != FORM:
-                raise ModelError(f"the card of {self.path} has form {card['form']}, not {FORM}; export the run anew")
-            float(card["temperature"])
-            policy = RefusalPolicy.from_card(card)
-        except (ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"the card of {self.path} is broken ({error!r}); export the run anew") from error
-        return dict(card), policy
+            card = from_json(text, dict[str, Any])
+            require_form(card, FORM, self.path)
+            return card, checked(card, DigitCard).refusal
+        except ValueError as error:
+            raise ModelError(f"the card of {self.path} is broken ({error}); export the run anew") from error
 
     def warm_up(self) -> None:
         """Run the model once; the first run is the slowest."""

@@ -11,7 +11,6 @@ that was trained without outliers is fitted to validation digits.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -50,25 +49,6 @@ class RefusalPolicy:
     ambiguous_below: float
     anchor: float
     outlier_exposure: bool
-
-    @classmethod
-    def from_card(cls, card: Mapping[str, Any]) -> "RefusalPolicy":
-        """Return the policy that the card of a model states under ``refusal``.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            When the card does not state it whole.
-        """
-        stated = card["refusal"]
-        return cls(
-            float(stated["max_logit_weight"]),
-            float(stated["threshold"]),
-            float(stated["digit_logit"]),
-            float(stated["ambiguous_below"]),
-            float(stated["anchor"]),
-            bool(stated["outlier_exposure"]),
-        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the policy as the card of a model states it."""

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.errors import DataError, UsageError
+from inkdigits.files import read_bytes
 from inkdigits.reader.checksums import Decoded
 
 UNREAD = "?"  # of a reading: a place where something stands that was not read
@@ -165,7 +166,7 @@ def read_roster(path: Path) -> tuple[str, ...]:
         When the file does not exist.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = read_bytes(path).decode("utf-8-sig").splitlines()
     except FileNotFoundError:
         raise UsageError(f"the roster {path} does not exist") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -1,33 +1,11 @@
 """Readings as tables for spreadsheets: one row for each number, or one for each digit."""
 
-import csv
-import io
-from collections.abc import Iterable, Sequence
-
+from inkdigits.escape import Cell
 from inkdigits.reader.results import Reading
 
 BOX = ("left", "top", "width", "height")
 NUMBER_COLUMNS = ("source", "page", "row", "column", "number", "text", "confidence", "doubtful", *BOX)
 DIGIT_COLUMNS = ("source", "page", "line", "text", "place", "digit", "confidence", "reject", *BOX)
-FORMULA = ("=", "+", "-", "@", "\t")  # how a cell starts that a spreadsheet would run
-
-Cell = str | int | float
-
-
-def csv_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
-    """Return rows as CSV with a head; a text that a spreadsheet would run as a formula gets an apostrophe in front."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_guarded(cell) for cell in row] for row in rows)
-    return text.getvalue()
-
-
-def _guarded(cell: Cell) -> Cell:
-    if not isinstance(cell, str):
-        return cell
-    text = cell.replace("\r", " ")  # which csv does not quote, and which would start a row
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def number_rows(reading: Reading) -> list[list[Cell]]:

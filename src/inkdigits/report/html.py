@@ -3,14 +3,13 @@
 import base64
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import jinja2
 
 from inkdigits.errors import UsageError, unknown
 from inkdigits.experiments.comparison import Comparison
 from inkdigits.experiments.grid import Entry
-from inkdigits.experiments.robustness import FIGURES_JSON
+from inkdigits.experiments.robustness import FIGURES_JSON, RobustnessFile
 from inkdigits.files import locked, read_json, remove_temporary_files, write_bytes, write_text
 from inkdigits.models import model_spec
 from inkdigits.report.figures import FIGURES, png
@@ -105,10 +104,11 @@ def _write_report(comparison: Comparison) -> Path:
     return path
 
 
-def _robustness(folder: Path) -> tuple[dict[str, Any] | None, dict[str, bytes]]:
+def _robustness(folder: Path) -> tuple[RobustnessFile | None, dict[str, bytes]]:
     """Return the robustness.json of a folder and its figures; None and no figures when there is none."""
     path = folder / FIGURES_JSON
     if not path.exists():
         return None, {}
     pictures = {name: folder / FOLDER / f"{name}.png" for name in ROBUST_CAPTIONS}
-    return read_json(path), {name: picture.read_bytes() for name, picture in pictures.items() if picture.exists()}
+    figures = {name: picture.read_bytes() for name, picture in pictures.items() if picture.is_file()}
+    return read_json(path, RobustnessFile), figures

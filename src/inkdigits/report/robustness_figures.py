@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from inkdigits.evaluation.calibration import TARGET
 from inkdigits.experiments.robustness import RobustnessReport, write_tables
 from inkdigits.files import write_bytes
-from inkdigits.report.figures.plotting import COLOURS, new_figure, panels, png, show_digit
+from inkdigits.report.figures.plotting import COLOURS, new_figure, panels, plain, png, show_digit
 from inkdigits.synthetic.corruptions import CORRUPTIONS, MNIST_C, SEVERITIES, corrupt
 from inkdigits.synthetic.sweeps import SWEEPS
 from inkdigits.synthetic.unseen_outliers import UNSEEN_OUTLIERS, Sources, make_unseen_outliers, matplotlib_fonts
@@ -43,7 +43,7 @@ def heat_map(report: RobustnessReport) -> Figure | None:
                     column, row, text, ha="center", va="center", fontsize=6.5, weight="bold" if published else "normal"
                 )
         ax.set_xticks(range(5), [str(severity) for severity in SEVERITIES])
-        ax.set(xlabel="severity", title=label)
+        ax.set(xlabel="severity", title=plain(label))
         ax.tick_params(length=0)
     for ax in grid[:, 0]:
         ax.set_yticks(range(len(names)), [name.replace("_", " ") for name in names], fontsize=8)
@@ -61,7 +61,9 @@ def sweep_curves(report: RobustnessReport) -> Figure | None:
         chosen = SWEEPS[name]
         for index, (label, result) in enumerate(report.results.items()):
             accuracies = 100 * np.array([result.clean, *result.swept[name]])
-            ax.plot([chosen.neutral, *chosen.amounts], accuracies, color=COLOURS[index % len(COLOURS)], label=label)
+            ax.plot(
+                [chosen.neutral, *chosen.amounts], accuracies, color=COLOURS[index % len(COLOURS)], label=plain(label)
+            )
         for level in (99, 95):
             ax.axhline(level, color="#BBBBBB", linewidth=0.7, linestyle=":")
         ax.set(xlabel=f"{name}, {chosen.unit}", ylim=(0, 101))
@@ -80,7 +82,7 @@ def attack_curves(report: RobustnessReport) -> Figure | None:
     for ax, (norm, epsilons) in zip(axes, report.settings.epsilons.items(), strict=True):
         for index, (label, found) in enumerate(report.attacks.items()):
             values = 100 * np.array(found[norm])
-            ax.plot(epsilons, values, marker="o", markersize=3, color=COLOURS[index % len(COLOURS)], label=label)
+            ax.plot(epsilons, values, marker="o", markersize=3, color=COLOURS[index % len(COLOURS)], label=plain(label))
         ax.set(xlabel=f"epsilon, {'L-infinity' if norm == 'linf' else 'L2'}", ylabel="accuracy, %", ylim=(-2, 102))
         ax.spines[["top", "right"]].set_visible(False)
         ax.legend(frameon=False, fontsize=7)
@@ -122,7 +124,9 @@ def reliability(report: RobustnessReport) -> Figure | None:
                 color=shade,
                 label=f"{name}: ECE {100 * found.ece:.2f} %",
             )
-        ax.set(xlabel="confidence", title=f"{label}, T = {scaled.temperature:.2f}", xlim=(0, 1.02), ylim=(0, 1.02))
+        ax.set(
+            xlabel="confidence", title=f"{plain(label)}, T = {scaled.temperature:.2f}", xlim=(0, 1.02), ylim=(0, 1.02)
+        )
         ax.legend(frameon=False, fontsize=6.5)
     axes[0].set_ylabel(f"accuracy, bins of {RELIABLE} digits or more")
     return figure
@@ -136,7 +140,7 @@ def risk_coverage(report: RobustnessReport) -> Figure | None:
     ax = figure.add_subplot()
     for index, (label, scaled) in enumerate(report.calibrations.items()):
         found = scaled.after
-        ax.plot(100 * found.coverage, 100 * found.risk, color=COLOURS[index % len(COLOURS)], label=label)
+        ax.plot(100 * found.coverage, 100 * found.risk, color=COLOURS[index % len(COLOURS)], label=plain(label))
     ax.axhline(100 * (1 - TARGET), color="#BBBBBB", linewidth=0.8, linestyle=":")
     ax.set(
         xlabel="digits that are read, %, the most confident first", ylabel="error on them, %", xlim=(80, 100.2), ylim=0
@@ -158,7 +162,7 @@ def refusal_map(report: RobustnessReport) -> Figure | None:
     for (row, column), value in np.ndenumerate(values):
         ax.text(column, row, f"{value:.3f}", ha="center", va="center", fontsize=6.5)
     ax.set_xticks(range(len(UNSEEN_OUTLIERS)), [kind.replace("_", "\n") for kind in UNSEEN_OUTLIERS], fontsize=8)
-    ax.set_yticks(range(len(rows)), [f"{label}: {name}" for label, name, _ in rows], fontsize=8)
+    ax.set_yticks(range(len(rows)), [f"{plain(label)}: {name}" for label, name, _ in rows], fontsize=8)
     ax.tick_params(length=0)
     figure.colorbar(image, ax=ax, label="AUROC")
     return figure

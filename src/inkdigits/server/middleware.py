@@ -66,8 +66,8 @@ class ServiceMiddleware:
         except Exception:
             log.exception("%s %s failed", scope["method"], scope["path"])
             if not status:
-                problem = ProblemError(500, "an internal error occurred; see the log of the server")
-                await problem_response(problem, scope["path"])(scope, receive, send_with_headers)
+                failed = ProblemError(500, "an internal error occurred; see the log of the server")
+                await problem_response(failed, scope["path"])(scope, receive, send_with_headers)
         finally:
             route = getattr(scope.get("route"), "path", "other")
             seconds = time.perf_counter() - start

@@ -13,6 +13,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
@@ -25,12 +26,24 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from inkdigits.errors import ModelError, RunError
-from inkdigits.files import atomic_path, cannot_write, read_json, remove_temporary_files, write_json, write_text
+from inkdigits.errors import InkdigitsError, ModelError, PluginError, RunError
+from inkdigits.files import (
+    atomic_path,
+    cannot_write,
+    checked,
+    from_json,
+    read_bytes,
+    read_json,
+    remove_temporary_files,
+    require_regular,
+    write_json,
+    write_text,
+)
 from inkdigits.models import create_model
 from inkdigits.plugins import origins_of, require_origins
 from inkdigits.training.device import channels_last
 from inkdigits.training.recipe import Recipe
+from inkdigits.training.run_card import RunCard
 
 WEIGHTS, CARD, HISTORY, LOG, STATE = (
     "model.safetensors",
@@ -39,6 +52,7 @@ WEIGHTS, CARD, HISTORY, LOG, STATE = (
     "log.jsonl",
     "state.safetensors",
 )
+CHECKSUM = "sha256"  # key of the metadata of state.safetensors
 
 
 @dataclass(frozen=True)
@@ -201,12 +215,14 @@ def read_history(folder: Path) -> list[EpochRow]:
     """
     path = folder / HISTORY
     try:
-        with path.open() as file:
-            return [
-                EpochRow(int(row["epoch"]), **{key: float(value) for key, value in row.items() if key != "epoch"})
-                for row in csv.DictReader(file)
-            ]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        rows = csv.DictReader(read_bytes(path).decode().splitlines())
+        if rows.fieldnames != [f.name for f in fields(EpochRow)]:
+            raise ValueError("it has other columns than a history")
+        return [
+            EpochRow(int(row["epoch"]), **{key: float(value) for key, value in row.items() if key != "epoch"})
+            for row in rows
+        ]
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
         raise RunError(f"cannot read {path}: {error}; train the run again") from error
 
 
@@ -221,10 +237,11 @@ def _save_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
 
 def _load_tensors(path: Path) -> dict[str, Tensor]:
     try:
+        require_regular(path)
         return load_file(path)
     except FileNotFoundError:
         raise RunError(f"{path} does not exist; the run is incomplete, train it again") from None
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, AttributeError) as error:  # the last: an unknown dtype
         raise RunError(f"{path} is no safetensors file; no other format is opened ({error})") from error
 
 
@@ -235,8 +252,19 @@ def save_state(folder: Path, state: TrainingState, settings: dict[str, Any]) -> 
     for index, values in state.optimizer.items():
         tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in values.items()}
     history = [asdict(row) for row in state.history]
-    _save_tensors(folder / STATE, tensors, {"settings": json.dumps(settings), "history": json.dumps(history)})
+    metadata = {"settings": json.dumps(settings), "history": json.dumps(history)}
+    _save_tensors(folder / STATE, tensors, metadata | {CHECKSUM: _checksum(tensors, metadata)})
     write_history(folder, state.history)
+
+
+def _checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """Return the SHA-256 of names, shapes, types and bytes of tensors, and of metadata."""
+    digest = hashlib.sha256(json.dumps(sorted(metadata.items())).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def load_state(folder: Path, settings: dict[str, Any]) -> TrainingState | None:
@@ -245,7 +273,8 @@ def load_state(folder: Path, settings: dict[str, Any]) -> TrainingState | None:
     Raises
     ------
     RunError
-        When the run was started with other settings, or its state cannot be read.
+        When the run was started with other settings, or its state cannot be read or is not as it was written. A state
+        without a checksum, of an earlier version, is read.
     """
     path = folder / STATE
     if not path.exists():
@@ -254,21 +283,39 @@ def load_state(folder: Path, settings: dict[str, Any]) -> TrainingState | None:
     with safe_open(path, "pt") as file:
         metadata = file.metadata() or {}
     try:
-        started_with = json.loads(metadata["settings"])
-        history = [EpochRow(**row) for row in json.loads(metadata["history"])]
-    except (KeyError, ValueError, TypeError) as error:
-        raise RunError(f"{path} is no state of a run; remove it to start again") from error
+        expected = metadata.pop(CHECKSUM, None)
+        if expected is not None and _checksum(tensors, metadata) != expected:
+            raise ValueError("its checksum is another")
+        started_with = from_json(metadata["settings"], dict[str, Any])
+        history = from_json(metadata["history"], list[EpochRow])
+        if [row.epoch for row in history] != list(range(1, len(history) + 1)):
+            raise ValueError("its history lacks an epoch")
+        parts = _parts(tensors)
+    except (KeyError, ValueError) as error:
+        raise RunError(f"{path} is no state of a run ({error}); remove it to start again") from error
     require_same_settings(folder, started_with, settings)
-    parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}}
     optimizer: dict[int, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        kind, _, rest = name.partition(".")
-        if kind == "optimizer":
-            index, _, key = rest.partition(".")
-            optimizer.setdefault(int(index), {})[key] = tensor
-        else:
-            parts[kind][rest] = tensor
+    for name, tensor in parts["optimizer"].items():
+        index, _, key = name.partition(".")
+        optimizer.setdefault(int(index), {})[key] = tensor
     return TrainingState(parts["model"], parts["average"], optimizer, history)
+
+
+def _parts(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Return the tensors of model, average and optimizer, each by the rest of its name.
+
+    Raises
+    ------
+    ValueError
+        When a tensor has another name.
+    """
+    parts: dict[str, dict[str, Tensor]] = {"model": {}, "average": {}, "optimizer": {}}
+    for name, tensor in tensors.items():
+        if not re.fullmatch(r"(model|average)\..+|optimizer\.[0-9]{1,9}\.[a-z_]+", name, re.ASCII):
+            raise ValueError(f"a tensor is called {name!r}")
+        kind, _, rest = name.partition(".")
+        parts[kind][rest] = tensor
+    return parts
 
 
 def require_same_settings(folder: Path, started_with: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
@@ -329,16 +376,23 @@ def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
     folder = Path(folder)
     if not is_finished(folder) and (folder / STATE).exists():
         raise RunError(f"{folder} is an unfinished run; `inkdigits train … --resume --out {folder}` finishes it")
-    card = read_json(folder / CARD)
+    card = read_json(folder / CARD, dict[str, Any])
     try:
-        environment, metrics, weights_sha256 = (card.pop(key) for key in ("environment", "metrics", "weights_sha256"))
-        name, options = card["model"], card["options"]
-        require_origins(environment.get("plugins", {}), str(folder))
+        checked(card, RunCard)
+    except ValueError as error:
+        raise RunError(f"{folder / CARD} is no card of a run ({error}); restore it, or train the run again") from error
+    environment, metrics, weights_sha256 = (card.pop(key) for key in ("environment", "metrics", "weights_sha256"))
+    name = card["model"]
+    require_origins(environment.get("plugins", {}), str(folder))
+    try:
         Recipe.from_dict(card["recipe"])
-    except KeyError as error:
-        raise RunError(f"{folder / CARD} lacks {error}; it was not written by `inkdigits train`") from error
-    tensors, model = _load_tensors(folder / WEIGHTS), create_model(name, **options)
-    _require_same_tensors(folder / WEIGHTS, name, tensors, model.state_dict())
+        model = create_model(name, **card["options"])
+    except PluginError:
+        raise
+    except InkdigitsError as error:
+        raise RunError(f"{folder / CARD}: {error}") from error
+    tensors = _load_tensors(folder / WEIGHTS)
+    require_same_tensors(folder / WEIGHTS, name, tensors, model.state_dict())
     if hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != weights_sha256:
         raise RunError(f"{folder / WEIGHTS} is not the file that {CARD} describes; restore it, or train the run again")
     model.load_state_dict(tensors)
@@ -346,7 +400,9 @@ def load_run(folder: str | Path, device: torch.device | str = "cpu") -> Run:
     return Run(model, card, read_history(folder), metrics, environment, folder, weights_sha256)
 
 
-def _require_same_tensors(path: Path, name: str, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:
+def require_same_tensors(
+    path: Path | str, name: str, found: Mapping[str, Tensor], expected: Mapping[str, Tensor]
+) -> None:
     """Raise ModelError when the tensors of a file have other names or shapes than those of model ``name``."""
     missing, unexpected = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
     if missing or unexpected:

@@ -6,7 +6,8 @@ This module does not import PyTorch, so that the command line can list the setti
 import operator
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
-from typing import Any
+from numbers import Integral, Real
+from typing import Any, cast
 
 from inkdigits.errors import UsageError, unknown
 
@@ -16,6 +17,8 @@ LOSSES = ("cross-entropy", "mse")
 PRECISIONS = ("float32", "bfloat16")
 
 COMPARISONS = {"at_least": operator.ge, "above": operator.gt, "at_most": operator.le, "below": operator.lt}
+
+KINDS = {int: (Integral, "a whole number"), float: (Real, "a number"), str: (str, "a text")}  # NumPy's numbers too
 
 
 def augmentations() -> Collection[str]:
@@ -145,6 +148,9 @@ class Recipe:
 def check_setting(spec: Field[Any], value: Any) -> None:
     """Raise UsageError when ``value`` is not one that the field made by :func:`setting` allows."""
     choices, limits = spec.metadata["choices"], spec.metadata["limits"]
+    kind, title = KINDS[cast("type", spec.type)]
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise UsageError(f"{spec.name.replace('_', '-')} must be {title}, not {value!r}")
     known = choices() if callable(choices) else choices
     if known and value not in known:
         raise unknown(spec.metadata["kind"] or spec.name, str(value), known)

@@ -1,7 +1,7 @@
 """The training step, repeated over the batches of an epoch. The recipe and the task hold every choice."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from inkdigits.data import DigitSet
-from inkdigits.errors import RunError
+from inkdigits.errors import ModelError, RunError
 from inkdigits.models import create_model
-from inkdigits.training.checkpoint import EpochRow, TrainingState
+from inkdigits.training import checkpoint
+from inkdigits.training.checkpoint import EpochRow, TrainingState, require_same_tensors
 from inkdigits.training.device import channels_last
 from inkdigits.training.inference import Scores
 from inkdigits.training.optimisation import learning_rate, make_average, make_optimizer
@@ -105,10 +106,19 @@ class Trainer:
         return TrainingState(self.model.state_dict(), self.average.state_dict(), optimizer, history)
 
     def restore(self, state: TrainingState) -> None:
-        """Resume from ``state``; the optimizer's tensors take the memory format of their parameters."""
+        """Resume from ``state``; the optimizer's tensors take the memory format of their parameters.
+
+        Raises
+        ------
+        ModelError
+            When a tensor is missing, or has another name or shape than those of this run.
+        """
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        require_same_tensors(checkpoint.STATE, "the model", state.model, self.model.state_dict())
+        require_same_tensors(checkpoint.STATE, "the average", state.average, self.average.state_dict())
+        self._require_optimizer_state(state.optimizer, [p.shape for p in parameters])
         self.model.load_state_dict(state.model)
         self.average.load_state_dict(state.average)
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         for index, parameter in enumerate(parameters):
             self.optimizer.state[parameter] = {
                 name: torch.empty_like(parameter).copy_(value)
@@ -116,3 +126,14 @@ class Trainer:
                 else value.to(self.device)
                 for name, value in state.optimizer.get(index, {}).items()
             }
+
+    def _require_optimizer_state(self, found: Mapping[int, Mapping[str, Tensor]], shapes: Sequence[torch.Size]) -> None:
+        """Raise ModelError unless each parameter has all tensors that its optimizer keeps, in its shape, or none."""
+        names = {"momentum_buffer"} if self.recipe.optimizer == "sgd" else {"step", "exp_avg", "exp_avg_sq"}
+        for index, values in found.items():
+            fits = index < len(shapes) and values.keys() == names
+            if not fits or any(value.shape not in (shapes[index], torch.Size()) for value in values.values()):
+                raise ModelError(
+                    f"{checkpoint.STATE} does not fit the optimizer {self.recipe.optimizer}: its tensors of parameter "
+                    f"{index} are others; remove the folder to start again"
+                )

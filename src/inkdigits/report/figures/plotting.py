@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
+from inkdigits.escape import printable
+
 # colours of Okabe and Ito, distinguishable with colour-vision deficiency
 COLOURS = (
     "#0072B2",
@@ -30,6 +32,12 @@ LABEL = {"ce": "cross-entropy, nats", "mse": "MSE", "acc": "accuracy, %"}
 def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure; width and height in inches."""
     return Figure(figsize=(width, height), layout="constrained", dpi=110)
+
+
+def plain(name: str) -> str:
+    """Return a name, such as a folder's, as the text of a figure: no mathematics, and not left out of a legend."""
+    text = printable(name).replace("$", r"\$")
+    return f" {text}" if text.startswith("_") else text
 
 
 def png(figure: Figure) -> bytes:
