@@ -1,4 +1,4 @@
-"""Files written atomically (temporary file, fsync, rename), locks of folders, and JSON that is checked against a type."""
+"""Files that are written atomically (temporary file, fsync, rename), locks of folders, and JSON checked by type."""
 
 import errno
 import json
