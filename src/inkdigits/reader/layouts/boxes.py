@@ -18,6 +18,7 @@ from inkdigits.reader.layouts.line import CROSSED, DIGITS, OTHER, LineLayout
 from inkdigits.reader.layouts.registry import LayoutReading, Row, register_layout
 from inkdigits.reader.line_recognizer import LineText
 from inkdigits.reader.refusal import BLANK
+from inkdigits.reader.views import mean_reading
 
 
 @dataclass(frozen=True)
@@ -101,16 +102,22 @@ class BoxLayout:
         self, boxes: Sequence[BoxContent], chosen: Sequence[int], glyphs: GlyphReader, length: int | None
     ) -> dict[int, tuple[LineText, StripArea]]:
         """Return what stands in those of the chosen boxes, by index, that hold two digits or more."""
-        areas = [self._area(boxes[index].box) for index in chosen]
-        strips = [_strip(boxes[index], area) for index, area in zip(chosen, areas, strict=True)]
-        read = zip(chosen, glyphs.read_lines(strips, length), areas, strict=True)
-        return {index: (text, area) for index, text, area in read if len(_digits(text)) > 1}
+        areas = [self._areas(boxes[index].box) for index in chosen]
+        strips = [_strip(boxes[index], area) for index, views in zip(chosen, areas, strict=True) for area in views]
+        read = iter(glyphs.read_lines(strips, length))
+        out = {}
+        for index, views in zip(chosen, areas, strict=True):
+            text, place = mean_reading([next(read) for _ in views])
+            if len(_digits(text)) > 1:
+                out[index] = text, views[place]
+        return out
 
-    def _area(self, box: Box) -> StripArea:
-        """Return the strip of writing in a box, of the size that the line reader learned."""
+    def _areas(self, box: Box) -> list[StripArea]:
+        """Return the strips of writing in a box, of the size that the line reader learned and a little different."""
+        p = self.line.parameters
         left, top, wide, tall = box
-        around = self.line.parameters.around * tall
-        return StripArea(left - around, left + wide + around, top + tall / 2, tall / self.line.parameters.share)
+        area = StripArea(left - p.around * tall, left + wide + p.around * tall, top + tall / 2, tall / p.share)
+        return [area, *(area.changed(scale, slope) for scale, slope in p.views)]
 
     def _is_form(self, boxes: list[BoxContent]) -> bool:
         p = self.parameters
