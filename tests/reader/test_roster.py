@@ -58,6 +58,7 @@ def test_the_more_numbers_of_a_length_are_listed_the_less_a_near_one_says() -> N
     assert few.probability > 0.9
     assert many.probability < 0.3 < many.unlisted
     assert nearest("172", dense).probability > 0.9
+    assert nearest("172", dense).unlisted < 0.005  # what was read is on the roster
 
 
 def test_the_probabilities_of_the_roster_and_of_none_add_up_to_one() -> None:

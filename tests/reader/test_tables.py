@@ -62,6 +62,11 @@ def test_columns_of_numbers_that_are_no_table_are_places_in_their_rows() -> None
     assert found.cells == (("1", "2"), ("3", ""))
 
 
+def test_numbers_on_a_falling_line_are_one_row() -> None:
+    found = reading(*(number(text, (100 * place, 10 + 8 * place, 60, 20)) for place, text in enumerate("1234")))
+    assert found.cells == (("1", "2", "3", "4"),)
+
+
 @pytest.mark.parametrize("turned", [0, 90, 180, 270])
 def test_rows_are_those_of_the_upright_page(turned: int) -> None:
     upright = {"1": (10, 20, 50, 16), "2": (200, 22, 60, 16), "3": (12, 100, 40, 16)}

@@ -97,6 +97,7 @@ class ReadLine(BaseModel):
     text: Annotated[str, Field(description="Digits and separators; ? for a rejected digit, a space for a blank box.")]
     number: Annotated[str, Field(description="The text without separators.")]
     confidence: float
+    doubtful: bool
     box: Box
     alternatives: Annotated[
         list[NumberAndShare], Field(description="The next most probable numbers, each with its probability.")
