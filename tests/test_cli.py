@@ -411,9 +411,9 @@ def test_predict_reads_on_past_what_is_no_picture(run_cli: Cli, pictures: Path) 
     assert len(out.splitlines()) == 5  # three digits, the paper and the single pixel
     lines = err.splitlines()
     assert len(lines) == 4
-    assert "broken.png is no image" in lines[0]
-    assert "vast.png has" in lines[1]
-    assert "1 file skipped" in lines[2]
+    assert "1 file skipped" in lines[0]
+    assert "broken.png is no image" in lines[1]
+    assert "vast.png has" in lines[2]
     assert "none.png does not exist" in lines[3]
 
 
