@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from inkdigits.errors import DataError, UsageError
 from inkdigits.reader.calibration import Judged, calibrate, judge, load_calibration
 from inkdigits.reader.page_labels import find_labels, read_labels
 from inkdigits.reader.results import Digit, Line, Reading
+from inkdigits.reader.roster import read_roster
 
 Run = Callable[..., tuple[int, str, str]]
 CROPS = 60
@@ -62,6 +64,24 @@ def test_labels_are_read_in_every_form(tmp_path: Path) -> None:
         labels = read_labels(tmp_path / name, tmp_path)
         assert labels.numbers == {tmp_path / "a.png": ("12", "3.4"), tmp_path / "b.png": ("5",)}, name
     assert find_labels(tmp_path) == tmp_path / "labels.json"
+
+
+def test_names_that_a_table_guarded_are_those_of_the_files(tmp_path: Path) -> None:
+    (tmp_path / "=1.png").touch()
+    (tmp_path / "labels.csv").write_text("file,number\n'=1.png,12\n")
+    assert read_labels(tmp_path / "labels.csv", tmp_path).numbers == {tmp_path / "=1.png": ("12",)}
+
+
+def test_a_pipe_or_nested_json_in_place_of_labels_is_one_line(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    for name in ("pipe.csv", "deep.json"):
+        with pytest.raises(DataError, match=f"cannot read the labels .*{name}"):
+            read_labels(tmp_path / name, tmp_path)
+        with pytest.raises(DataError, match=f"{name} is no calibration"):
+            load_calibration(tmp_path / name)
+        with pytest.raises(DataError, match=f"the roster .*{name}"):
+            read_roster(tmp_path / name)
 
 
 def test_a_finished_review_corrects_the_reading(tmp_path: Path) -> None:
