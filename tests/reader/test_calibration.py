@@ -15,6 +15,7 @@ from inkdigits.errors import DataError, UsageError
 from inkdigits.reader.calibration import Judged, calibrate, judge, load_calibration
 from inkdigits.reader.page_labels import find_labels, read_labels
 from inkdigits.reader.results import Digit, Line, Reading
+from inkdigits.reader.roster import read_roster
 
 Run = Callable[..., tuple[int, str, str]]
 CROPS = 60
@@ -79,6 +80,8 @@ def test_a_pipe_or_nested_json_in_place_of_labels_is_one_line(tmp_path: Path) ->
             read_labels(tmp_path / name, tmp_path)
         with pytest.raises(DataError, match=f"{name} is no calibration"):
             load_calibration(tmp_path / name)
+        with pytest.raises(DataError, match=f"the roster .*{name}"):
+            read_roster(tmp_path / name)
 
 
 def test_a_finished_review_corrects_the_reading(tmp_path: Path) -> None:

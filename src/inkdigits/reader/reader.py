@@ -98,13 +98,7 @@ class Reader:
             yield self._read_page(page, name, index, chosen)
 
     def predict(self, images: NDArray[np.uint8]) -> list[Prediction]:
-        """Read pictures of one digit each, uint8 (N, H, W) or (N, H, W, 3), ink dark or light.
-
-        Raises
-        ------
-        DataError
-            When they are of another shape.
-        """
+        """Read pictures of one digit each, uint8 (N, H, W) or (N, H, W, 3), ink dark or light; else DataError."""
         if images.ndim not in (3, 4):
             raise DataError(f"a batch of pictures has shape (N, H, W) or (N, H, W, 3), not {images.shape}")
         return self.recognizer.read_crops(list(images))
@@ -126,9 +120,8 @@ class Reader:
             *["no digits were found"] * (not numbers),
             *[f"turned by {90 * quarters} degrees to the left to be read"] * (quarters > 0),
         ]
-        lines = tuple(line for line, _ in numbers)
         facts = tuple(warnings), 90 * quarters, found.layout, page.size, page.pixels
-        return Reading(source, index, self.name, lines, *facts)
+        return Reading(source, index, self.name, tuple(line for line, _ in numbers), *facts)
 
     def _find_on_level_page(self, page: Page, settings: Settings) -> tuple[Page, LayoutReading]:
         """Return a page, deskewed or as it lies, whichever reads better, and its numbers."""
