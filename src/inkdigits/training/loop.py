@@ -92,8 +92,7 @@ def train(
     UsageError
         When a setting is not allowed.
     RunError
-        When ``out`` holds another run, is in use by another process or cannot be written, or the loss is no longer
-        finite.
+        When ``out`` holds another run, is in use or cannot be written, or the loss is no longer finite.
     """
     plan = make_plan(model, data, preset, options or {}, teacher, seed, validation, device, overrides)
     folder = None if out is None else Path(out)
