@@ -63,10 +63,17 @@ class Mirror(BaseHTTPRequestHandler):
         pass
 
 
+class QuietServer(ThreadingHTTPServer):
+    """A server that says nothing when a client ends the connection: a full disk cannot take what it would say."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing."""
+
+
 @pytest.fixture
 def mirror() -> Iterator[str]:
     Mirror.sent, Mirror.killed = [], threading.Event()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
+    server = QuietServer(("127.0.0.1", 0), Mirror)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"

@@ -55,6 +55,7 @@ def test_labels_are_read_in_every_form(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     forms = {
         "labels.json": json.dumps([{"file": "a.png", "lines": ["12", "3.4"]}, {"file": "b.png", "text": "5"}]),
+        "cells.json": json.dumps([{"file": "a.png", "cells": [["12"], ["3.4"]]}, {"file": "b.png", "numbers": [5]}]),
         "map.json": json.dumps({"a.png": ["12", "3.4"], "b.png": "5"}),
         "labels.csv": "file,number\na.png,12\na.png, 3.4\nb.png,5\n",
         "bare.csv": 'a.png,"12"\na.png,3.4\n\nb.png,5\n',

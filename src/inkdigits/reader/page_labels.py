@@ -111,6 +111,8 @@ def _from_json(text: str, folder: Path) -> PageLabels:
 
 
 def _numbers(label: Mapping[str, Any]) -> Any:
+    if label.get("cells") is not None:  # rows of a table
+        return [number for row in label["cells"] for number in row]
     for name in ("numbers", "lines", "text", "number", "label"):
         if label.get(name) is not None:
             return label[name]

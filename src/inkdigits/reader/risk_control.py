@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 STARTS = (0.2, 0.5, 0.8)  # places among the thresholds that share the error probability; it goes on from what is proven
 RATIO = 1.05  # of the numbers accepted at one threshold and the next
-BETS = (0.1, 0.2, 0.35, 0.5, 0.7, 0.9)  # shares of the wealth that a page whose numbers are all wrong costs
+BETS = (0.3, 0.6, 0.8, 0.97)  # shares of the wealth that a page whose numbers are all wrong costs
 
 Floats = NDArray[np.float64]
 
