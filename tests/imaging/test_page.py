@@ -92,7 +92,10 @@ def test_the_ink_of_a_line_is_that_of_its_pieces() -> None:
 def test_a_page_that_lies_askew_is_turned_only_if_that_is_wanted() -> None:
     askew = next(open_pages(picture(3.0)[0]))
     assert askew.skew == pytest.approx(3.0, abs=0.2)
-    assert min(askew.ink.shape) > 600  # it grows, so that its corners stay on it
+    to_page = np.linalg.inv(np.vstack([askew.to_picture, [0, 0, 1]]))
+    corners = (to_page @ np.array([[0, 800, 0, 800], [0, 0, 600, 600], [1, 1, 1, 1]]))[:2]
+    assert corners.min(1) == pytest.approx((0, 0), abs=1)  # it grows, so that its corners stay on it
+    assert corners.max(1) == pytest.approx(askew.ink.shape[::-1], abs=1)
     assert (askew.as_it_lies().skew, askew.as_it_lies().ink.shape) == (0.0, (600, 800))
     slight = Page(askew.pixels, askew.size, parameters=PageParameters(smallest_skew=5.0))
     assert slight.ink.shape == (600, 800)
@@ -202,9 +205,10 @@ def test_ink_may_reach_out_of_its_box_a_little(side: str) -> None:
         assert (isolated(mark) is not None) is is_isolated, out
 
 
-def test_ink_beside_a_box_is_left_out_and_joins_nothing() -> None:
+@pytest.mark.parametrize("other", [(263, 100, 40, 200), (150, 100, 47, 200), (215, 255, 30, 90), (215, 60, 30, 85)])
+def test_ink_beside_a_box_is_left_out_and_joins_nothing(other: tuple[int, int, int, int]) -> None:
     alone = isolated((220, 160, 12, 80))
-    beside = isolated((220, 160, 12, 80), (263, 100, 40, 200))  # it reaches into the margin only
+    beside = isolated((220, 160, 12, 80), other)  # it reaches into the margin only
     assert alone is not None
     assert beside is not None
     assert (alone == beside).all()

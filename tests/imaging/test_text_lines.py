@@ -1,5 +1,7 @@
 """Lines of writing: which pieces of ink belong to one, and which to none."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -102,6 +104,55 @@ def test_a_low_piece_belongs_to_the_digits_that_it_is_near(piece: tuple[int, int
 )
 def test_ink_that_is_no_writing_changes_no_line(piece: tuple[int, int, int, int]) -> None:
     assert line_with(*piece) == [5]
+
+
+def test_a_large_drawing_at_the_edge_is_no_writing() -> None:
+    mask = drawn({(50, 200): "31415"})
+    cv2.rectangle(mask, (0, 300), (300, 500), 255, 10)
+    assert boxes(mask) == [5]
+
+
+def test_a_rule_alone_is_no_line() -> None:
+    assert boxes(with_ink(np.zeros((600, 900), np.uint8), 100, 300, 500, 4)) == []
+
+
+def test_one_digit_is_a_line() -> None:
+    assert boxes(drawn({(50, 200): "3"})) == [1]
+
+
+def test_a_low_piece_may_belong_to_any_line() -> None:
+    mask = drawn({(50, 100): "31", (400, 300): "926"})
+    assert boxes(with_ink(mask, 605, 245, 30, 10)) == [2, 4]
+
+
+ALONE = TextLineParameters(merge_step=(0.0, 0.0, 0.0))  # chains of neighbours are not joined
+
+
+def chained(mask: NDArray[np.uint8], parameters: TextLineParameters = ALONE) -> list[int]:
+    """The number of pieces of each line."""
+    return [len(line.pieces) for line in find_text_lines(pieces_of(mask), (mask / 255).astype(np.float32), parameters)]
+
+
+def test_the_gap_is_measured_from_the_right_edge() -> None:
+    mask = drawn({(50, 400): "31415"})
+    cv2.rectangle(mask, (50, 150), (250, 200), 255, 5)  # digits that touch
+    near = replace(ALONE, gap=1.5)
+    assert chained(with_ink(mask, 310, 150, 20, 51), near) == [2, 5]
+    assert chained(with_ink(mask, 340, 150, 20, 51), near) == [1, 1, 5]
+
+
+def test_digits_of_another_line_hide_no_neighbour() -> None:
+    """The middle of the long piece is further to the right than digits below it that are too far away."""
+    mask = with_ink(drawn({(50, 420): "31415", (50, 540): "92653"}), 50, 100, 20, 51)
+    cv2.rectangle(mask, (150, 100), (500, 150), 255, 5)
+    assert chained(mask) == [2, 5, 5]
+
+
+@pytest.mark.parametrize("angle", [12, -12])
+def test_neighbours_follow_the_slope_of_the_lines(angle: int) -> None:
+    mask = drawn({(50, 300): "1234567", (50, 500): "7654321"})
+    mask = cv2.warpAffine(mask, cv2.getRotationMatrix2D((450, 300), angle, 0.8), (900, 600))
+    assert chained(mask, replace(ALONE, step=0.4)) == [7, 7]
 
 
 def test_on_a_small_picture_a_digit_may_touch_the_edge() -> None:
