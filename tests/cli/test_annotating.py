@@ -31,7 +31,11 @@ def within(tmp_path: Path) -> Iterator[None]:
 
 
 def drawn(target: str, files: list[str], reading: Reading) -> list[str]:
-    pages = AnnotatedPages(Path(target), [Path(file) for file in files])
+    for file in map(Path, files):
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    missing = [] if Path(target).suffix else [Path("missing/x.png")]
+    pages = AnnotatedPages(Path(target), [*missing, *map(Path, files)])
     return [str(pages.draw(Path(file), reading)) for file in files]
 
 

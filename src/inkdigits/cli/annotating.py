@@ -40,7 +40,8 @@ class AnnotatedPages:
 
         self._single = target.suffix.lower() in PAGE_SUFFIXES and not target.is_dir()
         _require_target(target, files, self._single)
-        self._bases = {files[0]: target} if self._single and files else _bases(target, files)
+        there = [file for file in files if file.exists()]  # a wrong name changes no place
+        self._bases = dict.fromkeys(there, target) if self._single else _bases(target, there)
 
     def draw(self, file: Path, reading: "Reading") -> Path:
         """Draw one page of ``file``; return the path of the picture."""
