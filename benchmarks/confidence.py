@@ -125,7 +125,10 @@ def fit(reader: Reader, digits: DigitSet, lines: int, pages: int) -> None:
     right = np.concatenate([numbers.right for numbers in found.values()])
     counts = {name: int(numbers.page.max()) + 1 for name, numbers in found.items()}
     scaling = {layout: [s.slope, s.offset] for layout, s in scalings.items()}
-    rows = errors_by_confidence(confidence, right)
+    rows = []
+    for threshold, risk, share in errors_by_confidence(confidence, right):
+        accepted = round(share * len(right))  # one error more is counted: no error among a few is no proof of none
+        rows.append((threshold, (round(risk * accepted) + 1) / (accepted + 1), share))
     write_json(ASSET, {"model": reader.name, **counts, "numbers": len(right), "scaling": scaling, "rows": rows})
 
 

@@ -129,7 +129,7 @@ def test_a_page_is_read_from_a_path_bytes_an_array_and_a_picture(
     out = readings[0].to_dict()
     assert json.loads(json.dumps(out)) == out
     assert {"source", "page", "model", "warnings", "lines"} <= set(out)
-    assert {"text", "number", "confidence", "box", "alternatives", "digits"} == set(out["lines"][0])
+    assert {"text", "number", "confidence", "doubtful", "box", "alternatives", "digits"} == set(out["lines"][0])
     assert {"digit", "confidence", "box", "alternatives", "reject"} == set(out["lines"][0]["digits"][0])
 
 
