@@ -75,9 +75,8 @@ def write_report(comparison: Comparison) -> Path:
 
 
 def _write_report(comparison: Comparison) -> Path:
-    drawn = write_figures(comparison)
-    robust, robust_figures = _robustness(comparison.folder / ROBUST)
-    drawn |= robust_figures
+    robust, robust_figures = _robustness(comparison.folder / ROBUST)  # first, as drawing takes long
+    drawn = write_figures(comparison) | robust_figures
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("inkdigits.report", "."),
         autoescape=True,
