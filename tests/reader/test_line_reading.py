@@ -29,6 +29,7 @@ class Pen:
     def __init__(self, data: Dataset, seed: int) -> None:
         self.images, self.labels = data.test.images, data.test.labels
         self.rng = np.random.default_rng(seed)
+        self.slash = 1.4  # heights of a digit; it reaches above and below them
 
     def digit(self, value: int, height: int = HEIGHT) -> Page:
         image = self.images[self.rng.choice(np.flatnonzero(self.labels == value))]
@@ -52,7 +53,7 @@ class Pen:
     def _piece(self, character: str) -> Page:
         if character.isdigit():
             return self.digit(int(character))
-        tall = round(1.4 * HEIGHT) if character == "/" else HEIGHT  # a slash reaches above and below the digits
+        tall = round(self.slash * HEIGHT) if character == "/" else HEIGHT
         piece = np.zeros((tall, 22 if character == "/" else 16), np.uint8)
         ends = {
             "/": ((1, tall - 1), (20, 0)),
@@ -97,6 +98,16 @@ def test_separators_are_kept_and_no_digits(separator: str, reader: Reader, mnist
         text = separator.join((pen.text(2, 2), pen.text(2, 2), pen.text(4, 4)))
         pages.append((pen.number(text), text))
     assert share_read(pages, reader) >= 0.8
+
+
+def test_a_slash_that_stands_alone_is_no_one(reader: Reader, mnist_5k: Dataset) -> None:
+    pages = []
+    for seed in range(8):
+        pen = Pen(mnist_5k, seed)
+        pen.slash = 1.12
+        text = "/".join((pen.text(2, 3), pen.text(2, 3)))
+        pages.append((pen.number(text), text))
+    assert share_read(pages, reader) >= 0.7
 
 
 def test_a_number_tells_its_digits_apart_from_what_stands_there(reader: Reader, mnist_5k: Dataset) -> None:

@@ -39,7 +39,6 @@ class LineLayoutParameters:
     sure_beside_other: float = 0.85  # the same for a line that is mostly other writing, or crossed out
     clear: float = 0.9  # probability of a digit that shows a line beside others
     clear_digits: int = 2  # such digits on each of several lines, at least
-    slash: float = 1.15  # heights; a slash that stands alone in a number is higher
     opinion: float = 1.0  # exponent of the digit network's probabilities, beside those of the line
     least_opinion: float = 1e-3  # probability; no network excludes a digit entirely
     long_line: int = 20  # characters; so many that are no number are print, not a column of digits
@@ -262,30 +261,16 @@ class LineLayout:
         """Return the number of characters ``start`` to ``stop`` of a line; less probable digits are ambiguous."""
         glyphs: list[Glyph] = []
         separators: list[tuple[int, str]] = []
-        for character in self._without_lone_slash(line.text.characters[start:stop]):
+        for character in line.text.characters[start:stop]:
             if character.character in DIGITS + OTHER + CROSSED:
                 glyphs.append(self._glyph(character, line.area, least))
             else:
                 separators.append((len(glyphs), character.character))
         readings: dict[str, float] = defaultdict(float)
         for text, probability in line.text.readings(start, stop).items():
-            text = text.replace("/", "1") if len(glyphs) > sum(c in DIGITS + OTHER + CROSSED for c in text) else text
             readings["".join(c if c in DIGITS else "?" for c in text if c in DIGITS + OTHER + CROSSED)] += probability
         ranked = sorted(readings.items(), key=lambda item: -item[1])
         return Row(glyphs, tuple(separators), tuple(ranked))
-
-    def _without_lone_slash(self, characters: Sequence[Character]) -> list[Character]:
-        """Return the characters of a number; one slash that is no higher than the digits is a slanted 1."""
-        slashes = [i for i, c in enumerate(characters) if c.character == "/"]
-        heights = [c.edges[3] - c.edges[1] for c in characters if c.character in DIGITS]
-        out = list(characters)
-        if len(slashes) == 1 and heights:
-            slash = characters[slashes[0]]
-            if slash.edges[3] - slash.edges[1] < self.parameters.slash * float(np.median(heights)):
-                shares = slash.probabilities.copy()
-                shares[1] = shares.sum()
-                out[slashes[0]] = Character("1", slash.edges, shares)
-        return out
 
     def _glyph(self, character: Character, area: StripArea, least: float) -> Glyph:
         shares = character.probabilities[: len(DIGITS)]
