@@ -76,6 +76,30 @@ def test_errors_on_one_page_weigh_less_as_proof_than_on_many() -> None:
     assert (single is None, pages is None) == (False, True)
 
 
+def test_a_few_pages_with_two_numbers_cost_little_of_the_proof() -> None:
+    confidence, wrong = np.linspace(0.5, 1, 300), np.zeros(300, bool)
+    wrong[[10, 150, 200]] = True
+    page = np.arange(300)
+    page[[50, 250]] = page[[51, 251]]
+    alone, together = (
+        find_bound(Observations(confidence, wrong, pages), 0.05, 0.95) for pages in (np.arange(300), page)
+    )
+    assert alone is not None
+    assert together is not None
+    assert together.accepted >= 0.9 * alone.accepted
+
+
+def test_numbers_that_are_wrong_together_break_the_promise_no_more_often() -> None:
+    rng = np.random.default_rng(4)
+    rejected = []
+    for _ in range(400):
+        page = np.sort(np.r_[np.arange(200), np.arange(0, 200, 2)])
+        wrong = np.repeat(rng.random(200) < 0.05, np.bincount(page))
+        seen = Observations(np.ones(300), wrong, page)
+        rejected.append(find_bound(seen, 0.05, 0.9) is not None)
+    assert 0.01 < np.mean(rejected) <= 0.1
+
+
 def test_the_two_sample_test_agrees_with_scipy() -> None:
     rng = np.random.default_rng(3)
     one, same, other = rng.beta(5, 1, 300), rng.beta(5, 1, 200), rng.beta(3, 1, 200)
