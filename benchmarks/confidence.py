@@ -31,6 +31,7 @@ from inkdigits.imaging.pixels import to_bytes
 from inkdigits.reader import Reader, Reading
 from inkdigits.reader.calibration import judge
 from inkdigits.reader.confidence import IDENTITY, TABLE, Scaling
+from inkdigits.reader.ctc import edits
 from inkdigits.reader.page_labels import read_labels
 from inkdigits.reader.results import Line
 from inkdigits.reader.risk_control import Observations, find_bound
@@ -93,7 +94,17 @@ def made_lines(reader: Reader, digits: DigitSet, count: int, seed: int) -> Itera
     writers = Writers(DigitSet(styled, digits.labels), written, prints=printed)
     for index in range(count):
         line = make_line(np.random.default_rng([seed, index]), writers)
-        yield reader.read(line.image), [line.digits] if line.digits else []
+        reading = reader.read(line.image)
+        yield reading, parted(line.digits, [found.number for found in reading.lines])
+
+
+def parted(written: str, read: Sequence[str]) -> list[str]:
+    """Return what is written on a line in the parts in which it was read: how wide a gap parts numbers is not judged."""
+    parts = [""] * len(read) or [""]
+    owner = [index for index, number in enumerate(read) for _ in number]
+    for _, place, _, start, stop in edits("".join(read), written):
+        parts[owner[min(place, len(owner) - 1)] if owner else 0] += written[start:stop]
+    return [part for part in parts if part]
 
 
 def made_pages(reader: Reader, digits: DigitSet, count: int, seed: int) -> Iterator[tuple[Reading, Sequence[str]]]:
