@@ -229,7 +229,7 @@ def main() -> None:
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--pages", type=Path, nargs="*", default=[], help="folders of real pages")
     parser.add_argument("--made", type=int, default=40, help="made pages of every kind")
-    parser.add_argument("--lines", type=int, default=1500, help="made lines")
+    parser.add_argument("--lines", type=int, default=2500, help="made lines")
     parser.add_argument("--out", type=Path, default=HERE / "confidence.json")
     options = parser.parse_args()
     cv2.setNumThreads(1)
