@@ -25,15 +25,12 @@ if TYPE_CHECKING:
 
 CHROMIUM = Path("/usr/bin/chromium")
 LONGEST = (  # modules below tests/, the longest first
-    *("test_notebooks.py", "test_plugins.py", "report/test_figures.py", "reader/test_line_reading.py", "test_cli.py"),
-    *(
-        "experiments/test_robustness.py",
-        "reader/test_reader.py",
-        "models/test_models.py",
-        "training/test_classifier.py",
-    ),
-    *("training/test_adversarial.py", "experiments/test_comparison.py", "training/test_loop.py"),
-    *("exporting/test_onnx_file.py", "server/test_schemathesis.py", "server/browser/test_page.py"),
+    *("test_notebooks.py", "experiments/test_robustness.py", "report/test_figures.py", "reader/test_batch.py"),
+    *("test_plugins.py", "experiments/test_killed.py", "evaluation/test_faithfulness.py"),
+    *("training/test_line_training.py", "training/test_training_data.py", "report/test_hostile_names.py"),
+    *("training/test_classifier.py", "test_package.py", "models/test_models.py", "reader/test_line_reading.py"),
+    *("server/test_process.py", "evaluation/test_refusal.py", "exporting/test_line_file.py"),
+    *("server/test_hostile_files.py", "training/test_line_task.py", "test_cli.py"),
 )
 
 
