@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from inkdigits.data import DigitSet, load
 from inkdigits.data.writing_styles import with_writing_styles
 from inkdigits.evaluation.number_confidence import (
+    NumberConfidence,
     accepted_share,
     errors_by_confidence,
     fit_scaling,
@@ -29,7 +30,7 @@ from inkdigits.files import write_json
 from inkdigits.imaging.files import page_images
 from inkdigits.imaging.pixels import to_bytes
 from inkdigits.reader import Reader, Reading
-from inkdigits.reader.calibration import judge
+from inkdigits.reader.calibration import digits_of, judge
 from inkdigits.reader.confidence import IDENTITY, TABLE, Scaling
 from inkdigits.reader.ctc import edits
 from inkdigits.reader.page_labels import read_labels
@@ -48,7 +49,11 @@ CERTAINTY = 0.95
 
 @dataclass(frozen=True)
 class Numbers:
-    """Numbers that were read: of each, the unscaled probability, the product of its digits', the layout, if right."""
+    """Numbers that were read: of each, its probability, the product of its digits', the layout, if right, the page.
+
+    ``lost`` numbers were not read. ``digits`` float64 (N, 2) has a row for each digit that was read: its confidence,
+    and 1 if it is right.
+    """
 
     probability: NDArray[np.float64]
     product: NDArray[np.float64]
@@ -56,6 +61,7 @@ class Numbers:
     right: NDArray[np.bool_]
     page: NDArray[np.int64]
     lost: int
+    digits: NDArray[np.float64]
 
     def scaled(self, scalings: dict[str, Scaling]) -> NDArray[np.float64]:
         """Return the confidences."""
@@ -65,20 +71,29 @@ class Numbers:
     def part(self, chosen: NDArray[np.bool_]) -> "Numbers":
         """Return some of the numbers."""
         rows = self.probability, self.product, self.layout, self.right, self.page
-        return Numbers(*(row[chosen] for row in rows), self.lost)
+        return Numbers(*(row[chosen] for row in rows), self.lost, self.digits)
 
 
 def gather(readings: Iterator[tuple[Reading, Sequence[str]]]) -> Numbers:
     """Return the numbers of readings and whether they are right."""
-    rows, lost = [], 0
+    rows, digits, lost = [], [np.zeros((0, 2))], 0
     for page, (reading, truth) in enumerate(readings):
         judged = judge(reading, truth)
         lost += judged.lost
+        digits.append(judged_digits(reading, "".join(truth)))
         lines = [line for line in reading.lines if not line.is_blank]
         for line, (confidence, wrong) in zip(lines, judged.numbers, strict=True):
             rows.append((confidence, product(line), reading.layout, not wrong, page))
     columns = list(zip(*rows, strict=True))
-    return Numbers(*(np.array(column) for column in columns), lost)
+    return Numbers(*(np.array(column) for column in columns), lost, np.concatenate(digits))
+
+
+def judged_digits(reading: Reading, written: str) -> NDArray[np.float64]:
+    """Return the confidence of each digit that was read, and 1 if it is right, else 0; (N, 2)."""
+    read = [digit for digit in reading.digits if digit.digit is not None]
+    text = "".join(str(digit.digit) for digit in read)
+    right = {place for tag, place, *_ in edits(text, digits_of(written)) if tag == "equal"}
+    return np.array([(digit.confidence, place in right) for place, digit in enumerate(read)]).reshape(-1, 2)
 
 
 def product(line: Line) -> float:
@@ -99,7 +114,7 @@ def made_lines(reader: Reader, digits: DigitSet, count: int, seed: int) -> Itera
 
 
 def parted(written: str, read: Sequence[str]) -> list[str]:
-    """Return what is written on a line in the parts in which it was read: how wide a gap parts numbers is not judged."""
+    """Return what is written on a line in the parts in which it was read: which gaps part numbers is not judged."""
     parts = [""] * len(read) or [""]
     owner = [index for index, number in enumerate(read) for _ in number]
     for _, place, _, start, stop in edits("".join(read), written):
@@ -147,6 +162,7 @@ def measure(name: str, numbers: Numbers) -> dict[str, object]:
     """Return the quality of the confidences of numbers."""
     confidence, right = numbers.probability, numbers.right
     quality, digits = number_confidence(confidence, right), number_confidence(numbers.product, right)
+    of_digits = number_confidence(numbers.digits[:, 0], numbers.digits[:, 1] > 0)
     out: dict[str, object] = {
         "numbers": len(right),
         "right": float(right.mean()),
@@ -154,9 +170,10 @@ def measure(name: str, numbers: Numbers) -> dict[str, object]:
         "ece": quality.ece,
         "area": quality.area,
         "area_of_product": digits.area,
-        "bins": [
-            [a, b, c] for a, b, c in zip(quality.confidence, quality.accuracy, quality.count.tolist(), strict=True) if c
-        ],
+        "bins": bins(quality),
+        "digits": len(numbers.digits),
+        "digits_ece": of_digits.ece,
+        "digits_bins": bins(of_digits),
         "curve": errors_by_confidence(confidence, right, 50),
     }
     for threshold in (0.9, 0.99):
@@ -164,6 +181,12 @@ def measure(name: str, numbers: Numbers) -> dict[str, object]:
     summary = {key: round(value, 4) for key, value in out.items() if isinstance(value, float)}
     print(name, len(right), summary, flush=True)
     return out
+
+
+def bins(quality: NumberConfidence) -> list[tuple[float, float, int]]:
+    """Return mean confidence, share that is right, and count of each bin that is not empty."""
+    columns = quality.confidence.tolist(), quality.accuracy.tolist(), quality.count.tolist()
+    return [row for row in zip(*columns, strict=True) if row[2]]
 
 
 def bounds(numbers: Numbers, risk: float, rng: np.random.Generator) -> dict[str, float]:
@@ -187,7 +210,7 @@ def drawn(rng: np.random.Generator, count: int) -> Numbers:
     confidence = 1 / (1 + np.exp(-odds))
     right = rng.random(count) < 1 / (1 + np.exp(-1.2 * odds + 0.5))
     every = np.arange(count)
-    return Numbers(confidence, confidence, np.full(count, "line"), right, every, 0)
+    return Numbers(confidence, confidence, np.full(count, "line"), right, every, 0, np.zeros((0, 2)))
 
 
 def simulated(risk: float, count: int, rng: np.random.Generator) -> dict[str, float]:
@@ -204,20 +227,23 @@ def simulated(risk: float, count: int, rng: np.random.Generator) -> dict[str, fl
 
 
 def draw(results: dict[str, object], names: Sequence[str]) -> None:
-    """Draw reliability, and risk over coverage, of some of the sets."""
+    """Draw the reliability of digits and of numbers, and risk over coverage, of some of the sets."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.plot([0, 100], [0, 100], "k:", linewidth=1)
+    figure = Figure(figsize=(11.5, 3.6), layout="constrained")
+    left, middle, right = figure.subplots(1, 3)
+    for ax in (left, middle):
+        ax.plot([0, 100], [0, 100], "k:", linewidth=1)
     for name in names:
         found = dict(results[name])
-        confidence, accuracy, count = (np.array(column) for column in zip(*found["bins"], strict=True))
-        known = count >= 10
-        left.plot(100 * confidence[known], 100 * accuracy[known], "o-", markersize=4, label=name)
+        for ax, key in ((left, "digits_bins"), (middle, "bins")):
+            confidence, accuracy, count = (np.array(column) for column in zip(*found[key], strict=True))
+            known = count >= 10
+            ax.plot(100 * confidence[known], 100 * accuracy[known], "o-", markersize=4, label=name)
         _, risk, coverage = (np.array(column) for column in zip(*found["curve"], strict=True))
         right.plot(100 * coverage, 100 * risk, label=name)
-    left.set(xlabel="confidence, %", ylabel="numbers that are right, %", title="Reliability")
+    left.set(xlabel="confidence, %", ylabel="digits that are right, %", title="Reliability of digits")
+    middle.set(xlabel="confidence, %", ylabel="numbers that are right, %", title="Reliability of numbers")
     right.set(xlabel="numbers accepted, the surest first, %", ylabel="wrong among them, %", title="Risk and coverage")
     right.legend(frameon=False)
     figure.savefig(PICTURE, dpi=110)
