@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ import typer
 from PIL import Image
 
 from inkdigits import cli
+from inkdigits.cli import checking
 from inkdigits.data import Dataset
 from inkdigits.exporting import line_file
 from inkdigits.exporting.line_file import ExportedLines
+from inkdigits.reader import Reader
 from inkdigits.training import Recipe
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -287,6 +290,29 @@ def test_models_and_doctor(run_cli: Cli) -> None:
     code, text, _ = run_cli("doctor")
     assert code == 0
     assert re.search(r"^torch\t\d", text, flags=re.M)
+    assert re.search(r"^httpx\t\d", text, flags=re.M)
+    assert "\t20746 is read\n" in text
+    assert Reader().name in text
+    names = [line.split("\t")[0] for line in text.splitlines()]
+    assert len(set(names)) == len(names)
+
+
+def test_doctor_fails_where_the_models_do_not_read(run_cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checking, "_picture", lambda: np.full((110, 330), 255, np.uint8))
+    code, text, err = run_cli("doctor")
+    assert (code, err) == (1, "inkdigits: the built-in picture is read wrongly; install inkdigits again\n")
+    assert "nothing is read" in text
+
+
+def test_the_version_is_shown(run_cli: Cli) -> None:
+    assert run_cli("--version") == (0, f"inkdigits {version('inkdigits')}\n", "")
+
+
+def test_a_shell_completes_the_commands() -> None:
+    asked = {"_INKDIGITS_COMPLETE": "complete_bash", "COMP_WORDS": "inkdigits pre", "COMP_CWORD": "1"}
+    command = [sys.executable, "-c", "from inkdigits.cli import main; main()"]
+    done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["predict"]
 
 
 def test_without_network_and_files_the_first_line_says_what_it_runs_on(

@@ -19,7 +19,6 @@ app = typer.Typer(
     name="inkdigits",
     help="Train, compare and use networks that read handwritten digits.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -34,6 +33,14 @@ Validation = Annotated[
 ]
 
 
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"inkdigits {version('inkdigits')}")
+        raise typer.Exit
+
+
 @app.callback()
 def global_options(
     plugin: Annotated[
@@ -44,6 +51,9 @@ def global_options(
             "and may stand after the command's name.",
         ),
     ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
 ) -> None:
     """Take the options that every command has."""
     use_plugins(plugin or [])

@@ -4,13 +4,12 @@ import atexit
 import gc
 import os
 import sys
-from importlib.util import find_spec
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import typer
 
-from inkdigits.cli import calibrating, comparing, data, explaining, exporting, reading, serving, training  # noqa: F401  they join the app
-from inkdigits.cli.common import app, table
+from inkdigits.cli import calibrating, checking, comparing, data, explaining, exporting, reading, serving, training  # noqa: F401  they join the app
+from inkdigits.cli.common import app
 from inkdigits.errors import InkdigitsError, UsageError
 from inkdigits.progress import say
 
@@ -27,41 +26,6 @@ LAB = {  # modules that the extra "lab" installs
     "jinja2",
     "torch_geometric",
 }
-
-
-@app.command("doctor")
-def doctor() -> None:
-    """List the installed packages and plug-ins, the folder of the data sets, and the device of training."""
-    import platform
-    from importlib.metadata import version
-
-    from inkdigits.data import data_folder
-    from inkdigits.plugins import load_plugins, plugins
-
-    rows: list[list[Any]] = [["inkdigits", version("inkdigits")], ["python", platform.python_version()]]
-    rows += _dependencies()
-    rows += [[f"plug-in {plugin}", plugin.status] for plugin in plugins()]
-    rows += [["cores", os.cpu_count()], ["data folder", data_folder()]]
-    if find_spec("torch"):
-        from inkdigits.training.device import select_device
-
-        rows.append(["device", select_device().type])
-    table(["what", "value"], rows)
-    load_plugins()  # one that --plugin names and that does not load is an error here too
-
-
-def _dependencies() -> list[list[Any]]:
-    """Return name and version of every package that inkdigits or one of its extras needs."""
-    from importlib.metadata import PackageNotFoundError, requires, version
-
-    rows: list[list[Any]] = []
-    for requirement in requires("inkdigits") or []:
-        name = requirement.split(">")[0].split(";")[0].strip()
-        try:
-            rows.append([name, version(name)])
-        except PackageNotFoundError:
-            rows.append([name, "not installed"])
-    return rows
 
 
 def global_options_first(arguments: list[str]) -> list[str]:
