@@ -64,3 +64,19 @@ def test_a_rule_shorter_than_the_asked_share_of_the_page_is_no_rule() -> None:
     cv2.line(lines, (100, 300), (500, 300), 255, 2)
     assert find_ruled_lines(lines).any()
     assert not find_ruled_lines(lines, RuledLineParameters(across=0.6)).any()
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_stroke_that_crosses_a_line_is_not_cut(turned: bool) -> None:
+    mask = np.zeros((400, 400), np.uint8)
+    cv2.line(mask, (20, 200), (380, 200), 255, 3)
+    lines = find_ruled_lines(mask) if not turned else np.ascontiguousarray(find_ruled_lines(mask).T)
+    mask = np.ascontiguousarray(mask.T) if turned else mask
+    strokes = [((120, 150), (120, 250)), ((260, 150), (290, 250))]
+    for start, end in strokes:
+        cv2.line(mask, start[::-1] if turned else start, end[::-1] if turned else end, 255, 9)
+    left = remove_ruled_lines(mask, lines)
+    for start, end in strokes:
+        middle = (start[0] + end[0]) // 2, (start[1] + end[1]) // 2
+        across, along = middle[::-1] if turned else middle
+        assert left[along, across] == 255

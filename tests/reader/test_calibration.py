@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def test_labels_are_read_in_every_form(tmp_path: Path) -> None:
         "labels.json": json.dumps([{"file": "a.png", "lines": ["12", "3.4"]}, {"file": "b.png", "text": "5"}]),
         "cells.json": json.dumps([{"file": "a.png", "cells": [["12"], ["3.4"]]}, {"file": "b.png", "numbers": [5]}]),
         "map.json": json.dumps({"a.png": ["12", "3.4"], "b.png": "5"}),
-        "labels.csv": "file,number\na.png,12\na.png, 3.4\nb.png,5\n",
+        "labels.csv": 'file,number\na.png,12\na.png, "3.4"\nb.png,5\n',
         "bare.csv": 'a.png,"12"\na.png,3.4\n\nb.png,5\n',
     }
     for name, text in forms.items():
@@ -217,3 +218,19 @@ def test_a_wrong_call_of_calibrate_is_one_line(
     monkeypatch.chdir(tmp_path)
     code, _, err = run_cli("calibrate", *options)
     assert (code, message in err, err.count("\n")) == (2, True, 1), err
+
+
+def test_numbers_that_were_lost_stand_against_the_bound() -> None:
+    pages = judged_pages(200, 0)
+    assert calibrate(pages, "pages", "m", None, 0.05).lost == 0
+    with pytest.raises(UsageError, match="20 of them lost without a trace"):
+        calibrate([*pages, *[Judged((), lost=1)] * 20], "pages", "m", None, 0.05)
+
+
+def test_more_errors_ask_for_more_pages() -> None:
+    asked = []
+    for wrong in (0, 3):
+        with pytest.raises(UsageError, match=r"about \d+ could") as caught:
+            calibrate(judged_pages(280, wrong), "pages", "m", None, 0.01)
+        asked.append(int(re.search(r"about (\d+) could", str(caught.value))[1]))  # type: ignore[index]
+    assert asked[1] > 1.5 * asked[0]

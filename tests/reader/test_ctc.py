@@ -11,6 +11,7 @@ from inkdigits.reader.ctc import (
     Hypothesis,
     align,
     best_path,
+    edits,
     likeliest_texts,
     marginals,
     readings_of,
@@ -188,3 +189,10 @@ def test_marginals_sum_the_texts_and_leave_out_what_is_missing() -> None:
     found = marginals(hypotheses(("12", 0.4), ("13", 0.2), ("2", 0.2)), 4)
     np.testing.assert_allclose(found, [[0, 0.75, 0, 0], [0, 0, 0.75, 0.25]])
     assert marginals(hypotheses(("", 1.0)), 4).shape == (0, 4)
+
+
+def test_the_fewest_edits_say_what_is_equal_and_what_is_not() -> None:
+    assert edits("12", "13") == [("equal", 0, 1, 0, 1), ("replace", 1, 2, 1, 2)]
+    assert edits("12", "2") == [("delete", 0, 1, 0, 0), ("equal", 1, 2, 0, 1)]
+    assert edits("1", "1") == [("equal", 0, 1, 0, 1)]
+    assert edits("", "7") == [("insert", 0, 0, 0, 1)]

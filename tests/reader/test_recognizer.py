@@ -12,6 +12,8 @@ from onnx import TensorProto, helper
 from inkdigits.data import Dataset, load
 from inkdigits.errors import DataError, ModelError
 from inkdigits.reader import Recognizer
+from inkdigits.reader.glyphs import GlyphReader, blank_glyph
+from inkdigits.reader.line_recognizer import LineRecognizer
 from inkdigits.reader.recognizer import bundled
 from inkdigits.synthetic.unseen_outliers import Sources, make_unseen_outliers, matplotlib_fonts
 
@@ -213,3 +215,17 @@ def test_the_bundled_files_are_small_and_as_their_checksums_say() -> None:
     for name, sha256 in sums.items():
         assert hashlib.sha256(bundled(name).read_bytes()).hexdigest() == sha256
     assert bundled().stat().st_size <= 1_200_000
+
+
+def test_a_glyph_reader_has_no_opinion_on_what_is_refused(recognizer: Recognizer, mnist_5k: Dataset) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (28, 28)).astype(np.uint8)
+    first, second = GlyphReader(recognizer, LineRecognizer()).opinions([mnist_5k.test.images[0], noise])
+    assert first is not None
+    assert first.argmax() == mnist_5k.test.labels[0]
+    assert second is None
+
+
+def test_a_blank_box_is_surely_blank() -> None:
+    glyph = blank_glyph((1, 2, 3, 4))
+    assert (glyph.box, glyph.probability, glyph.reject) == ((1, 2, 3, 4), 1.0, "blank")
+    assert glyph.probabilities.tolist() == [0.0] * 10

@@ -7,6 +7,7 @@ import pytest
 
 from inkdigits.escape import csv_table
 from inkdigits.imaging.geometry import Box
+from inkdigits.reader.cells import rows_and_columns
 from inkdigits.reader.results import Digit, Line, Reading
 from inkdigits.reader.tables import DIGIT_COLUMNS, NUMBER_COLUMNS, digit_rows, number_rows
 
@@ -133,3 +134,13 @@ def test_a_text_that_a_spreadsheet_would_run_gets_an_apostrophe(start: str) -> N
         _, row = csv.reader(io.StringIO(csv_table(columns, rows(reading(line, source=start))), newline=""))
         assert row[0] == f"'{start}"
         assert "'-3" in row
+
+
+def test_numbers_are_in_one_row_through_others_that_lie_between() -> None:
+    steps = [
+        (60 * place, 4 * place, 40, 10) for place in range(4)
+    ]  # each shares more than a half with its neighbour only
+    assert [row for row, _ in rows_and_columns(steps)] == [0, 0, 0, 0]
+    assert [row for row, _ in rows_and_columns([steps[0], steps[3]])] == [0, 1]
+    backwards = [steps[0], steps[3], steps[2], steps[1]]
+    assert [row for row, _ in rows_and_columns(backwards)] == [0, 0, 0, 0]

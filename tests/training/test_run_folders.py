@@ -17,6 +17,7 @@ from inkdigits.files import locked
 from inkdigits.training import load_run, train
 from inkdigits.training.checkpoint import EpochRow
 from inkdigits.training.ensembling import ensemble
+from inkdigits.training.run_card import DataFacts, Environment, Hardware, RunSettings
 from inkdigits.training.trainer import NoProgress
 
 QUICK = {"epochs": 1, "batch_size": 64, "device": "cpu", "options": {"hidden": 16}}
@@ -99,3 +100,14 @@ def test_a_run_that_is_killed_at_its_very_end_is_closed(logged: bool, small: Dat
     train("mlp", small, out=tmp_path, resume=True, **QUICK)
     assert events(tmp_path) == ["start", "epoch", "finished"]
     assert not (tmp_path / "state.safetensors").exists()
+
+
+def test_a_card_without_its_optional_facts_has_their_defaults() -> None:
+    hardware = Hardware("processor", 2, 1, "cpu")
+    environment = Environment({"inkdigits": "0.1"}, hardware)
+    assert (environment.data_source, environment.notes, environment.plugins) == ("", [], {})
+    settings = RunSettings("mlp", {}, {}, 0, DataFacts("mnist", "", 0, 0))  # made lines need no training digits
+    assert (settings.members, settings.teacher) == ([], None)
+    for digits in ((-1, 0), (0, -1)):
+        with pytest.raises(ValueError, match="0 or more"):
+            DataFacts("mnist", "", *digits)
