@@ -100,14 +100,20 @@ def test_separators_are_kept_and_no_digits(separator: str, reader: Reader, mnist
     assert share_read(pages, reader) >= 0.8
 
 
-def test_a_slash_that_stands_alone_is_no_one(reader: Reader, mnist_5k: Dataset) -> None:
-    pages = []
-    for seed in range(8):
+@pytest.mark.parametrize(("height", "is_slash", "is_doubtful"), [(1.4, 0.7, 0.0), (1.05, 0.0, 0.6)])
+def test_a_slash_that_stands_alone_is_read_or_doubtful(
+    height: float, is_slash: float, is_doubtful: float, reader: Reader, mnist_5k: Dataset
+) -> None:
+    right, doubtful = [], []
+    for seed in range(10):
         pen = Pen(mnist_5k, seed)
-        pen.slash = 1.12
+        pen.slash = height
         text = "/".join((pen.text(2, 3), pen.text(2, 3)))
-        pages.append((pen.number(text), text))
-    assert share_read(pages, reader) >= 0.7
+        found = reader.read(pen.number(text))
+        right.append(found.text == text)
+        doubtful.append(right[-1] or all(line.is_doubtful for line in found.lines))  # it looks like a slanted 1
+    assert np.mean(right) >= is_slash
+    assert np.mean(doubtful) >= is_doubtful
 
 
 def test_a_number_tells_its_digits_apart_from_what_stands_there(reader: Reader, mnist_5k: Dataset) -> None:

@@ -18,7 +18,7 @@ from inkdigits.reader.line_recognizer import Character, LineText
 from inkdigits.reader.refusal import AMBIGUOUS, CROSSED_OUT, NOT_A_DIGIT
 from inkdigits.reader.views import mean_reading
 
-DIGITS, OTHER, CROSSED = "0123456789", "?", "x"  # of the line recogniser's characters; the rest are separators
+DIGITS, OTHER, CROSSED, SLASH = "0123456789", "?", "x", "/"  # of the line recogniser; the rest are separators
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class LineLayoutParameters:
     sure_beside_other: float = 0.85  # the same for a line that is mostly other writing, or crossed out
     clear: float = 0.9  # probability of a digit that shows a line beside others
     clear_digits: int = 2  # such digits on each of several lines, at least
+    lone_slash: float = 0.25  # how much rarer a number with one slash is than in training; it looks like a slanted 1
     opinion: float = 1.0  # exponent of the digit network's probabilities, beside those of the line
     least_opinion: float = 1e-3  # probability; no network excludes a digit entirely
     long_line: int = 20  # characters; so many that are no number are print, not a column of digits
@@ -259,18 +260,37 @@ class LineLayout:
 
     def _row(self, start: int, stop: int, line: LineReading, least: float) -> Row:
         """Return the number of characters ``start`` to ``stop`` of a line; less probable digits are ambiguous."""
+        p = self.parameters
         glyphs: list[Glyph] = []
         separators: list[tuple[int, str]] = []
-        for character in line.text.characters[start:stop]:
+        for character in self._with_lone_slash_weighed(line.text.characters[start:stop]):
             if character.character in DIGITS + OTHER + CROSSED:
                 glyphs.append(self._glyph(character, line.area, least))
             else:
                 separators.append((len(glyphs), character.character))
+        texts = line.text.readings(start, stop)
+        weights = {text: share * (p.lone_slash if text.count(SLASH) == 1 else 1.0) for text, share in texts.items()}
+        scale = sum(texts.values()) / max(sum(weights.values()), 1e-12)
         readings: dict[str, float] = defaultdict(float)
-        for text, probability in line.text.readings(start, stop).items():
-            readings["".join(c if c in DIGITS else "?" for c in text if c in DIGITS + OTHER + CROSSED)] += probability
+        for text, share in weights.items():
+            number = "".join(c if c in DIGITS else "?" for c in text if c in DIGITS + OTHER + CROSSED)
+            readings[number] += scale * share
         ranked = sorted(readings.items(), key=lambda item: -item[1])
         return Row(glyphs, tuple(separators), tuple(ranked))
+
+    def _with_lone_slash_weighed(self, characters: Sequence[Character]) -> list[Character]:
+        """Return the characters of a number; one slash among them becomes a 1 where that is likelier."""
+        out = list(characters)
+        slashes = [index for index, c in enumerate(out) if c.character == SLASH]
+        if len(slashes) == 1:
+            slash = out[slashes[0]]
+            shares = slash.probabilities.copy()
+            known = float(shares[1]) + slash.probability
+            one = float(shares[1]) / (float(shares[1]) + self.parameters.lone_slash * slash.probability)
+            if one > 0.5:
+                shares[1] = one * known
+                out[slashes[0]] = Character("1", slash.edges, shares)
+        return out
 
     def _glyph(self, character: Character, area: StripArea, least: float) -> Glyph:
         shares = character.probabilities[: len(DIGITS)]
