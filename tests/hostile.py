@@ -81,8 +81,10 @@ def large_png(side: int) -> bytes:
     body = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
     head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     chunks = ((b"IHDR", head), (b"IDAT", body), (b"IEND", b""))
-    parts = (struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks)
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+    out = b"\x89PNG\r\n\x1a\n"
+    for name, data in chunks:
+        out += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    return out
 
 
 def animation(frames: int, side: int = 2000) -> bytes:

@@ -1,4 +1,4 @@
-"""Pages of other sites in a real browser: one whose name was pointed at the service, and one that sends requests to it."""
+"""Pages of other sites in a real browser: with a name that was pointed at the service, or sending requests to it."""
 
 import threading
 from collections.abc import Iterator
