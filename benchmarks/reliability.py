@@ -369,6 +369,7 @@ def main() -> None:
         for name, found in MEASUREMENTS.items():
             print(f"{name}: {found.rounds} rounds, at most {found.goal}")
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the services that were started
     print(f"inkdigits {version('inkdigits')}, {os.cpu_count()} cores")
     reached = [measure(name, arguments.rounds, arguments.again) for name in arguments.names or MEASUREMENTS]
     sys.exit(not all(reached))
