@@ -5,7 +5,7 @@ JOBS ?= 1
 INSTALLED := .venv/.installed
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: compare test check format reproduce reproduce-reader reproduce-robust bench mutants notebooks clean
+.PHONY: compare test check format reproduce reproduce-reader reproduce-robust bench mutants notebooks lock audit sbom clean
 
 compare: $(INSTALLED)
 	$(BIN)/inkdigits compare --quick
@@ -92,12 +92,34 @@ mutants: $(INSTALLED)
 notebooks: $(INSTALLED)
 	$(BIN)/python notebooks/execute.py $(NOTEBOOKS)
 
-$(INSTALLED): pyproject.toml constraints.txt
+# Every package with the hashes of its files, for Python 3.11 and later on all systems, made from pyproject.toml and
+# constraints.txt. To be made again after a change of either.
+LOCK := $(BIN)/uv pip compile pyproject.toml - --constraint constraints.txt --universal --python-version 3.11 \
+  --generate-hashes --no-emit-package torch --no-emit-package pip --custom-compile-command 'make lock' --quiet
+lock:
+	@test -x $(BIN)/uv || $(MAKE) $(INSTALLED)
+	echo setuptools | $(LOCK) --all-extras --output-file requirements.lock.txt
+	echo setuptools | $(LOCK) --extra serve --output-file deploy/requirements.lock.txt
+
+# Asks the vulnerability database of the package index about every installed package.
+audit: $(INSTALLED)
+	$(BIN)/pip-audit --skip-editable
+
+# The software bill of materials of the environment, with versions and licences.
+sbom: $(INSTALLED)
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --output-file build/sbom.cdx.json .venv
+
+# All packages must have a known hash, except torch, which has other files for each kind of graphics card.
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+$(INSTALLED): pyproject.toml requirements.lock.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or later is needed; name one with make PYTHON=…"; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || \
 	  { rm -rf .venv; echo "python3 cannot make environments here; on Debian: apt-get install python3-venv"; exit 1; }
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[lab,serve,dev,notebooks]'
+	$(PIP) --require-hashes --no-deps --requirement requirements.lock.txt
+	$(PIP) --constraint constraints.txt torch
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 clean:

@@ -1,4 +1,4 @@
-"""Measures what stays right when processes are killed or work at the same time.
+"""Measures what stays right when processes are killed or work at the same time, and when the service is attacked.
 
 python benchmarks/reliability.py                          all measurements, as many rounds as each needs
 python benchmarks/reliability.py fetch-pairs --rounds 10  one of them, up to its tenth round
@@ -40,6 +40,9 @@ from inkdigits.data import CATALOG, data_folder, load
 from inkdigits.files import locked, write_json
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))  # when this file is run as a script
+from benchmarks import service_reliability  # noqa: E402
+
 RESULTS = HERE / "reliability.json"
 
 Figures = dict[str, float]
@@ -343,6 +346,17 @@ def without_times(value: object) -> object:
     return [without_times(item) for item in value] if isinstance(value, list) else value
 
 
+# The service; see service_reliability.py
+
+measurement(rounds=200, stuck=0, wrong_statuses=0, worst_seconds_after_deadline=1.0, worst_memory_mib=1500)(
+    service_reliability.hostile_files
+)
+measurement(rounds=50, crashes=0, wrong_statuses=0)(service_reliability.mutated_pictures)
+measurement(rounds=20, wrong_statuses=0, broken=0)(service_reliability.overload)
+measurement(rounds=20, lost=0)(service_reliability.drains)
+measurement(rounds=6, failures=0, refused_without_reason=0)(service_reliability.schemathesis)
+
+
 def main() -> None:
     """Run the measurements that are named, or all."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -355,6 +369,7 @@ def main() -> None:
         for name, found in MEASUREMENTS.items():
             print(f"{name}: {found.rounds} rounds, at most {found.goal}")
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends the services that were started
     print(f"inkdigits {version('inkdigits')}, {os.cpu_count()} cores")
     reached = [measure(name, arguments.rounds, arguments.again) for name in arguments.names or MEASUREMENTS]
     sys.exit(not all(reached))

@@ -1,7 +1,7 @@
 """Measures the speed of the service and its behaviour under overload. Server and load run on the same machine.
 
 python benchmarks/service.py                      about a minute
-python benchmarks/service.py --full               ten minutes of overload, 5,000 cases of schemathesis
+python benchmarks/service.py --full               ten minutes of overload, 10,000 idle connections
 python benchmarks/service.py --litserve-python P  also LitServe; P is a Python with litserve, onnxruntime and pillow
 
 Writes benchmarks/service.json. Each connection sends its next request when it has the answer to the last one. Overload
@@ -39,7 +39,6 @@ from inkdigits.files import write_json
 from inkdigits.reader.recognizer import bundled
 
 HERE = Path(__file__).parent
-HOOKS = HERE.parent / "tests/server"
 CONNECTIONS = 32
 BATCH = 256  # digits
 WARM = 1.0  # seconds before the measurement begins
@@ -278,20 +277,6 @@ def litserve(python: str, body: bytes, seconds: float, ours: int) -> dict[str, A
     return result
 
 
-def schemathesis(port: int, cases: int) -> dict[str, Any]:
-    """Send requests that the OpenAPI document allows and others that it does not, and check the answers."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = Path(folder) / "report.json"
-        url = f"http://127.0.0.1:{port}/openapi.json"
-        command = [str(Path(sys.executable).parent / "schemathesis"), "run", url, "--checks", "all", "--seed", "1"]
-        command += ["--max-examples", str(cases), "--report", "json", "--report-json-path", str(report)]
-        environment = {**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(HOOKS)}
-        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, cwd=folder)
-        print(done.stdout[-3000:])
-        summary = json.loads(report.read_text()) if report.exists() else {}
-        return {"exit_code": done.returncode, "cases": summary.get("test_cases"), "failures": summary.get("failures")}
-
-
 def measure(port: int, pid: int, options: argparse.Namespace) -> Iterator[tuple[str, dict[str, Any]]]:
     """Measure a running server; yield the name and the figures of each measurement."""
     images = load("mnist-5k").test.images
@@ -313,9 +298,6 @@ def measure(port: int, pid: int, options: argparse.Namespace) -> Iterator[tuple[
     seconds = options.overload_seconds or (600.0 if options.full else 10.0)
     yield "overload", asyncio.run(open_loop(port, request, 2 * predict["per_second"], seconds, 512, pid))
     yield "idle", asyncio.run(idle_connections(port, 10_000 if options.full else 1000, request))
-    cases = options.cases if options.cases is not None else (300 if options.full else 0)  # for each of 16 operations
-    if cases:
-        yield "schemathesis", schemathesis(port, cases)
 
 
 def main() -> None:
@@ -324,7 +306,6 @@ def main() -> None:
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement")
     parser.add_argument("--overload-seconds", type=float)
-    parser.add_argument("--cases", type=int, help="of schemathesis, for each operation")
     parser.add_argument("--litserve-python")
     parser.add_argument("--out", type=Path, default=HERE / "service.json")
     options = parser.parse_args()

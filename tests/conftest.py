@@ -137,8 +137,8 @@ def run_cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return run
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
+@contextmanager
+def launched(*options: str) -> Iterator["Browser"]:
     """Debian's Chromium; without it a test is skipped, but where INKDIGITS_REQUIRE_BROWSER is set it fails."""
     if find_spec("playwright") is None or not CHROMIUM.exists():
         reason = f"needs {CHROMIUM} (apt-get install chromium) and the Python package playwright"
@@ -146,6 +146,13 @@ def browser() -> Iterator["Browser"]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *options])
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """A real browser."""
+    with launched() as browser:
+        yield browser

@@ -67,3 +67,33 @@ def pdf(pages: list[bytes], others: list[bytes] | None = None, resources: str = 
     out += b"".join(b"%010d 00000 n \n" % place for place in places)
     out += b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(places) + 1, start)
     return bytes(out)
+
+
+def many_pages_pdf(pages: int) -> bytes:
+    """A PDF of many empty pages."""
+    return pdf([stream(b"")] * pages)
+
+
+def large_png(side: int) -> bytes:
+    """A small PNG file of white paper with ``side`` squared pixels."""
+    packer = zlib.compressobj(9)
+    row = b"\0" + b"\xff" * ((side + 7) // 8)
+    body = b"".join(packer.compress(row) for _ in range(side)) + packer.flush()
+    head = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", body), (b"IEND", b""))
+    out = b"\x89PNG\r\n\x1a\n"
+    for name, data in chunks:
+        out += struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    return out
+
+
+def animation(frames: int, side: int = 2000) -> bytes:
+    """A GIF of many frames with ``side`` squared pixels, each of which is stored as one pixel."""
+    head = b"GIF89a" + struct.pack("<HHBBB", side, side, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff"
+    frame = b"\x21\xf9\x04\0\0\0\0\0" + b"\x2c" + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x44\x01\0"
+    return head + frame * frames + b"\x3b"
+
+
+def nested_json(depth: int) -> bytes:
+    """A JSON body whose image is lists in lists."""
+    return b'{"image":' + b"[" * depth + b"]" * depth + b"}"

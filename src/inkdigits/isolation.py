@@ -19,6 +19,7 @@ import sys
 import threading
 import time
 import traceback
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from multiprocessing.util import Finalize
@@ -269,6 +270,7 @@ def _run(
         signal.signal(number, signal.SIG_IGN)
     os.environ.clear()
     os.environ.update(environment)
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # of damaged files, which would fill the log of a service
     try:
         os.chdir(folder)
         handler = setup()

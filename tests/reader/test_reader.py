@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import pickle
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -28,6 +29,7 @@ from inkdigits.reader.recognizer import METADATA, bundled
 from inkdigits.reader.results import Line
 from inkdigits.reader.review import doubtful, review_page
 from inkdigits.synthetic.pages import MadePage, make_page
+from tests import hostile
 
 PAGES = 8
 Cli = Callable[..., tuple[int, str, str]]
@@ -385,3 +387,13 @@ def test_a_pdf_with_a_password_is_named_and_the_others_are_read(
     said = [line for line in err.splitlines() if line.startswith("inkdigits: ")]
     assert said == [f"inkdigits: {locked} is a PDF with a password; save it without one"]
     assert "Traceback" not in err
+
+
+def test_50_nearly_empty_pages_fit_the_time_limit_of_a_request() -> None:
+    reader, pages = Reader(threads=1), hostile.pdf([hostile.stream(b"300 400 20 60 re f\n")] * 4)
+    reading = reader.read_pages(pages)
+    next(reading)
+    begin = time.process_time()
+    rest = len(list(reading))
+    assert rest == 3
+    assert (time.process_time() - begin) / rest * 50 < 30

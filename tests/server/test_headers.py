@@ -2,13 +2,17 @@
 
 import contextlib
 import os
+import resource
 import socket
+import time
+from collections.abc import Callable
 from typing import Any
 
 import psutil
 import pytest
 
 from inkdigits.server.process import refuse_connections
+from inkdigits.server.settings import MAX_HEADER_BYTES, MAX_HELD_HEADERS
 from tests.server.test_limits import talk
 
 START = b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\n"
@@ -48,6 +52,40 @@ def test_endless_headers_take_no_memory(served: Any) -> None:
         for _ in range(100):
             opened.sendall(b"a: " + os.urandom(500_000).hex().encode() + b"\r\n")
     assert process.memory_info().rss - before < 20 << 20
+
+
+def test_the_headers_of_all_connections_together_are_limited(serve: Callable[..., Any]) -> None:
+    server = serve()
+    process, opened = psutil.Process(server.process.pid), []
+    before = process.memory_info().rss
+    piece = START + b"a: " + b"x" * (MAX_HEADER_BYTES - 1000)
+    most = MAX_HELD_HEADERS // len(piece)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2 * most)), hard))
+    try:
+        for _ in range(most + 50):
+            opened.append(socket.create_connection(("127.0.0.1", server.port), 10))
+            opened[-1].sendall(piece)
+        refused = sum(answer.startswith(b"HTTP/1.1 503 ") for answer in map(received, opened))
+        deadline = time.monotonic() + 10
+        while not (refused := [one for one in opened if received(one).startswith(b"HTTP/1.1 503 ")]):
+            assert time.monotonic() < deadline
+        assert len(refused) <= 60
+        assert process.memory_info().rss - before < 4 * MAX_HELD_HEADERS
+    finally:
+        for connection in opened:
+            connection.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert server.client.get("/healthz").status_code == 200
+
+
+def received(connection: socket.socket) -> bytes:
+    """What has come on a connection until now."""
+    connection.setblocking(False)
+    try:
+        return connection.recv(1000)
+    except BlockingIOError:
+        return b""
 
 
 def test_pipelined_requests_are_limited(served: Any) -> None:

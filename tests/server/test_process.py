@@ -10,13 +10,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from benchmarks.service import post
+from benchmarks.service_reliability import drain
 from inkdigits.server import middleware
 
 PNG = {"content-type": "image/png"}
@@ -200,29 +201,9 @@ def test_ctrl_c_exits_with_0(serve: Callable[..., Any]) -> None:
 
 def test_no_accepted_connection_is_reset_at_the_end(serve: Callable[..., Any], pngs: list[bytes]) -> None:
     server = serve()
-    lines = ["POST /v1/predict HTTP/1.1", "host: localhost", "connection: close", "content-type: image/png"]
-    head = "\r\n".join([*lines, f"content-length: {len(pngs[0])}"])
-    answers: list[bytes] = []
-    refused = threading.Event()
-
-    def ask() -> None:
-        while not refused.is_set():  # each request on a connection of its own
-            try:
-                opened = socket.create_connection(("127.0.0.1", server.port), 0.5)
-            except OSError:
-                refused.set()
-                return
-            with opened:
-                opened.settimeout(30)
-                opened.sendall(head.encode() + b"\r\n\r\n" + pngs[0])
-                answers.append(opened.recv(65536)[:13])  # raises an error when it is reset
-
-    with ThreadPoolExecutor(16) as together:
-        asking = [together.submit(ask) for _ in range(16)]
-        while len(answers) < 100:
-            time.sleep(0.01)
-        server.process.send_signal(signal.SIGTERM)
-        for thread in asking:
-            thread.result()
+    answers = drain(
+        server.port, server.process.terminate, post("/v1/predict", *PNG.values(), pngs[0], "connection: close")
+    )
+    assert len(answers) >= 100
     assert set(answers) == {b"HTTP/1.1 200 "}
     assert server.process.wait(30) == 0

@@ -57,7 +57,10 @@ def find_faint_lines(
         along = cv2.blur(np.ascontiguousarray(ink.T) if vertical else ink, (run, 1))
         ridge = cv2.morphologyEx(along, cv2.MORPH_TOPHAT, np.ones((thick, 1), np.uint8))
         level = max(p.faintest, noise_factor * float(np.median(ridge[::4, ::4])))
-        wide = cv2.dilate(np.asarray((ridge > level) * np.uint8(255), np.uint8), np.ones((3, 1), np.uint8))
+        above = np.asarray((ridge > level) * np.uint8(255), np.uint8)
+        if not cv2.countNonZero(above):
+            continue
+        wide = cv2.dilate(above, np.ones((3, 1), np.uint8))
         lines = cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones((1, runs * run), np.uint8))
         found |= np.asarray(lines.T if vertical else lines, np.uint8)
     return found
@@ -75,6 +78,8 @@ def find_ruled_lines(mask: Mask, parameters: RuledLineParameters | None = None) 
         share, slender = (p.down, 2 * p.slender) if vertical else (p.across, p.slender)
         element = np.ones((1, run), np.uint8)
         opened = cv2.morphologyEx(cv2.dilate(ink, np.ones((3, 1), np.uint8)), cv2.MORPH_OPEN, element)
+        if not cv2.countNonZero(opened):
+            continue
         joined = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, element)
         count, labels, stats, _ = cv2.connectedComponentsWithStats(joined)
         for index in range(1, count):

@@ -1,5 +1,6 @@
 """The application: the routes, the middleware and the exception handlers around a service."""
 
+from functools import cache, partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -39,5 +40,6 @@ def create_app(service: Service | ServerSettings | None = None) -> FastAPI:
     app.state.service = service
     app.add_middleware(ServiceMiddleware, service=service)
     token = service.settings.token is not None
-    app.openapi_schema = openapi_document(app, token, name=v2.MODEL, version=service.version)
+    document = partial(openapi_document, app, token, name=v2.MODEL, version=service.version)
+    app.openapi = cache(document)  # type: ignore[method-assign]  # made at its first use: the start is quicker
     return app

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import errno
+import gc
 import socket
 import struct
 import sys
@@ -14,7 +15,6 @@ import uvicorn
 
 from inkdigits.errors import InkdigitsError
 from inkdigits.progress import say
-from inkdigits.server.app import create_app
 from inkdigits.server.connection import Connection
 from inkdigits.server.service import Service
 from inkdigits.server.settings import MAX_CONNECTIONS, ServerSettings, check_host
@@ -42,6 +42,7 @@ def serve(host: str, port: int, settings: ServerSettings) -> None:
         When the port is not available, the model cannot be loaded, or corrections cannot be stored.
     """
     check_host(host, settings.token)
+    gc.disable()  # imports make no garbage, but many objects
     service = Service(replace(settings, host=host))
     try:
         listening = _listen(host, port)
@@ -49,13 +50,18 @@ def serve(host: str, port: int, settings: ServerSettings) -> None:
         server = _Server(_config(service), service, listening)
         service.wait()
         address, chosen = listening.getsockname()[:2]
+        gc.freeze()  # what is there stays: no search for garbage needs to visit it
+        gc.enable()
         say(f"reading at http://{f'[{address}]' if ':' in address else address}:{chosen} (stop with Ctrl+C)")
         server.run([listening])
     finally:
+        gc.enable()
         service.close()
 
 
 def _config(service: Service) -> uvicorn.Config:
+    from inkdigits.server.app import create_app  # FastAPI is imported while the worker processes start
+
     return uvicorn.Config(
         create_app(service),
         http=Connection,

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import orjson
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from inkdigits.imaging.normalize import SIZE
 from inkdigits.reader import Reader
@@ -45,11 +45,50 @@ class TensorParameters(BaseModel):
     binary_data: bool | None = None
 
 
+def _shape_schema(*sides: int) -> dict[str, Any]:
+    """Return the JSON Schema of the shape [N, *sides]."""
+    items = [{"type": "integer", "minimum": 0, "maximum": MAX_BATCH}, *({"const": side} for side in sides)]
+    return {"type": "array", "prefixItems": items, "minItems": len(items), "maxItems": len(items)}
+
+
+def _data_schema(number: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema of pixels: a flat list of numbers, or one that is nested as the shape says."""
+
+    def nested(*sides: int) -> dict[str, Any]:
+        if not sides:
+            return number
+        return {"type": "array", "items": nested(*sides[1:]), "minItems": sides[0], "maxItems": sides[0]}
+
+    lists = ({"type": "array", "items": nested(*sides)} for sides in ((), (SIZE, SIZE), (1, SIZE, SIZE)))
+    return {"anyOf": list(lists)}
+
+
+SHAPES = {"anyOf": [_shape_schema(SIZE, SIZE), _shape_schema(1, SIZE, SIZE)]}
+PIXELS = {  # of each datatype
+    "UINT8": {"type": "integer", "minimum": 0, "maximum": 255},
+    "FP32": {"type": "number", "minimum": 0, "maximum": 1},
+}
+NOT_BINARY = {"properties": {"binary_data_size": {"type": "null"}}}
+ALL_JSON = [  # an input tensor in a body that is all JSON
+    {
+        "properties": {"datatype": {"const": datatype}, "data": _data_schema(number), "parameters": NOT_BINARY},
+        "required": ["data"],
+    }
+    for datatype, number in PIXELS.items()
+]
+
+
 class InputTensor(BaseModel):
-    """A batch of digits."""
+    """A batch of digits. The numbers must fill the shape. In binary they follow the JSON, and there is no ``data``."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": ALL_JSON})
 
     name: Literal["images"]
-    shape: Annotated[list[Count], Field(min_length=3, max_length=4, description="[N, 28, 28] or [N, 1, 28, 28].")]
+    shape: Annotated[
+        list[Count],
+        Field(min_length=3, max_length=4, description="[N, 28, 28] or [N, 1, 28, 28]."),
+        WithJsonSchema(SHAPES),
+    ]
     datatype: Literal["UINT8", "FP32"]
     parameters: TensorParameters = TensorParameters()
     data: Annotated[
@@ -164,7 +203,12 @@ def infer(recognizer: Recognizer, version: str, header_length: int | None, body:
         400 when the request is broken, 413 when the batch is too large, 422 when a field is invalid.
     """
     split = _split(body, header_length)
-    request = parse_json(body[:split], InferRequest)
+    try:
+        request = parse_json(body[:split], InferRequest)
+    except ProblemError as problem:
+        if header_length is None or problem.status != 400:
+            raise
+        raise ProblemError(400, f"of the length in Inference-Header-Content-Length, {problem.detail}") from None
     images = _images(request.inputs[0], memoryview(body)[split:])
     answers = recognizer.run(images)
     outputs: list[dict[str, Any]] = []

@@ -14,12 +14,12 @@ STATIC = Path(__file__).parents[1] / "static"
 
 async def openapi(request: Request) -> Response:
     """Return the OpenAPI document."""
-    return json_response(request.app.openapi_schema)
+    return json_response(request.app.openapi())
 
 
 async def docs(request: Request) -> Response:
     """Return the OpenAPI document as a page."""
-    return HTMLResponse(page(request.app.openapi_schema, STATIC))
+    return HTMLResponse(page(request.app.openapi(), STATIC))
 
 
 async def index(request: Request) -> Response:

@@ -43,7 +43,7 @@ async def infer(
     request: Request,
     name: Name,
     version: Version | None = None,
-    json_length: Annotated[int | SkipJsonSchema[None], Header(alias=v2.HEADER_LENGTH, ge=0)] = None,
+    json_length: Annotated[int | SkipJsonSchema[None], Header(alias=v2.HEADER_LENGTH, ge=2)] = None,
 ) -> Response:
     """Accept JSON, or JSON followed by binary tensors; the header states the length of the JSON in bytes."""
     service = service_of(request)
