@@ -43,11 +43,14 @@ class Flattened:
     ----------
     displacements
         Of each box of each field, in the order of the page, (N, 2) pixels.
+    slopes
+        Change of the displacement along x and along y around each box, (N, 2, 2): rows are the components.
     found
         Share of the boxes whose sides were found near their places, in [0, 1].
     """
 
     displacements: Displacements
+    slopes: NDArray[np.float64]
     found: float
 
 
@@ -75,7 +78,8 @@ def flatten(ink: Ink, page: PlacedPage, scale: float, parameters: FlatteningPara
     good = off <= p.outlier * scale
     near = off <= p.near * scale  # a box may be a little off the polynomial
     displaced = np.where(good, (exact + at) / 2, at)
-    return Flattened(displaced, float(near.all(1).mean()) if len(boxes) else 1.0)
+    steps = [(model(middles + step) - model(middles - step)) / (2 * scale) for step in np.eye(2)]
+    return Flattened(displaced, np.stack(steps, 2), float(near.all(1).mean()) if len(boxes) else 1.0)
 
 
 def _middle(boxes: Sequence[Box]) -> tuple[float, float]:
@@ -170,14 +174,34 @@ def _robust_fit(
     return factors
 
 
-def box_places(page: PlacedPage, flattened: Flattened, scale: float) -> list[tuple[PlacedField, list[Box]]]:
-    """Return the boxes of each field where they lie on the raster, in its pixels."""
-    rest = iter(flattened.displacements.tolist())
+@dataclass(frozen=True)
+class PlacedBox:
+    """A box of a page where it lies on the raster.
+
+    Attributes
+    ----------
+    field, index
+        Its field, and its place among the boxes of the field.
+    box
+        Its place on the flat page, mm.
+    matrix
+        Affine map (2, 3) from pixels of the flat page around the box to those of the raster.
+    """
+
+    field: PlacedField
+    index: int
+    box: Box
+    matrix: NDArray[np.float64]
+
+
+def placed_boxes(page: PlacedPage, flattened: Flattened, scale: float) -> list[PlacedBox]:
+    """Return the boxes of a page, in its order, where they lie on the raster."""
+    rest = iter(zip(flattened.displacements, flattened.slopes, strict=True))
     out = []
     for field in page.fields:
-        moved = []
-        for box in field.boxes:
-            dx, dy = next(rest)
-            moved.append(Box(box.left * scale + dx, box.top * scale + dy, box.width * scale, box.height * scale))
-        out.append((field, moved))
+        for index, box in enumerate(field.boxes):
+            displacement, slope = next(rest)
+            middle = np.array(_middle((box,))) * scale
+            matrix = np.concatenate([np.eye(2) + slope, (displacement - slope @ middle)[:, None]], 1)
+            out.append(PlacedBox(field, index, box, matrix))
     return out
