@@ -45,11 +45,14 @@ class Cell:
         float32 (H, W) in [0, 1], of the writing alone.
     length
         Of the writing, millimetres: the larger of its width and height; 0 in a blank box.
+    area
+        Of the box, pixels.
     """
 
     mask: Mask
     ink: Ink
     length: float
+    area: int
 
     @property
     def is_blank(self) -> bool:
@@ -95,7 +98,9 @@ def _margins(boxes: Sequence[Box], p: CellParameters) -> NDArray[np.float64]:
     for axis in range(2):
         other = 1 - axis
         low, high = sides[:, axis], sides[:, axis + 2]
-        beside = (sides[:, None, other] < sides[None, :, other + 2]) & (sides[None, :, other] < sides[:, None, other + 2])
+        beside = (sides[:, None, other] < sides[None, :, other + 2]) & (
+            sides[None, :, other] < sides[:, None, other + 2]
+        )
         for place, gaps in ((axis, low[:, None] - high[None]), (axis + 2, low[None] - high[:, None])):
             nearest = np.where(beside & (gaps > -p.near), gaps, np.inf)
             out[:, place] = np.minimum(out[:, place], nearest.min(1, initial=np.inf) - p.near)
@@ -162,7 +167,8 @@ def _cell(patch: Ink, inside: Inside, strongest: float, usual: float, scale: flo
     mask = _writing(np.asarray((patch > level) * np.uint8(255), np.uint8), inside, scale, p)
     near = cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0
     length = max(cv2.boundingRect(mask)[2:]) / scale if mask.any() else 0.0
-    return Cell(mask, np.asarray(patch * near, np.float32), length)
+    area = (inside[2] - inside[0]) * (inside[3] - inside[1])
+    return Cell(mask, np.asarray(patch * near, np.float32), length, area)
 
 
 def _writing(mask: Mask, inside: Inside, scale: float, p: CellParameters) -> Mask:

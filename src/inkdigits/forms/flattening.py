@@ -93,7 +93,10 @@ def _found(
 ) -> tuple[float, float]:
     """Return the displacement of a row of boxes, looked for around ``near``; NaN in a direction where none is seen."""
     left, top = min(box.left for box in boxes) * scale + near[0], min(box.top for box in boxes) * scale + near[1]
-    right, bottom = max(box.right for box in boxes) * scale + near[0], max(box.bottom for box in boxes) * scale + near[1]
+    right, bottom = (
+        max(box.right for box in boxes) * scale + near[0],
+        max(box.bottom for box in boxes) * scale + near[1],
+    )
     slack = round((reach + p.line) * scale)
     x0, x1, y0, y1 = round(left), round(right), round(top), round(bottom)
     inset = max(1, round(0.15 * (y1 - y0)))

@@ -1,0 +1,156 @@
+"""The box recogniser: what stands in each box of a form, from the digit network and the line reader together.
+
+The line reader sees a box as a line of one character. Summing over the alignments of that character to its steps, as
+CTC does (A. Graves et al., 2006), gives the probability of each character, of a digit that is crossed out, and, as
+the rest, of several characters. The geometric mean of the two networks is more often right than one of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.forms.alternatives import BLANK, OTHER, OUTCOMES
+from inkdigits.forms.cells import Cell
+from inkdigits.imaging.strips import Strip, StripArea, cut_strip
+from inkdigits.reader.line_recognizer import LineRecognizer
+from inkdigits.reader.recognizer import Recognizer
+
+DIGITS = 10
+CROSSED_OUT, NOT_A_DIGIT, SMALL_MARK = "crossed_out", "not_a_digit", "small_mark"
+
+
+@dataclass(frozen=True)
+class BoxParameters:
+    """How the networks' answers become one distribution over the outcomes of a box."""
+
+    share: float = 0.66  # of a strip's height that a digit takes, as in the median line of training
+    around: float = 0.6  # heights of the digit of paper on either side of it on its strip
+    digit_weight: float = (
+        0.5  # exponent of the digit network's probabilities in the mean; the rest is the line reader's
+    )
+    sharpness: float = 1.0  # exponent of the mean
+    least: float = 1e-4  # probability; no network excludes a digit entirely
+    floor: float = 5e-4  # probability that the answer is any outcome, however sure the networks are
+    sure_blank: float = 0.9995  # probability that a box without ink is blank
+    speck: float = 1.8  # mm; smaller ink may be a blot in a blank box
+    speck_is_blank: float = 0.5  # probability that it is
+    crossed: float = 0.3  # probability of other writing from which the line reader names it
+
+
+@dataclass(frozen=True)
+class BoxReading:
+    """What stands in a box: probabilities of the outcomes (12,), and why it may be no digit, if so."""
+
+    shares: NDArray[np.float64]
+    doubt: str | None = None
+
+
+class BoxRecognizer:
+    """Reads the cells of a page in one batch."""
+
+    def __init__(self, recognizer: Recognizer, lines: LineRecognizer, parameters: BoxParameters | None = None) -> None:
+        self._recognizer, self._lines = recognizer, lines
+        self._parameters = parameters or BoxParameters()
+
+    @property
+    def name(self) -> str:
+        """Names of the two models."""
+        return f"{self._recognizer.name}+{self._lines.name}"
+
+    def read(self, cells: Sequence[Cell]) -> list[BoxReading]:
+        """Return what stands in each cell."""
+        written = [index for index, cell in enumerate(cells) if not cell.is_blank]
+        out = [self._blank()] * len(cells)
+        if not written:
+            return out
+        pictures = np.stack([cells[index].picture for index in written])
+        outputs = self._recognizer.run(pictures)
+        digits = outputs.probabilities.astype(float)
+        is_digit = np.exp(self._recognizer.policy.log_probability(outputs.logits)) / digits.max(1)
+        singles = self._singles([self._strip(cells[index]) for index in written])
+        for place, index in enumerate(written):
+            out[index] = self._joined(cells[index], digits[place], float(is_digit[place]), singles[place])
+        return out
+
+    def _blank(self) -> BoxReading:
+        return BoxReading(_with_rest(BLANK, self._parameters.sure_blank))
+
+    def _strip(self, cell: Cell) -> Strip:
+        """Return the writing in a cell as a strip of one character."""
+        p = self._parameters
+        left, top, wide, tall = cv2.boundingRect(cell.mask)
+        tall = max(tall, round(0.5 * wide))
+        area = StripArea(left - p.around * tall, left + wide + p.around * tall, top + tall / 2, tall / p.share)
+        return cut_strip(cell.ink, area)
+
+    def _singles(self, strips: Sequence[Strip]) -> NDArray[np.float64]:
+        """Return the probability that each strip holds one character and nothing else, (N, characters)."""
+        order = sorted(range(len(strips)), key=lambda index: strips[index].shape[1])
+        out = np.zeros((len(strips), len(self._lines.characters)))
+        for start in range(0, len(order), 32):  # of like widths, so that little paper is added
+            group = order[start : start + 32]
+            width = -(-max(strips[index].shape[1] for index in group) // 8) * 8
+            batch = np.zeros((len(group), strips[0].shape[0], width), np.uint8)
+            for row, index in enumerate(group):
+                batch[row, :, : strips[index].shape[1]] = strips[index]
+            out[group] = single_characters(self._lines.run(batch)[0])
+        return out
+
+    def _joined(
+        self, cell: Cell, digits: NDArray[np.float64], is_digit: float, singles: NDArray[np.float64]
+    ) -> BoxReading:
+        """Return the distribution over the outcomes of a written box."""
+        p = self._parameters
+        in_line = singles[:DIGITS]
+        logs = p.digit_weight * np.log(digits + p.least) + (1 - p.digit_weight) * np.log(
+            in_line / max(in_line.sum(), 1e-12) + p.least
+        )
+        mean = np.exp(p.sharpness * (logs - logs.max()))
+        mean /= mean.sum()
+        digit = float(np.sqrt(is_digit * min(1.0, in_line.sum())))
+        shares = np.zeros(len(OUTCOMES))
+        shares[:DIGITS] = digit * mean
+        shares[OTHER] = 1 - digit
+        if cell.length < p.speck:
+            shares = (1 - p.speck_is_blank) * shares
+            shares[BLANK] = p.speck_is_blank
+        shares = (1 - p.floor) * shares + p.floor / len(OUTCOMES)
+        return BoxReading(shares, self._doubt(cell, shares, singles))
+
+    def _doubt(self, cell: Cell, shares: NDArray[np.float64], singles: NDArray[np.float64]) -> str | None:
+        p = self._parameters
+        if cell.length < p.speck:
+            return SMALL_MARK
+        if shares[OTHER] < p.crossed:
+            return None
+        crossed = singles[self._lines.characters.index("x")] > singles[self._lines.characters.index("?")]
+        return CROSSED_OUT if crossed else NOT_A_DIGIT
+
+
+def single_characters(probabilities: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the probability that each line holds one given character alone, (N, C - 1).
+
+    Parameters
+    ----------
+    probabilities
+        float32 (N, T, C) of the classes at each step, class 0 for the blank.
+    """
+    steps = probabilities.astype(float)
+    before = np.ones((len(steps), 1))
+    within = np.zeros((len(steps), steps.shape[2]))
+    after = np.zeros_like(within)
+    for step in np.moveaxis(steps, 1, 0):  # (N, C)
+        blank = step[:, :1]
+        after = (after + within) * blank
+        within = (within + before) * step
+        before = before * blank
+    return np.asarray((within + after)[:, 1:])
+
+
+def _with_rest(outcome: int, probability: float) -> NDArray[np.float64]:
+    shares = np.full(len(OUTCOMES), (1 - probability) / (len(OUTCOMES) - 1))
+    shares[outcome] = probability
+    return shares
