@@ -13,10 +13,10 @@ from inkdigits.errors import DataError, UsageError
 from inkdigits.escape import printable
 from inkdigits.files import atomic_path
 from inkdigits.forms.design import TextField
+from inkdigits.forms.flow import GUIDE_DIGITS
 from inkdigits.forms.guide_digits import STROKES, beziers
 from inkdigits.forms.pages import MARK_DICTIONARY, Box, Mark, PlacedPage, Placement, PrintedText
 from inkdigits.forms.people import Person
-from inkdigits.forms.placement import GUIDE_DIGITS
 
 if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
