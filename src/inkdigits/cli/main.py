@@ -9,7 +9,17 @@ from typing import Any, NoReturn
 
 import typer
 
-from inkdigits.cli import calibrating, comparing, data, explaining, exporting, reading, serving, training  # noqa: F401  they join the app
+from inkdigits.cli import (  # noqa: F401  they join the app
+    calibrating,
+    comparing,
+    data,
+    explaining,
+    exporting,
+    forms,
+    reading,
+    serving,
+    training,
+)
 from inkdigits.cli.common import app, table
 from inkdigits.errors import InkdigitsError, UsageError
 from inkdigits.progress import say
@@ -27,6 +37,7 @@ LAB = {  # modules that the extra "lab" installs
     "jinja2",
     "torch_geometric",
 }
+FORMS = {"reportlab", "font_roboto", "openpyxl"}  # modules that the extra "forms" installs
 
 
 @app.command("doctor")
@@ -101,9 +112,11 @@ def main() -> NoReturn:
     except InkdigitsError as error:
         _fail(str(error), error.exit_code, debug)
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in LAB:
+        missing = (error.name or "").split(".")[0]
+        if missing not in LAB | FORMS:
             raise
-        _fail(f"this needs {error.name}: pip install 'inkdigits[lab]'", 1, debug)
+        extra = "forms" if missing in FORMS else "lab"
+        _fail(f"this needs {error.name}: pip install 'inkdigits[{extra}]'", 1, debug)
     except typer.TyperException as error:
         if not error.format_message():  # the help was shown
             sys.exit(2)

@@ -230,6 +230,8 @@ class Rows(Field, frozen=True, kw_only=True, tag="rows"):
     def __post_init__(self) -> None:
         if self.labels and len(self.labels) != self.count:
             raise ValueError(f"{self.name} has {self.count} lines and {len(self.labels)} labels")
+        if self.at or self.beside or self.hint or self.optional:
+            raise ValueError(f"the table {self.name} has no place, hint or beside, and its fields are optional, not it")
         _unique([field.name for field in self.fields], f"of {self.name}")
         for field in self.fields:
             if (

@@ -8,7 +8,19 @@ CODE_PREFIX = "INK1"  # the format of the text
 
 @dataclass(frozen=True)
 class Payload:
-    """What the QR code of a page says; ``person`` is the identity on the roster that the copy is for, or empty."""
+    """What the QR code of a page says.
+
+    Attributes
+    ----------
+    layout
+        The hash of the layout, see :class:`inkdigits.forms.pages.Placement`.
+    page
+        From 1.
+    copy
+        From 1; 0 on a print that may be copied at will, so that it tells no sheets apart.
+    person
+        The identity on the roster that the copy is for, or empty.
+    """
 
     form: str
     version: int
