@@ -15,7 +15,7 @@ from inkdigits.forms.design import Choice, DigitField, TextField
 from inkdigits.forms.flattening import PlacedBox, flatten, placed_boxes
 from inkdigits.forms.pages import PlacedField, PlacedPage, Placement
 from inkdigits.forms.payload import Payload
-from inkdigits.forms.registration import Homography, NoForm, find, homography, payload_of
+from inkdigits.forms.registration import Homography, NoFormError, find, homography, payload_of
 from inkdigits.forms.ticks import TICK_CELLS, choice_values, tick_probability
 from inkdigits.forms.values import FieldValues, Rule, field_values, rule_for
 from inkdigits.imaging.binarize import Ink, normalize_background
@@ -36,11 +36,11 @@ class PageParameters:
     quality: int = 80  # of that picture as JPEG
 
 
-class WrongForm(NoForm):
+class WrongFormError(NoFormError):
     """A page belongs to another form, or to another version."""
 
 
-class NotRegistered(NoForm):
+class NotRegisteredError(NoFormError):
     """The page is told by its code, but its boxes are not found."""
 
 
@@ -121,7 +121,7 @@ class PageReader:
 
         Raises
         ------
-        NoForm
+        NoFormError
             Of a kind that tells why: a blank page, several sheets, another form.
         """
         p = self._parameters
@@ -131,12 +131,12 @@ class PageReader:
         page = self._page(payload)
         matrix = homography(found, page)
         if matrix is None:
-            raise NotRegistered("the corner marks are not seen; scan the whole sheet")
+            raise NotRegisteredError("the corner marks are not seen; scan the whole sheet")
         raster = _raster(grey, matrix, page, p.scale)
         ink = normalize_background(raster)
         flat = flatten(ink, page, p.scale)
         if flat.found < p.found:
-            raise NotRegistered("the boxes are not where the corner marks say; scan the sheet flat and whole")
+            raise NotRegisteredError("the boxes are not where the corner marks say; scan the sheet flat and whole")
         boxes = placed_boxes(page, flat, p.scale)
         fields = self._fields(ink, raster, boxes, matrix)
         small = cv2.resize(
@@ -151,19 +151,19 @@ class PageReader:
 
         Raises
         ------
-        WrongForm
+        WrongFormError
             When it is not one of this form.
         """
         design, layout = self._placement.design, self._placement.layout
         if payload.form != design.name:
-            raise WrongForm(f"a page of the form {payload.form!r}, not of {design.name!r}; sort it out")
+            raise WrongFormError(f"a page of the form {payload.form!r}, not of {design.name!r}; sort it out")
         if (payload.version, payload.layout) != (design.version, layout):
-            raise WrongForm(
-                f"a page of version {payload.version}.{payload.layout} of {design.name}, not of {design.version}.{layout}; "
-                "read it with the design that it was printed from"
+            raise WrongFormError(
+                f"a page of version {payload.version}.{payload.layout} of {design.name}, "
+                f"not of {design.version}.{layout}; read it with the design that it was printed from"
             )
         if not 1 <= payload.page <= len(self._placement.pages):
-            raise WrongForm(f"the form has no page {payload.page}")
+            raise WrongFormError(f"the form has no page {payload.page}")
         return self._placement.pages[payload.page - 1]
 
     def _fields(self, ink: Ink, raster: Grey, boxes: Sequence[PlacedBox], matrix: Homography) -> list[FieldRead]:

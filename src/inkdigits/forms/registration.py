@@ -52,15 +52,15 @@ class Found:
     codes: tuple[tuple[Payload, Points], ...]
 
 
-class NoForm(DataError):
+class NoFormError(DataError):
     """No form can be told on a picture; the message says why."""
 
 
-class SeveralSheets(NoForm):
+class SeveralSheetsError(NoFormError):
     """A picture shows more than one sheet."""
 
 
-class BlankPage(NoForm):
+class BlankPageError(NoFormError):
     """A picture shows an empty page."""
 
 
@@ -103,7 +103,7 @@ def find(grey: Grey, parameters: RegistrationParameters | None = None) -> Found:
 
     Raises
     ------
-    SeveralSheets
+    SeveralSheetsError
         When it shows marks or codes of more than one sheet.
     """
     p = parameters or RegistrationParameters()
@@ -123,11 +123,11 @@ def find(grey: Grey, parameters: RegistrationParameters | None = None) -> Found:
 
 
 def _require_one_sheet(marks: list[tuple[int, Points]], codes: list[tuple[Payload, Points]]) -> None:
-    """Raise SeveralSheets where a mark or a code stands twice."""
+    """Raise SeveralSheetsError where a mark or a code stands twice."""
     numbers = [number for number, _ in marks]
     sheets = max([len(codes), *(numbers.count(number) for number in numbers)])
     if sheets > 1:
-        raise SeveralSheets(f"{sheets} sheets lie on one picture; scan each sheet alone")
+        raise SeveralSheetsError(f"{sheets} sheets lie on one picture; scan each sheet alone")
 
 
 def _refined(grey: Grey, corners: Points, p: RegistrationParameters) -> Points:
@@ -176,7 +176,7 @@ def payload_of(grey: Grey, found: Found, page: PlacedPage, parameters: Registrat
 
     Raises
     ------
-    BlankPage, NoForm
+    BlankPageError, NoFormError
         When there is neither.
     """
     p = parameters or RegistrationParameters()
@@ -185,12 +185,14 @@ def payload_of(grey: Grey, found: Found, page: PlacedPage, parameters: Registrat
     matrix = homography(found, page, p)
     if matrix is None:
         if _is_blank(grey, p):
-            raise BlankPage("the page is blank")
-        raise NoForm("neither a QR code nor the corner marks of a form are seen; scan the whole sheet, sharp and flat")
+            raise BlankPageError("the page is blank")
+        raise NoFormError(
+            "neither a QR code nor the corner marks of a form are seen; scan the whole sheet, sharp and flat"
+        )
     for patch in _code_patches(grey, matrix, page, p):
         for payload, _ in find_codes(patch):
             return payload
-    raise NoForm("the corner marks of a form are seen, but its QR code cannot be read; scan the sheet anew")
+    raise NoFormError("the corner marks of a form are seen, but its QR code cannot be read; scan the sheet anew")
 
 
 def _code_patches(grey: Grey, matrix: Homography, page: PlacedPage, p: RegistrationParameters) -> list[Grey]:
