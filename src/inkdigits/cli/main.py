@@ -15,6 +15,7 @@ from inkdigits.cli import (  # noqa: F401  they join the app
     data,
     explaining,
     exporting,
+    form_reading,
     forms,
     reading,
     serving,

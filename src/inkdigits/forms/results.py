@@ -6,7 +6,6 @@ of a table on the form; ``fields.jsonl`` has a line for each field, ``problems.c
 """
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -131,11 +130,11 @@ def _whole(folder: Path) -> Iterator[Path]:
         yield temporary
         if folder.exists():
             old = temporary.with_suffix(".old")
-            os.replace(folder, old)
-            os.replace(temporary, folder)
+            folder.replace(old)
+            temporary.replace(folder)
             shutil.rmtree(old)
         else:
-            os.replace(temporary, folder)
+            temporary.replace(folder)
         temporary = None
     except OSError as error:
         raise cannot_write(folder, error) from error

@@ -101,7 +101,7 @@ def field_values(
         weight = probability * (1.0 if value is not None else odds)
         shown = plain(text, design) if value is None else value
         weights[shown] = weights.get(shown, 0.0) + weight
-        broken += weight if value is None else 0.0
+        broken += weight if value is None and UNREAD not in text else 0.0
     total = sum(weights.values()) + max(0.0, 1 - sum(texts.values())) * odds
     alternatives = ranked({text: weight / total for text, weight in weights.items()}, p.least)[: p.kept]
     return FieldValues(alternatives, broken / total, found[0].text)
