@@ -104,7 +104,7 @@ def _margins(boxes: Sequence[Box], p: CellParameters) -> NDArray[np.float64]:
         for place, gaps in ((axis, low[:, None] - high[None]), (axis + 2, low[None] - high[:, None])):
             nearest = np.where(beside & (gaps > -p.near), gaps, np.inf)
             out[:, place] = np.minimum(out[:, place], nearest.min(1, initial=np.inf) - p.near)
-    return np.maximum(0.0, out)
+    return np.asarray(np.maximum(0.0, out))
 
 
 def _patch(ink: Ink, one: PlacedBox, margin: Sequence[float], scale: float, p: CellParameters) -> tuple[Ink, Inside]:
@@ -187,4 +187,4 @@ def _writing(mask: Mask, inside: Inside, scale: float, p: CellParameters) -> Mas
         if long < p.dust or areas[index] < p.within * area or (thin < p.rim and on_side and long > 3 * thin):
             continue
         keep[index] = 255
-    return keep[labels]
+    return np.asarray(keep[labels])

@@ -35,7 +35,7 @@ class Decision:
     name, kind
         Of the field.
     value
-        As in the table; "" for a blank field, ``?`` in the place of a box that was not read, ``_`` for one that is blank.
+        As in the table; "" for a blank field, ``?`` for a box that was not read, ``_`` for one that is blank.
     confidence
         Probability that the value is right, in [0, 1].
     reasons

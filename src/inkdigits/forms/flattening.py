@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.forms.design import TextField
 from inkdigits.forms.pages import Box, PlacedField, PlacedPage
 from inkdigits.imaging.binarize import Ink
 
@@ -64,22 +65,24 @@ def flatten(ink: Ink, page: PlacedPage, scale: float, parameters: FlatteningPara
     """
     p = parameters or FlatteningParameters()
     edges = np.minimum(ink, np.float32(p.strong))
-    fields = [_found(edges, field.boxes, (0.0, 0.0), p.reach, scale, p) for field in page.fields]
-    places = np.array([_middle(field.boxes) for field in page.fields])
+    framed = [field for field in page.fields if not isinstance(field.field, TextField)]  # text stands on a line
+    fields = [_found(edges, field.boxes, (0.0, 0.0), p.reach, scale, p) for field in framed]
     marks = np.array([_middle((mark.box,)) for mark in page.marks])
-    model = _Polynomial(places, np.array(fields), marks, page, scale, p)
-    boxes = [box for field in page.fields for box in field.boxes]
-    middles = np.array([_middle((box,)) for box in boxes])
-    at = model(middles)
-    exact = np.array([_found(edges, (box,), tuple(d), p.near, scale, p) for box, d in zip(boxes, at, strict=True)])
-    model = _Polynomial(middles, exact, marks, page, scale, p)
-    at = model(middles)
-    off = np.abs(exact - at)  # NaN where no side was found
-    good = off <= p.outlier * scale
-    near = off <= p.near * scale  # a box may be a little off the polynomial
-    displaced = np.where(good, (exact + at) / 2, at)
+    model = _Polynomial(np.array([_middle(field.boxes) for field in framed]), np.array(fields), marks, page, scale, p)
+    boxes = [box for field in framed for box in field.boxes]
+    places = np.array([_middle((box,)) for box in boxes]).reshape(-1, 2)
+    near = model(places)
+    exact = np.array([_found(edges, (box,), tuple(d), p.near, scale, p) for box, d in zip(boxes, near, strict=True)])
+    model = _Polynomial(places, exact, marks, page, scale, p)
+    off = np.abs(exact - model(places))  # NaN where no side was found
+    seen = float((off <= p.near * scale).all(1).mean()) if boxes else 1.0
+    middles = np.array([_middle((box,)) for field in page.fields for box in field.boxes]).reshape(-1, 2)
+    displaced = model(middles)
+    has_frame = np.array([field in framed for field in page.fields for _ in field.boxes], np.bool_)
+    at = displaced[has_frame]
+    displaced[has_frame] = np.where(off <= p.outlier * scale, (exact + at) / 2, at)
     steps = [(model(middles + step) - model(middles - step)) / (2 * scale) for step in np.eye(2)]
-    return Flattened(displaced, np.stack(steps, 2), float(near.all(1).mean()) if len(boxes) else 1.0)
+    return Flattened(displaced, np.stack(steps, 2), seen)
 
 
 def _middle(boxes: Sequence[Box]) -> tuple[float, float]:
@@ -145,8 +148,8 @@ class _Polynomial:
         page: PlacedPage, scale: float, p: FlatteningParameters,
     ) -> None:  # fmt: skip
         self._size = np.array([page.width, page.height])
-        everywhere = np.concatenate([places, marks])
-        targets = np.concatenate([found, np.zeros((len(marks), 2))])
+        everywhere = np.concatenate([places.reshape(-1, 2), marks])
+        targets = np.concatenate([found.reshape(-1, 2), np.zeros((len(marks), 2))])
         base = np.concatenate([np.ones(len(places)), np.full(len(marks), p.anchor)])
         self._columns = []
         for axis in range(2):
@@ -170,9 +173,11 @@ def _robust_fit(
     """Return the factors of a least-squares fit in which outliers lose their weight (Cauchy's)."""
     ridge = 1e-3 * np.eye(matrix.shape[1])
     weights = base
-    factors = np.zeros(matrix.shape[1])
+    factors: NDArray[np.float64] = np.zeros(matrix.shape[1])
     for _ in range(rounds):
-        factors = np.linalg.solve(matrix.T @ (weights[:, None] * matrix) + ridge, matrix.T @ (weights * values))
+        factors = np.asarray(
+            np.linalg.solve(matrix.T @ (weights[:, None] * matrix) + ridge, matrix.T @ (weights * values)), float
+        )
         weights = base / (1 + ((values - matrix @ factors) / width) ** 2)
     return factors
 

@@ -68,7 +68,9 @@ def find_codes(grey: Grey) -> list[tuple[Payload, Points]]:
     """Return the codes of forms on a picture (H, W) in any orientation, with their corners in pixels."""
     import zxingcpp
 
-    found = zxingcpp.read_barcodes(np.ascontiguousarray(grey), formats=zxingcpp.BarcodeFormat.QRCode, try_invert=False)
+    found = zxingcpp.read_barcodes(
+        np.ascontiguousarray(grey), formats=zxingcpp.barcode_formats_from_str("QRCode"), try_invert=False
+    )
     out = []
     for code in found:
         payload = decode(code.text)
@@ -114,9 +116,9 @@ def find(grey: Grey, parameters: RegistrationParameters | None = None) -> Found:
         scale = grey.shape[1] / small.shape[1]
         new = find_marks(small, windows)
         if not codes:
-            codes = [(payload, corners * scale) for payload, corners in find_codes(small)]
+            codes = [(payload, np.asarray(corners * scale, float)) for payload, corners in find_codes(small)]
         _require_one_sheet(new, codes)
-        marks |= {number: corners * scale for number, corners in new if number not in marks}
+        marks |= {number: np.asarray(corners * scale) for number, corners in new if number not in marks}
         if len(marks) >= enough and codes:
             break
     return Found({number: _refined(grey, corners, p) for number, corners in marks.items()}, tuple(codes[:1]))
