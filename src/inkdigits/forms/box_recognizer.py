@@ -19,7 +19,8 @@ from inkdigits.reader.line_recognizer import LineRecognizer
 from inkdigits.reader.recognizer import Recognizer
 
 DIGITS = 10
-CROSSED_OUT, NOT_A_DIGIT, SMALL_MARK = "crossed_out", "not_a_digit", "small_mark"
+CROSSED_OUT, NOT_A_DIGIT, SMALL_MARK, NOTE = "crossed_out", "not_a_digit", "small_mark", "written_above"
+NOTE_IS_DIRT = 0.05  # probability that what stands above a box does not belong to it
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,12 @@ class BoxReading:
 
     shares: NDArray[np.float64]
     doubt: str | None = None
+
+    def with_note(self) -> "BoxReading":
+        """Return this reading of a box above which something is written: what is in the box is likely withdrawn."""
+        shares = NOTE_IS_DIRT * self.shares
+        shares[OTHER] += 1 - NOTE_IS_DIRT
+        return BoxReading(shares, NOTE)
 
 
 class BoxRecognizer:

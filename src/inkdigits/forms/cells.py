@@ -22,6 +22,7 @@ class CellParameters:
     side: float = 0.3  # on either side of the middle of a printed line that its ink may take, at least
     widest: float = 0.6  # the same, at most, with the blur of a photo
     fades: float = 0.15  # of a printed line's ink; where less is left, the line ends
+    printed: float = 20.0  # percentile along a side; print fills the whole side, strokes beside it a part
     blur: float = 0.9  # from the middle of a printed line that its blurred ink reaches
     crossing: float = 0.4  # beyond a printed line, where ink on both sides shows that a stroke crosses it
     share: float = 0.4  # of the strongest ink in a box that writing has, at least
@@ -129,7 +130,7 @@ def _without_sides(patch: Ink, inside: Inside, scale: float, p: CellParameters) 
     for view, source, places, (first, last) in (
         (out, patch, (top, bottom), (left, right)), (out.T, patch.T, (left, right), (top, bottom))
     ):  # fmt: skip
-        profile = np.median(source[:, first:last], axis=1)
+        profile = np.percentile(source[:, first:last], p.printed, axis=1)
         for place in places:
             start, stop = _printed_line(profile, place, scale, p)
             low, high = max(0, place - blur), place + blur + 1

@@ -13,6 +13,7 @@ from inkdigits.forms.box_recognizer import BoxReading, BoxRecognizer
 from inkdigits.forms.cells import cut_cells
 from inkdigits.forms.design import Choice, DigitField, TextField
 from inkdigits.forms.flattening import PlacedBox, flatten, placed_boxes
+from inkdigits.forms.notes import written_above
 from inkdigits.forms.pages import PlacedField, PlacedPage, Placement
 from inkdigits.forms.payload import Payload
 from inkdigits.forms.registration import Homography, NoFormError, find, homography, payload_of
@@ -138,7 +139,7 @@ class PageReader:
         if flat.found < p.found:
             raise NotRegisteredError("the boxes are not where the corner marks say; scan the sheet flat and whole")
         boxes = placed_boxes(page, flat, p.scale)
-        fields = self._fields(ink, raster, boxes, matrix)
+        fields = self._fields(ink, raster, boxes, page, matrix)
         small = cv2.resize(
             raster, None, fx=p.picture_scale / p.scale, fy=p.picture_scale / p.scale, interpolation=cv2.INTER_AREA
         )
@@ -166,12 +167,19 @@ class PageReader:
             raise WrongFormError(f"the form has no page {payload.page}")
         return self._placement.pages[payload.page - 1]
 
-    def _fields(self, ink: Ink, raster: Grey, boxes: Sequence[PlacedBox], matrix: Homography) -> list[FieldRead]:
+    def _fields(
+        self, ink: Ink, raster: Grey, boxes: Sequence[PlacedBox], page: PlacedPage, matrix: Homography
+    ) -> list[FieldRead]:
         p = self._parameters
         digits = [one for one in boxes if isinstance(one.field.field, DigitField)]
         ticks = [one for one in boxes if isinstance(one.field.field, Choice)]
         cells = cut_cells(ink, digits, p.scale)
-        read = dict(zip(map(_key, digits), self._boxes.read(cells), strict=True))
+        usual = float(np.median([cell.ink.max() for cell in cells if not cell.is_blank] or [1.0]))
+        notes = written_above(ink, digits, page, p.scale, usual)
+        read = {
+            _key(one): found.with_note() if note else found
+            for one, found, note in zip(digits, self._boxes.read(cells), notes, strict=True)
+        }
         ticked = {
             _key(one): tick_probability(cell)
             for one, cell in zip(ticks, cut_cells(ink, ticks, p.scale, TICK_CELLS), strict=True)

@@ -96,8 +96,8 @@ def find_marks(grey: Grey, windows: tuple[int, int] = (3, 23)) -> list[tuple[int
     corners, ids, _ = cv2.aruco.ArucoDetector(dictionary, settings).detectMarkers(grey)
     if ids is None:
         return []
-    found = zip(ids.ravel().tolist(), corners, strict=True)
-    return [(number, np.asarray(points, float).reshape(4, 2)) for number, points in found if number in MARK_IDS]
+    found = zip(map(int, ids.ravel()), corners, strict=True)
+    return [(number, np.array(points, np.float64).reshape(4, 2)) for number, points in found if number in MARK_IDS]
 
 
 def find(grey: Grey, parameters: RegistrationParameters | None = None) -> Found:
