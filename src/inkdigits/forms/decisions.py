@@ -17,7 +17,8 @@ from inkdigits.forms.values import FieldValues, units_of
 from inkdigits.imaging.geometry import Box
 
 THRESHOLD = 0.99  # confidence; a field of less is doubtful, where nothing else is said
-LIKELY = 0.5  # probability from which a broken rule, or a sum that is wrong, is named
+BROKEN = 0.3  # probability that a rule is broken, from which that is named
+WRONG = 0.5  # probability from which a sum is named as wrong
 
 # reasons why a field is doubtful
 UNSURE, EMPTY, SUM, DOUBLE = "not sure", "blank", "does not add up", "scanned twice"
@@ -91,7 +92,7 @@ def decide(
     checked = [found for found in sums(placement.design) if _can_be_checked(found, placed, values)]
     violated = _weigh_sums(checked, placed, alternatives)
     wrong = {
-        found.total: _wrong_sum(found, placed, alternatives) for found in checked if violated[found.total] > LIKELY
+        found.total: _wrong_sum(found, placed, alternatives) for found in checked if violated[found.total] > WRONG
     }
     used = _used_lines(placed, alternatives)
     out = []
@@ -123,7 +124,7 @@ def _reasons(
     """Return why a field is doubtful."""
     assert found.values is not None
     reasons = []
-    if found.values.broken > LIKELY and value:
+    if found.values.broken > BROKEN and value:
         reasons.append(_broken(field))
     if confidence < threshold:
         reasons += [doubt.replace("_", " ") for doubt in found.doubts.values()] or [UNSURE]

@@ -23,7 +23,8 @@ class FlatteningParameters:
     """How the sides of boxes are looked for. Lengths are in millimetres."""
 
     reach: float = 3.2  # from the place that the homography gives; less than half of a box, so none is mistaken
-    near: float = 0.9  # from the place that the polynomial gives
+    alike: float = 2.0  # between what a field shows and the polynomial, at most; else the field is not trusted
+    near: float = 0.9  # from the place that the field, or the polynomial, gives
     line: float = 0.5  # thickness of a printed side with its blur, about
     strong: float = 0.5  # ink; handwriting is stronger, and counts no more than this
     least_contrast: float = 0.06  # ink of a side above that beside it, at least; else the side was not found
@@ -32,7 +33,7 @@ class FlatteningParameters:
     terms: tuple[tuple[int, int], ...] = (  # powers of x and y, the simplest first
         (0, 0), (1, 0), (0, 1), (1, 1), (2, 0), (0, 2), (2, 1), (1, 2), (3, 0), (0, 3), (2, 2),
     )  # fmt: skip
-    points_for_term: int = 3  # that a term of the polynomial needs
+    points_for_term: int = 2  # that a term of the polynomial needs
     anchor: float = 3.0  # weight of a corner mark, at which the displacement is 0, against a box
 
 
@@ -71,7 +72,9 @@ def flatten(ink: Ink, page: PlacedPage, scale: float, parameters: FlatteningPara
     model = _Polynomial(np.array([_middle(field.boxes) for field in framed]), np.array(fields), marks, page, scale, p)
     boxes = [box for field in framed for box in field.boxes]
     places = np.array([_middle((box,)) for box in boxes]).reshape(-1, 2)
+    own = np.repeat(np.array(fields).reshape(-1, 2), [len(field.boxes) for field in framed], axis=0)
     near = model(places)
+    near = np.where(np.abs(own - near) <= p.alike * scale, own, near)
     exact = np.array([_found(edges, (box,), tuple(d), p.near, scale, p) for box, d in zip(boxes, near, strict=True)])
     model = _Polynomial(places, exact, marks, page, scale, p)
     off = np.abs(exact - model(places))  # NaN where no side was found

@@ -92,8 +92,7 @@ def field_values(
     p = parameters or ValueParameters()
     found = likeliest_texts(shares, p.texts)
     texts = {one.text: one.probability for one in found} | _listed(shares, rule)
-    free = rule.allowed >= 1.0
-    odds = 1.0 if free else p.broken / (1 - p.broken) * rule.allowed / max(1e-12, 1 - rule.allowed)
+    odds = _odds_of_broken(rule, len(shares), p)
     weights: dict[str, float] = {}
     broken = 0.0
     for text, probability in texts.items():
@@ -105,6 +104,17 @@ def field_values(
     total = sum(weights.values()) + max(0.0, 1 - sum(texts.values())) * odds
     alternatives = ranked({text: weight / total for text, weight in weights.items()}, p.least)[: p.kept]
     return FieldValues(alternatives, broken / total, found[0].text)
+
+
+def _odds_of_broken(rule: Rule, boxes: int, p: ValueParameters) -> float:
+    """Return how much less a text that breaks the rule counts than one that is allowed.
+
+    Texts that break it are more than allowed ones, so each is rarer. But most are an allowed text with one wrong digit,
+    so that those near an allowed one are not as rare as their number makes them.
+    """
+    if rule.allowed >= 1:
+        return 1.0
+    return p.broken / (1 - p.broken) * max(rule.allowed / (1 - rule.allowed), 1 / (9 * boxes))
 
 
 def _listed(shares: Shares, rule: Rule) -> dict[str, float]:
