@@ -84,6 +84,7 @@ def test_a_wide_field_stands_below_its_label() -> None:
         (form(number("a", at=(50.0, 100.0), page=2)), "the field a is on page 2, and the form has 1"),
         (form(TextField(name="a", height=250.0)), "the field a is 250 mm high, which fits on no page"),
         (form(Rows(name="m", count=2, fields=(number("a", 25),))), "the table m is"),
+        (form(number("a"), TextField(name="b", width=9.0, height=240.0, beside=True)), "b has no place beside"),
         (form(number("a"), instructions="line\n" * 70), "the instructions fill more than a page"),
     ],
 )  # fmt: skip
