@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from inkdigits.errors import UsageError
+from inkdigits.errors import DataError, UsageError
 from inkdigits.forms.people import Person, read_people
 
 
@@ -31,6 +31,13 @@ def test_a_roster_of_ids_alone_has_no_names(tmp_path: Path) -> None:
     assert read_people(roster(tmp_path, "1\n2\n")) == (Person("1"), Person("2"))
 
 
+@pytest.mark.parametrize("content", [b"id,name\n1," + b"x" * 200_000, b"id\n\xff\xfe\n"])
+def test_what_is_no_csv_is_named(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "class.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"cannot read the roster .*class.csv"):
+        read_people(tmp_path / "class.csv")
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -39,6 +46,7 @@ def test_a_roster_of_ids_alone_has_no_names(tmp_path: Path) -> None:
         (f"id\n{'9' * 41}\n", "line 2 of the roster .*: the id 999999999999… has more than 40 characters"),
         ("id,name\n", "names nobody"),
         ("", "names nobody"),
+        ('id,name\n1,"two\nlines"\n1,b\n', "line 3 of the roster .*: the id 1 stands in line 2 already"),
     ],
 )
 def test_a_faulty_line_is_named(text: str, says: str, tmp_path: Path) -> None:

@@ -64,6 +64,18 @@ def test_a_field_beside_stands_on_the_same_line_and_a_field_on_a_new_page_begins
     assert [one.name for one in place(form(*fields)).pages[1].fields] == ["c"]
 
 
+def test_a_third_field_on_a_line_stands_behind_the_second() -> None:
+    a, b, c = (one.boxes for one in place(form(number("a"), number("b", beside=True), number("c", beside=True))).fields)
+    assert a[0].top == b[0].top == c[0].top
+    assert b[-1].right < c[0].left
+
+
+def test_options_that_fill_a_line_go_on_on_the_next() -> None:
+    (one,) = place(form(Choice(name="a", options=tuple(f"option number {n}" for n in range(8))))).fields
+    assert max(box.right for box in one.boxes) < 210 - 14
+    assert [box.left == one.boxes[0].left for box in one.boxes] == [True, False, False, True, False, False, True, False]
+
+
 def test_a_wide_field_stands_below_its_label() -> None:
     (one,) = place(form(number("a", 20))).fields
     assert one.boxes[0].left < 20
@@ -84,6 +96,7 @@ def test_a_wide_field_stands_below_its_label() -> None:
         (form(number("a", at=(50.0, 100.0), page=2)), "the field a is on page 2, and the form has 1"),
         (form(TextField(name="a", height=250.0)), "the field a is 250 mm high, which fits on no page"),
         (form(Rows(name="m", count=2, fields=(number("a", 25),))), "the table m is"),
+        (form(number("a"), TextField(name="b", width=9.0, height=240.0, beside=True)), "b has no place beside"),
         (form(number("a"), instructions="line\n" * 70), "the instructions fill more than a page"),
     ],
 )  # fmt: skip

@@ -55,7 +55,7 @@ class Sheet:
 def make_pile(
     placement: Placement,
     copies: Sequence["Copy"],
-    blank: Callable[[int, int], Picture],
+    blank: Callable[[int, float], Picture],
     writers: Writers,
     seed: int,
     pile: Pile | None = None,

@@ -59,3 +59,18 @@ def form_print(
     pages = len(placement.pages) * len(printed)
     say(f"{out}: {pages:,} page{'s' if pages > 1 else ''} of the form {placement.design.name} ({placement.layout})")
     echo(out)
+
+
+@form_app.command("demo")
+def form_demo(
+    folder: Annotated[Path, typer.Argument(help="The folder to write.")] = Path("form-demo"),
+    copies: Annotated[int, typer.Option(help="Number of filled sheets.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, help="Another number makes another pile.")] = 0,
+) -> None:
+    """Make a pile of filled exams, as scanned and photographed, to try the reading of forms on."""
+    from inkdigits.cli.form_demo import write_demo
+
+    with FileBar(copies, "filling") as bar:
+        scans = write_demo(folder, copies, seed, bar.step)
+    say(f"{folder}: the form exam.toml, its print exam.pdf, the class class.csv, the truth truth.json")
+    echo(scans)

@@ -27,7 +27,8 @@ Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_-]{0,23}\Z")]
 Text = Annotated[str, Meta(max_length=2000)]
 Positive = Annotated[int, Meta(ge=1)]
 BoxSize = tuple[Annotated[float, Meta(ge=5, le=20)], Annotated[float, Meta(ge=6, le=25)]]
-Place = tuple[float, float]  # mm from the left and the top edge of the page
+Length = Annotated[float, Meta(ge=0, le=1000)]  # mm; NaN is refused too
+Place = tuple[Length, Length]  # from the left and the top edge of the page
 
 
 class Weights(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -152,7 +153,7 @@ class Decimal(DigitField, frozen=True, kw_only=True, tag="decimal"):
     after: Annotated[int, Meta(ge=1, le=6)]  # and behind it
     point: Literal[".", ","] = "."
     minimum: Annotated[float, Meta(ge=0)] = 0.0
-    maximum: float | None = None  # the largest number that the boxes hold if None
+    maximum: Annotated[float, Meta(ge=0)] | None = None  # the largest number that the boxes hold if None
 
     def __post_init__(self) -> None:
         for limit in (self.minimum, self.maximum):
@@ -287,6 +288,9 @@ class Design(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         _unique([field.name for field in self.fields], "of the form")
+        for field in self.fields:
+            if field.beside and (field.heading or field.new_page or field.at):
+                raise ValueError(f"{field.name} stands beside another field, so it has no heading, new_page or at")
         for one in self.sums:
             expanded_sum(self, one)
 
@@ -385,6 +389,8 @@ def parse_design(text: str) -> Design:
     """
     try:
         return msgspec.toml.decode(text, type=Design)
+    except RecursionError:
+        raise ValueError("its lists are nested too deeply") from None
     except msgspec.ValidationError as error:
         known = ", ".join(sorted(kind.__struct_config__.tag for kind in (*AnyField.__args__, Rows)))
         unknown = str(error).startswith("Invalid value") and str(error).endswith(".kind`")

@@ -160,7 +160,7 @@ class Flow:
         label = _text_width(one.title, TEXT_SIZE)
         left = self.x + FIELD_GAP + label
         width, height = self._size(one, self.right - left)
-        if not self.x or left + width > self.right:
+        if not self.x or left + width > self.right or self.line_top + height > self.bottom:
             raise UsageError(f"the field {one.name} has no place beside the field before it; remove beside")
         at = self.line_top + (min(height, self.design.box[1]) - TEXT_SIZE) / 2
         self.sheets[-1].texts.append(PrintedText(one.title, Box(left - label, at, label, TEXT_SIZE)))

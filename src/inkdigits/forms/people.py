@@ -1,6 +1,7 @@
 """The people of a roster, for whom one copy each is printed."""
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,13 +33,15 @@ def read_people(path: Path) -> tuple[Person, ...]:
         When the file cannot be read.
     """
     try:
-        lines = read_bytes(path).decode("utf-8-sig").splitlines()
+        text = read_bytes(path).decode("utf-8-sig")
+        separator = max(SEPARATORS, key=text.partition("\n")[0].count)
+        rows = [
+            [cell.strip() for cell in row] for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+        ]
     except FileNotFoundError:
         raise UsageError(f"the roster {path} does not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"cannot read the roster {path} ({error}); save it as CSV in UTF-8") from None
-    separator = max(SEPARATORS, key=(lines or [""])[0].count)
-    rows = [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
     identity, name, header = _columns(rows[0] if rows else [])
     seen: dict[str, int] = {}
     people = []

@@ -57,11 +57,13 @@ def _require_apart(page: PlacedPage) -> None:
     """Raise UsageError when a field reaches over the page's printed area, a mark, the code or another field."""
     area = Box(SIDE / 2, SIDE / 2, page.width - SIDE, page.height - SIDE)
     rim = Box(page.code.left - CODE_RIM, page.code.top - CODE_RIM, CODE_SIZE + 2 * CODE_RIM, CODE_SIZE + 2 * CODE_RIM)
-    taken = [(f"the mark in the corner {mark.id + 1}", mark.box) for mark in page.marks] + [("the QR code", rim)]
+    taken = [(f"the mark in the corner {mark.id + 1}", mark.box) for mark in page.marks]
     for one in page.fields:
         hull = hull_of(one.boxes)
         if hull.left < area.left or hull.top < area.top or hull.right > area.right or hull.bottom > area.bottom:
             raise UsageError(f"the field {one.name} reaches out of page {page.number}; place it within the page")
+        if hull.overlaps(rim):
+            raise UsageError(f"the field {one.name} overlaps the QR code on page {page.number}; move it")
         for name, other in taken:
             if hull.overlaps(other, CLEARANCE):
                 raise UsageError(f"the field {one.name} overlaps {name} on page {page.number}; move one of them")

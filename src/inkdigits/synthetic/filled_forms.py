@@ -3,9 +3,10 @@
 A form is here a picture of a blank page and the places of its boxes in millimetres.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import cv2
 import numpy as np
@@ -69,16 +70,24 @@ class FilledPage:
     stained: bool
 
 
-def pdf_pages(path: Path, dpi: float) -> Iterator[Picture]:
-    """Yield the pages of a PDF as grey uint8 (H, W)."""
-    import pypdfium2
+class PrintedPages:
+    """The pages of a printed PDF, which stays open in a ``with`` block."""
 
-    document = pypdfium2.PdfDocument(path)
-    try:
-        for page in document:
-            yield page.render(scale=dpi / 72, grayscale=True).to_numpy().squeeze().copy()
-    finally:
-        document.close()
+    def __init__(self, path: Path) -> None:
+        import pypdfium2
+
+        self._document = pypdfium2.PdfDocument(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._document.close()
+
+    def render(self, page: int, dpi: float) -> Picture:
+        """Return a page, counted from 0, as grey uint8 (H, W)."""
+        pixels = self._document[page].render(scale=dpi / 72, grayscale=True).to_numpy()
+        return np.array(pixels.reshape(pixels.shape[:2]), np.uint8)
 
 
 def fill_page(

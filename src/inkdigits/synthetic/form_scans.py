@@ -20,8 +20,8 @@ Floats = NDArray[np.float32]
 class Scanning:
     """A scanner with a feeder, or a flat bed."""
 
-    turn: float = 1.2  # standard deviation of the skew, degrees
-    shift: float = 2.0  # mm, standard deviation of the sheet's place
+    turn: float = 0.8  # standard deviation of the skew, degrees; more turns a corner mark out of the scan
+    shift: float = 1.5  # mm, standard deviation of the sheet's place
     upside_down: float = 0.2  # share of the sheets
     scale: float = 1.0  # of the print: 0.97 for a printer that fits the page to its margins
     black_lid: float = 0.2  # share of the scans on which the scanner's black lid is seen beside the sheet
