@@ -69,9 +69,9 @@ VALUES = {
 }
 
 
-def small_form() -> Placement:
+def small_form(design: str = DESIGN) -> Placement:
     """The form of one page that the tests read."""
-    return place(parse_design(DESIGN))
+    return place(parse_design(design))
 
 
 @dataclass(frozen=True)
