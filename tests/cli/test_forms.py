@@ -93,7 +93,7 @@ def test_without_the_extra_the_line_says_how_to_install_it(
 
 def test_the_demo_is_a_pile_of_scans_with_its_truth(tmp_path: Path, run_cli: Cli) -> None:
     folder = tmp_path / "demo"
-    code, out, _ = run_cli("form", "demo", folder, "--copies", 3, "--seed", 4)
+    code, out, _ = run_cli("form", "demo", folder, "--copies", 3, "--seed", 4, "--no-read")
     assert (code, out) == (0, f"{folder / 'scans'}\n")
     truth = json.loads((folder / "truth.json").read_text())
     assert sorted(path.name for path in (folder / "scans").iterdir()) == [one["file"] for one in truth]

@@ -1,7 +1,5 @@
 """A printed form, its reader, and a pen."""
 
-from pathlib import Path
-
 import pytest
 
 from inkdigits.data import Dataset

@@ -67,9 +67,7 @@ def test_a_filled_page_is_read_in_any_state(
     assert all(one.values is None or one.values.confidence > 0.9 for one in read.fields)
 
 
-def test_boxes_are_given_on_the_picture_that_was_read(
-    reader: PageReader, filled: Picture, form: Placement
-) -> None:
+def test_boxes_are_given_on_the_picture_that_was_read(reader: PageReader, filled: Picture, form: Placement) -> None:
     read = reader.read(np.rot90(filled, 2))
     box = next(one for one in read.fields if one.name == "first").box
     first, last = box_of(form.pages[0], "first", 0), box_of(form.pages[0], "first", 1)
@@ -115,7 +113,7 @@ def other_form(blank: Picture, reader: PageReader, change: tuple[str, str]) -> s
 
 def test_a_page_of_another_form_or_version_is_named(reader: PageReader, blank: Picture) -> None:
     assert "form 'small', not of 'other'" in other_form(blank, reader, ('name = "small"', 'name = "other"'))
-    assert "version 1." in other_form(blank, reader, ('title =', 'version = 2\ntitle ='))
+    assert "version 1." in other_form(blank, reader, ("title =", "version = 2\ntitle ="))
     assert "version 1." in other_form(blank, reader, ("length = 6", "length = 8"))  # another layout
 
 
@@ -136,7 +134,9 @@ def test_two_sheets_on_one_picture_are_refused(reader: PageReader, filled: Pictu
 def test_a_page_whose_code_is_hidden_is_named(reader: PageReader, filled: Picture, form: Placement) -> None:
     page = filled.copy()
     code = form.pages[0].code
-    page[round(code.top * SCALE) : round(code.bottom * SCALE), round(code.left * SCALE) : round(code.right * SCALE)] = 90
+    page[round(code.top * SCALE) : round(code.bottom * SCALE), round(code.left * SCALE) : round(code.right * SCALE)] = (
+        90
+    )
     with pytest.raises(NoFormError, match="its QR code cannot be read"):
         reader.read(page)
 

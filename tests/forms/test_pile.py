@@ -48,10 +48,16 @@ def test_a_page_that_was_scanned_twice_is_taken_once(form: Placement) -> None:
 
 
 def test_of_a_page_that_is_there_twice_with_other_content_both_are_kept(form: Placement) -> None:
-    pages = [scanned(form, {"a": values(text)}, 1, 1, number=number) for number, text in enumerate(("123", "456", "789"))]
+    pages = [
+        scanned(form, {"a": values(text)}, 1, 1, number=number) for number, text in enumerate(("123", "456", "789"))
+    ]
     pile = sort_pile(form, [*pages, scanned(form, {}, 1, 2)])
     assert [one.name for one in pile.copies] == ["1", "1-2", "1-3"]
-    assert [one.fields["a"][2].values.value for one in pile.copies if one.fields["a"][2].values] == ["123", "456", "789"]
+    assert [one.fields["a"][2].values.value for one in pile.copies if one.fields["a"][2].values] == [
+        "123",
+        "456",
+        "789",
+    ]
     assert kinds(pile) == [DOUBLE, DOUBLE]  # and no missing second page of the further ones
 
 

@@ -86,7 +86,10 @@ def test_each_field_is_a_line_of_json(results: Results, tmp_path: Path) -> None:
 def test_the_problems_are_the_pages_and_the_doubtful_fields(results: Results, tmp_path: Path) -> None:
     write_results(results, tmp_path / "out")
     found = rows(tmp_path / "out" / "problems.csv")
-    assert [(one["kind"], one["page"], one["field"]) for one in found] == [("blank", "2", ""), ("doubtful", "3", "total")]
+    assert [(one["kind"], one["page"], one["field"]) for one in found] == [
+        ("blank", "2", ""),
+        ("doubtful", "3", "total"),
+    ]
     assert "written 26, the parts are 25" in found[1]["message"]
 
 

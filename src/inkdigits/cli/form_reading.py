@@ -1,5 +1,6 @@
 """inkdigits form read: a pile of filled forms to a table."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,6 +39,30 @@ def form_read(
 ) -> None:
     """Read filled forms: a table, the doubtful fields, and the pages with what was read drawn on them."""
     from inkdigits.forms.decisions import THRESHOLD
+
+    threshold = THRESHOLD if min_confidence is None else min_confidence
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"--min-confidence is 0 to 1, not {threshold:g}")
+    numbers = partial(_roster, roster=roster)
+    results, failed = read_pile(design, scans, out, numbers, threshold, model, lines, timeout, as_json)
+    if failed:
+        raise typer.Exit(1)
+    if strict and results.problems:
+        raise typer.Exit(3)
+
+
+def read_pile(
+    design: Path,
+    scans: list[Path],
+    out: Path,
+    roster: Callable[["Placement", Path], tuple[str, ...]],
+    threshold: float,
+    model: Path | None = None,
+    lines: Path | None = None,
+    timeout: float | None = None,
+    as_json: bool = False,
+) -> tuple["Results", bool]:
+    """Read a pile, write the folder of its results and name its tables; return whether something was not read."""
     from inkdigits.forms.design import load_design
     from inkdigits.forms.files import file_reader
     from inkdigits.forms.pile import FOREIGN, UNREADABLE, sort_pile
@@ -45,11 +70,8 @@ def form_read(
     from inkdigits.forms.results import decide_pile, require_results_folder, write_results
     from inkdigits.reader.isolated import MEMORY, PAGE_SECONDS
 
-    threshold = THRESHOLD if min_confidence is None else min_confidence
-    if not 0 <= threshold <= 1:
-        raise UsageError(f"--min-confidence is 0 to 1, not {threshold:g}")
     placement = place(load_design(design))
-    numbers = _roster(placement, design, roster)
+    numbers = roster(placement, design)
     require_results_folder(out)
     files = files_of(scans)
     setup = partial(file_reader, placement, numbers, model, lines)
@@ -58,15 +80,13 @@ def form_read(
     results = decide_pile(placement, sort_pile(placement, pages), problems, threshold)
     written = write_results(results, out)
     _tell(results, files, pages, out, as_json)
-    for path in written:
-        echo(path)
-    if not pages or any(one.kind in (UNREADABLE, FOREIGN) for one in results.problems):
-        raise typer.Exit(1)
-    if strict and results.problems:
-        raise typer.Exit(3)
+    if not as_json:
+        for path in written:
+            echo(path)
+    return results, not pages or any(one.kind in (UNREADABLE, FOREIGN) for one in results.problems)
 
 
-def _roster(placement: "Placement", design: Path, roster: Path | None) -> tuple[str, ...]:
+def _roster(placement: "Placement", design: Path, roster: Path | None = None) -> tuple[str, ...]:
     """Return the numbers of the roster that the form needs, of the option or of the file that the design names."""
     from inkdigits.forms.design import Roster
     from inkdigits.reader.roster import read_roster

@@ -91,9 +91,7 @@ def decide(
     alternatives = {name: found.alternatives for name, found in values.items()}
     checked = [found for found in sums(placement.design) if _can_be_checked(found, placed, values)]
     violated = _weigh_sums(checked, placed, alternatives)
-    wrong = {
-        found.total: _wrong_sum(found, placed, alternatives) for found in checked if violated[found.total] > WRONG
-    }
+    wrong = {found.total: _wrong_sum(found, placed, alternatives) for found in checked if violated[found.total] > WRONG}
     used = _used_lines(placed, alternatives)
     out = []
     for name, field in placed.items():
