@@ -8,7 +8,15 @@ import pytest
 from numpy.typing import NDArray
 
 from inkdigits.forms.alternatives import BLANK, OTHER
-from inkdigits.forms.box_recognizer import CROSSED_OUT, NOTE, SMALL_MARK, BoxReading, BoxRecognizer, single_characters
+from inkdigits.forms.box_recognizer import (
+    AT_SIDE,
+    CROSSED_OUT,
+    NOTE,
+    SMALL_MARK,
+    BoxReading,
+    BoxRecognizer,
+    single_characters,
+)
 from inkdigits.forms.cells import Cell
 from tests.forms.sheets import Pen
 
@@ -19,7 +27,7 @@ def cell(image: NDArray[np.uint8], scale: int = 2) -> Cell:
     ink = np.pad(np.clip(large, 0, 1), 6)
     mask = np.asarray((ink > 0.3) * np.uint8(255), np.uint8)
     length = max(cv2.boundingRect(mask)[2:]) / 8
-    return Cell(mask, np.asarray(ink * (mask > 0), np.float32), length, mask.size)
+    return Cell(mask, np.asarray(ink * (mask > 0), np.float32), length, length, mask.size)
 
 
 def test_the_probability_of_one_character_is_the_sum_over_its_alignments() -> None:
@@ -33,7 +41,7 @@ def test_the_probability_of_one_character_is_the_sum_over_its_alignments() -> No
 
 
 def test_digits_are_read_and_a_blank_box_is_blank(boxes: BoxRecognizer, pen: Pen) -> None:
-    empty = Cell(np.zeros((60, 60), np.uint8), np.zeros((60, 60), np.float32), 0.0, 3600)
+    empty = Cell(np.zeros((60, 60), np.uint8), np.zeros((60, 60), np.float32), 0.0, 0.0, 3600)
     read = boxes.read([*(cell(image) for image in pen.digits.values()), empty])
     assert [int(one.shares.argmax()) for one in read] == [*range(10), BLANK]
     assert all(one.shares.sum() == pytest.approx(1) for one in read)
@@ -62,6 +70,13 @@ def test_a_small_mark_may_be_nothing(boxes: BoxRecognizer) -> None:
     (read,) = boxes.read([cell(image)])
     assert read.doubt == SMALL_MARK
     assert read.shares[BLANK] == pytest.approx(0.5, abs=0.01)
+
+
+def test_a_stroke_along_a_side_is_a_1_or_nothing(boxes: BoxRecognizer) -> None:
+    (read,) = boxes.read([Cell(np.zeros((60, 60), np.uint8), np.zeros((60, 60), np.float32), 0.0, 0.0, 3600, True)])
+    assert read.doubt == AT_SIDE
+    assert read.shares[BLANK] < 0.6
+    assert read.shares[1] > 0.2
 
 
 def test_a_note_withdraws_what_is_in_the_box() -> None:

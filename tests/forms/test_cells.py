@@ -54,6 +54,17 @@ def test_a_stroke_along_a_side_is_not_taken_for_print() -> None:
     assert found.length == pytest.approx(6.5, abs=0.5)
 
 
+def test_a_stroke_on_a_side_is_left_open() -> None:  # a 1, or the rest of the printed line
+    found = cells(stroke(page(), (11.75, 7), (11.75, 11.5)))[0]
+    assert (found.is_blank, found.at_side) == (True, True)
+    assert not cells(page())[0].at_side
+
+
+def test_what_is_near_the_sides_is_no_inner_writing() -> None:
+    found = cells(stroke(page(), (5.5, 9), (11.5, 9)))[0]
+    assert found.length - found.inner == pytest.approx(1.0, abs=0.5)
+
+
 def test_a_stroke_that_crosses_a_side_stays_whole() -> None:
     found = cells(stroke(page(), (8.5, 7), (8.5, 14.4)))
     assert found[0].length > 6.9

@@ -78,3 +78,10 @@ def test_a_value_with_an_unread_box_has_no_confidence(form: Placement) -> None:
 def test_all_fields_of_a_page_that_is_there_again_are_doubtful(form: Placement) -> None:
     found, _ = decided(form, occurrence=2)
     assert all(one.doubtful for name, one in found.items() if name != "remark")
+
+
+def test_a_value_that_was_not_read_is_looked_at_however_well_it_fits(form: Placement) -> None:
+    fits = FieldValues(RIGHT["account"].alternatives, 0.0, "123456", "123456", {"123455": 0.01, "123456": 1.0})
+    assert decided(form, account=fits)[0]["account"].reasons == ("another value was read: 123456",)
+    likely = FieldValues(RIGHT["account"].alternatives, 0.0, "123456", "123456", {"123455": 0.4, "123456": 1.0})
+    assert not decided(form, account=likely)[0]["account"].doubtful

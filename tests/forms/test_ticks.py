@@ -13,11 +13,12 @@ ONE, MANY = Choice(name="a", options=("A", "B", "C")), Choice(name="a", options=
 def cell(length: float, filled: float = 0.1) -> Cell:
     mask = np.zeros((40, 40), np.uint8)
     mask.ravel()[: round(1600 * filled)] = 255
-    return Cell(mask, mask.astype(np.float32) / 255, length, 1600)
+    return Cell(mask, mask.astype(np.float32) / 255, 2 * length, length, 1600)
 
 
 @pytest.mark.parametrize(
-    ("length", "filled", "low", "high"), [(0, 0, 0, 0.01), (1, 0.01, 0.05, 0.3), (4, 0.1, 0.99, 1), (5, 0.9, 0.4, 0.6)]
+    ("length", "filled", "low", "high"),
+    [(0, 0, 0, 0.01), (0.8, 0.01, 0.05, 0.3), (4, 0.1, 0.99, 1), (5, 0.9, 0.4, 0.6)],
 )
 def test_a_tick_is_told_by_its_length_and_a_blotted_one_is_open(
     length: float, filled: float, low: float, high: float

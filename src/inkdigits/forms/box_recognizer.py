@@ -24,6 +24,7 @@ from inkdigits.reader.recognizer import Recognizer
 DIGITS = 10
 CROSSED, UNKNOWN = "x", "?"  # of the line reader's characters
 CROSSED_OUT, NOT_A_DIGIT, SMALL_MARK, NOTE = "crossed_out", "not_a_digit", "small_mark", "written_above"
+AT_SIDE = "along_the_side"
 NOTE_IS_DIRT = 0.05  # probability that what stands above a box does not belong to it
 
 
@@ -46,6 +47,7 @@ class BoxParameters:
     sure_blank: float = 0.9995  # probability that a box without ink is blank
     speck: float = 1.8  # mm; smaller ink may be a blot in a blank box
     speck_is_blank: float = 0.5  # probability that it is
+    side_is_blank: float = 0.5  # probability that a box is blank in which only a stroke along a side is seen
     crossed: float = 0.3  # probability of other writing from which the line reader names it
 
 
@@ -78,7 +80,7 @@ class BoxRecognizer:
     def read(self, cells: Sequence[Cell]) -> list[BoxReading]:
         """Return what stands in each cell."""
         written = [index for index, cell in enumerate(cells) if not cell.is_blank]
-        out = [self._blank()] * len(cells)
+        out = [self._at_side() if cell.at_side else self._blank() for cell in cells]
         if not written:
             return out
         pictures = np.stack([cells[index].picture for index in written])
@@ -92,6 +94,13 @@ class BoxRecognizer:
 
     def _blank(self) -> BoxReading:
         return BoxReading(_with_rest(BLANK, self._parameters.sure_blank))
+
+    def _at_side(self) -> BoxReading:
+        """Return the reading of a box with nothing but a stroke along a side: blank, a 1, or something else."""
+        p = self._parameters
+        shares = _with_rest(BLANK, p.side_is_blank)
+        shares[1] += 0.5 * (1 - p.side_is_blank)
+        return BoxReading(shares / shares.sum(), AT_SIDE)
 
     def _strip(self, cell: Cell) -> Strip:
         """Return the writing in a cell as a strip of one character."""

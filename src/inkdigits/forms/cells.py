@@ -31,7 +31,9 @@ class CellParameters:
     within: float = 0.5  # of a piece of ink that lies in the box, at least; the rest belongs to a neighbour
     dust: float = 0.7  # length of a piece of ink; less is dust
     speck: float = 1.8  # length of all the ink in a box; less is no digit, but may be a mark
-    rim: float = 0.6  # thickness of a long piece of ink along a side; the rest of the printed line
+    rim: float = 0.75  # from a side; a piece of ink that lies there alone may be the rest of the printed line
+    beyond_rim: float = 0.2  # of a piece of writing that lies further from the sides, at least
+    whole: float = 0.9  # of a side that the rest of a printed line takes, if it is whole
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,20 @@ class Cell:
         float32 (H, W) in [0, 1], of the writing alone.
     length
         Of the writing, millimetres: the larger of its width and height; 0 in a blank box.
+    inner
+        Length of the writing that is not near the sides, millimetres.
     area
         Of the box, pixels.
+    at_side
+        Whether there is a stroke along a side that may be a 1, or the rest of the printed line; it is left out.
     """
 
     mask: Mask
     ink: Ink
     length: float
+    inner: float
     area: int
+    at_side: bool = False
 
     @property
     def is_blank(self) -> bool:
@@ -165,27 +173,42 @@ def _strength(patch: Ink, inside: Inside) -> float:
 
 def _cell(patch: Ink, inside: Inside, strongest: float, usual: float, scale: float, p: CellParameters) -> Cell:
     level = max(p.share * min(strongest, usual), p.share * p.unlike * usual, p.faintest)
-    mask = _writing(np.asarray((patch > level) * np.uint8(255), np.uint8), inside, scale, p)
+    mask, at_side = _writing(np.asarray((patch > level) * np.uint8(255), np.uint8), inside, scale, p)
     near = cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0
-    length = max(cv2.boundingRect(mask)[2:]) / scale if mask.any() else 0.0
-    area = (inside[2] - inside[0]) * (inside[3] - inside[1])
-    return Cell(mask, np.asarray(patch * near, np.float32), length, area)
+    left, top, right, bottom = inside
+    rim = round(p.rim * scale)
+    inner = mask[top + rim : bottom - rim, left + rim : right - rim]
+    area = (right - left) * (bottom - top)
+    writing = np.asarray(patch * near, np.float32)
+    return Cell(mask, writing, _length(mask) / scale, _length(inner) / scale, area, at_side)
 
 
-def _writing(mask: Mask, inside: Inside, scale: float, p: CellParameters) -> Mask:
-    """Return the ink of a mask without dust, rests of printed sides, and ink that belongs to a neighbour."""
+def _length(mask: Mask) -> float:
+    """Return the larger of width and height of the ink of a mask, pixels; 0 without ink."""
+    return float(max(cv2.boundingRect(mask)[2:])) if mask.any() else 0.0
+
+
+def _writing(mask: Mask, inside: Inside, scale: float, p: CellParameters) -> tuple[Mask, bool]:
+    """Return the ink of a mask without dust, rests of printed sides, and ink that belongs to a neighbour.
+
+    Also return whether a stroke along a side was left out that may be writing.
+    """
     left, top, right, bottom = inside
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     if count == 1:
-        return mask
-    inner = labels[top:bottom, left:right]
-    areas = np.bincount(inner.ravel(), minlength=count)
+        return mask, False
+    rim = round(p.rim * scale)
+    areas = np.bincount(labels[top:bottom, left:right].ravel(), minlength=count)
+    inner = np.bincount(labels[top + rim : bottom - rim, left + rim : right - rim].ravel(), minlength=count)
     keep = np.zeros(count, np.uint8)
+    at_side = False
     for index in range(1, count):
-        x, y, wide, tall, area = (int(v) for v in stats[index])
-        long, thin = max(wide, tall) / scale, min(wide, tall) / scale
-        on_side = min(x - left, right - x - wide, y - top, bottom - y - tall) < p.rim * scale
-        if long < p.dust or areas[index] < p.within * area or (thin < p.rim and on_side and long > 3 * thin):
+        wide, tall, area = stats[index, cv2.CC_STAT_WIDTH :].tolist()
+        if max(wide, tall) < p.dust * scale or areas[index] < p.within * area:
+            continue
+        if inner[index] < p.beyond_rim * area:
+            whole = wide > p.whole * (right - left) or tall > p.whole * (bottom - top)
+            at_side |= max(wide, tall) > p.speck * scale and not whole
             continue
         keep[index] = 255
-    return np.asarray(keep[labels])
+    return np.asarray(keep[labels]), at_side

@@ -17,11 +17,13 @@ from inkdigits.forms.values import FieldValues, units_of
 from inkdigits.imaging.geometry import Box
 
 THRESHOLD = 0.99  # confidence; a field of less is doubtful, where nothing else is said
+LEAST_LIKELY = 0.1  # against what was read; a value that rules and sums put in its place may be the writer's error
 BROKEN = 0.3  # probability that a rule is broken, from which that is named
 WRONG = 0.5  # probability from which a sum is named as wrong
 
 # reasons why a field is doubtful
 UNSURE, EMPTY, SUM, DOUBLE = "not sure", "blank", "does not add up", "scanned twice"
+CORRECTED = "another value was read"
 SEVERAL, RANGE, CHECK, NO_DATE, UNLISTED = (
     "several ticked", "out of range", "wrong check digit", "no such date", "not on the roster",
 )  # fmt: skip
@@ -124,6 +126,8 @@ def _reasons(
     reasons = []
     if found.values.broken > BROKEN and value:
         reasons.append(_broken(field))
+    if found.values.likelihoods.get(value, 1.0) < LEAST_LIKELY:
+        reasons.append(f"{CORRECTED}: {found.values.plain or 'blank'}")
     if confidence < threshold:
         reasons += [doubt.replace("_", " ") for doubt in found.doubts.values()] or [UNSURE]
     if not value and not field.field.optional and _is_used(field, used):

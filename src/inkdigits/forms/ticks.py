@@ -19,8 +19,8 @@ TICK_CELLS = CellParameters(within=0.15, dust=0.8)  # a tick may reach far out o
 class TickParameters:
     """When a box counts as ticked. Lengths are in millimetres."""
 
-    least: float = 1.3  # of the ink in a ticked box; less may be a touch of the pen
-    sure: float = 2.2  # of the ink; so much is a tick
+    least: float = 1.0  # of the ink in a ticked box, not near its sides; less may be a touch of the pen
+    sure: float = 1.8  # of the ink; so much is a tick
     filled: float = 0.7  # of the box that is ink; so much may be a tick that was blotted out
     chance: float = 0.0005  # probability that a box is ticked, however blank, and the reverse
     touched: float = 0.1  # probability that a touch of the pen is a tick
@@ -33,9 +33,9 @@ def tick_probability(cell: Cell, parameters: TickParameters | None = None) -> fl
     p = parameters or TickParameters()
     if cell.is_blank:
         return p.chance
-    if cell.length < p.least:
+    if cell.inner < p.least:
         return p.touched
-    if cell.length < p.sure or float(np.count_nonzero(cell.mask)) > p.filled * cell.area:
+    if cell.inner < p.sure or float(np.count_nonzero(cell.mask)) > p.filled * cell.area:
         return 0.5
     return 1 - p.chance
 

@@ -5,8 +5,8 @@ so by Bayes' rule a text that is allowed counts more than one that is not, by ho
 """
 
 import datetime
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -43,11 +43,17 @@ class FieldValues:
         Probability that what is written breaks the rule.
     text
         The likeliest text of the boxes, without the rule; a space for a blank box.
+    plain
+        That text as a value.
+    likelihoods
+        How likely the boxes alone make each alternative, against the likeliest.
     """
 
     alternatives: tuple[Alternative, ...]
     broken: float
     text: str
+    plain: str = ""
+    likelihoods: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def value(self) -> str:
@@ -94,16 +100,19 @@ def field_values(
     texts = {one.text: one.probability for one in found} | _listed(shares, rule)
     odds = _odds_of_broken(rule, len(shares), p)
     weights: dict[str, float] = {}
+    alone: dict[str, float] = {}
     broken = 0.0
     for text, probability in texts.items():
         value = "" if not text.strip() else rule.value(text)
         weight = probability * (1.0 if value is not None else odds)
         shown = plain(text, design) if value is None else value
         weights[shown] = weights.get(shown, 0.0) + weight
+        alone[shown] = alone.get(shown, 0.0) + probability
         broken += weight if value is None and UNREAD not in text else 0.0
     total = sum(weights.values()) + max(0.0, 1 - sum(texts.values())) * odds
     alternatives = ranked({text: weight / total for text, weight in weights.items()}, p.least)[: p.kept]
-    return FieldValues(alternatives, broken / total, found[0].text)
+    likelihoods = {one.text: alone[one.text] / max(alone.values()) for one in alternatives}
+    return FieldValues(alternatives, broken / total, found[0].text, max(alone, key=alone.__getitem__), likelihoods)
 
 
 def _odds_of_broken(rule: Rule, boxes: int, p: ValueParameters) -> float:
