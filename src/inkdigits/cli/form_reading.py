@@ -27,7 +27,7 @@ def form_read(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the results.")] = Path("results"),
     roster: Annotated[Path | None, typer.Option(help="A file with the numbers that roster fields may have.")] = None,
     min_confidence: Annotated[
-        float | None, typer.Option(help="Fields of less confidence are doubtful, 0 to 1; 0.99 by default.")
+        float | None, typer.Option(help="Fields of less confidence are doubtful, 0 to 1; 0.97 by default.")
     ] = None,
     model: ModelFile = None,
     lines: LinesFile = None,
@@ -65,7 +65,7 @@ def read_pile(
     """Read a pile, write the folder of its results and name its tables; return whether something was not read."""
     from inkdigits.forms.design import load_design
     from inkdigits.forms.files import file_reader
-    from inkdigits.forms.pile import FOREIGN, UNREADABLE, sort_pile
+    from inkdigits.forms.pile import OTHER_FORM, UNREADABLE, sort_pile
     from inkdigits.forms.placement import place
     from inkdigits.forms.results import decide_pile, require_results_folder, write_results
     from inkdigits.reader.isolated import MEMORY, PAGE_SECONDS
@@ -83,7 +83,7 @@ def read_pile(
     if not as_json:
         for path in written:
             echo(path)
-    return results, not pages or any(one.kind in (UNREADABLE, FOREIGN) for one in results.problems)
+    return results, not pages or any(one.kind in (UNREADABLE, OTHER_FORM) for one in results.problems)
 
 
 def _roster(placement: "Placement", design: Path, roster: Path | None = None) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ LAB = {  # modules that the extra "lab" installs
     "jinja2",
     "torch_geometric",
 }
-FORMS = {"reportlab", "font_roboto", "openpyxl"}  # modules that the extra "forms" installs
+FORMS = {"reportlab", "font_roboto", "openpyxl", "zxingcpp"}  # modules that the extra "forms" installs
 
 
 @app.command("doctor")

@@ -16,7 +16,7 @@ from inkdigits.forms.pile import FilledCopy, Scanned
 from inkdigits.forms.values import FieldValues, units_of
 from inkdigits.imaging.geometry import Box
 
-THRESHOLD = 0.99  # confidence; a field of less is doubtful, where nothing else is said
+THRESHOLD = 0.97  # confidence; a field of less is doubtful, where nothing else is said
 LEAST_LIKELY = 0.1  # against what was read; a value that rules and sums put in its place may be the writer's error
 BROKEN = 0.3  # probability that a rule is broken, from which that is named
 WRONG = 0.5  # probability from which a sum is named as wrong

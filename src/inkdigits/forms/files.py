@@ -7,7 +7,7 @@ from pathlib import Path
 from inkdigits.forms.box_recognizer import BoxRecognizer
 from inkdigits.forms.page_reader import PageRead, PageReader, WrongFormError
 from inkdigits.forms.pages import Placement
-from inkdigits.forms.pile import BLANK, FOREIGN, UNREADABLE
+from inkdigits.forms.pile import BLANK, OTHER_FORM, UNREADABLE
 from inkdigits.forms.registration import BlankPageError, NoFormError
 from inkdigits.imaging.files import page_images
 from inkdigits.reader.line_recognizer import LineRecognizer
@@ -50,7 +50,7 @@ def read_file(reader: PageReader, path: Path) -> Iterator[PageRead | NotRead]:
 def _kind(error: NoFormError) -> str:
     if isinstance(error, BlankPageError):
         return BLANK
-    return FOREIGN if isinstance(error, WrongFormError) else UNREADABLE
+    return OTHER_FORM if isinstance(error, WrongFormError) else UNREADABLE
 
 
 def file_reader(

@@ -1,4 +1,4 @@
-"""The pile: from read pages in any order to filled copies, with what is missing, double or foreign."""
+"""The pile: from read pages in any order to filled copies, with what is missing, double or of another form."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -8,10 +8,10 @@ from inkdigits.forms.page_reader import FieldRead, PageRead
 from inkdigits.forms.pages import Placement
 from inkdigits.forms.values import UNREAD
 
-BLANK, FOREIGN, UNREADABLE, DOUBLE, MISSING, JOINED, DOUBTFUL = (
-    "blank", "foreign", "unreadable", "double", "missing", "joined", "doubtful",
+BLANK, OTHER_FORM, UNREADABLE, DOUBLE, MISSING, JOINED, DOUBTFUL = (
+    "blank", "other_form", "unreadable", "double", "missing", "joined", "doubtful",
 )  # fmt: skip
-KINDS = (UNREADABLE, FOREIGN, MISSING, DOUBLE, JOINED, BLANK, DOUBTFUL)  # of problems, the gravest first
+KINDS = (UNREADABLE, OTHER_FORM, MISSING, DOUBLE, JOINED, BLANK, DOUBTFUL)  # of problems, the gravest first
 
 
 @dataclass(frozen=True)
