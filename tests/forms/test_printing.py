@@ -103,6 +103,18 @@ def test_the_same_form_is_the_same_file(placement: Placement, tmp_path: Path) ->
     assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
 
 
+def test_a_wide_title_is_narrowed_to_its_place(tmp_path: Path) -> None:
+    placement = place(Design(name="x", title="M" * 40, fields=(Digits(name="a", length=2),), guides=False))
+    print_form(placement, [Copy()], tmp_path / "a.pdf")
+    (picture,) = rendered(tmp_path / "a.pdf")
+    title, scale = placement.pages[0].texts[0].box, DPI / 25.4
+    strip = picture[round(title.top * scale) : round(title.bottom * scale)]
+    ink = np.flatnonzero((strip < 128).any(0))
+    between = (ink > title.right * scale + 1) & (ink < placement.pages[0].code.left * scale - 1)
+    assert not between.any()
+    assert (abs(ink - title.right * scale) < 5).any()  # it fills its place
+
+
 @pytest.mark.parametrize(
     ("design", "says"),
     [
