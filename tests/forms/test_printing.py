@@ -143,9 +143,20 @@ def test_a_number_of_copies_out_of_range_is_refused(count: int) -> None:
 def test_a_long_identity_makes_a_larger_code_that_is_read() -> None:
     text = f"INK1:A-LONG-NAME-OF-A-FORM-00:9999.A1B2C3:99:10000:{'abcdefghij' * 4}"
     modules = np.array(code_modules(text))
+    assert len(modules) == 37  # with less error correction, so that the modules are not too small
     picture = np.pad(np.where(modules, 0, 255).astype(np.uint8), 4, constant_values=255)
     assert cv2.QRCodeDetector().detectAndDecode(cv2.resize(picture, None, fx=6, fy=6, interpolation=0))[0] == text
     assert len(code_modules("INK1:EXAM:1.A1B2C3:1:17:12345678")) == 29
+
+
+def test_the_footer_stands_in_the_middle(placement: Placement, tmp_path: Path) -> None:
+    print_form(placement, [Copy()], tmp_path / "a.pdf")
+    (picture,) = rendered(tmp_path / "a.pdf")
+    footer, scale = placement.pages[0].footer, DPI / 25.4
+    left, top, right, bottom = (round(scale * edge) for edge in (footer.left, footer.top, footer.right, footer.bottom))
+    strip = picture[top:bottom, left:right]
+    ink = np.flatnonzero((strip < 128).any(0))
+    assert abs((ink[0] + ink[-1]) / 2 - strip.shape[1] / 2) < 3
 
 
 def test_the_guide_digits_stay_in_their_box() -> None:
