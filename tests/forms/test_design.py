@@ -64,6 +64,7 @@ def rows(text: str) -> str:
         (f'{HEAD}{TABLE}[[sums]]\ntotal = "total"\nparts = ["marks.c"]', "the sum total needs 'marks.c'"),
         (f'{HEAD}{TABLE}[[sums]]\ntotal = "marks.both"\nparts = ["total"]', "its parts must be in marks too"),
         (f'{HEAD}{TABLE}[[sums]]\ntotal = "total"\nparts = ["marks.a", "marks.a"]', "has a field twice"),
+        (f'{HEAD}{TABLE}[[sums]]\ntotal = "total"\nparts = ["total"]', "has a field twice"),
     ],
 )  # fmt: skip
 def test_a_fault_is_one_line_that_names_its_place(text: str, says: str, tmp_path: Path) -> None:
@@ -120,4 +121,7 @@ def test_own_weights_make_a_rule_that_the_decoder_follows() -> None:
     found = satisfying(likely / likely.sum(1, keepdims=True), rule_of(field.check))
     assert found is not None
     assert (7 * int(found.text[0]) + 3 * int(found.text[1]) + int(found.text[2])) % 10 == 0
+    left = satisfying(likely / likely.sum(1, keepdims=True), rule_of(Weights(weights=(7, 3, 1), remainder=7)))
+    assert left is not None
+    assert left.text == "124"  # 17 leaves 7
     assert satisfying(likely[:2], rule_of(check)) is None  # two digits have no place for three weights

@@ -107,13 +107,22 @@ def test_a_form_that_does_not_fit_is_named_with_its_field(design: Design, says: 
 
 
 def test_the_layout_hash_is_that_of_the_boxes_and_their_meaning() -> None:
-    base = Choice(name="a", options=("yes", "no"))
+    base = Choice(name="a", options=("aa", "bb"))
     layout = place(form(base)).layout
     assert place(form(msgspec.structs.replace(base, optional=True), title="Other")).layout == layout
-    assert place(form(msgspec.structs.replace(base, options=("no", "yes")))).layout != layout
+    assert place(form(msgspec.structs.replace(base, options=("bb", "aa")))).layout != layout
     assert place(form(msgspec.structs.replace(base, name="b"))).layout != layout
     assert place(form(number("x", 2), base)).layout != layout
     assert place(form(base, paper="Letter")).layout != layout
+
+
+def test_a_date_in_another_order_is_another_layout() -> None:
+    assert place(form(Date(name="a"))).layout != place(form(Date(name="a", format="MM.DD.YYYY"))).layout
+
+
+def test_a_code_without_a_person_is_in_the_short_alphabet_of_qr() -> None:
+    text = Payload("exam_2-b", 12, "A1B2C3", 3, 250).encode()
+    assert set(text) <= set("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:")
 
 
 @pytest.mark.parametrize("person", ["", "g2müller:5%", "12 34"])
@@ -123,7 +132,8 @@ def test_the_code_says_what_was_encoded(person: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "https://example.org", "INK1:EXAM:1.A1:x:1:", "INK1:EXAM:1:1:1:", "INK2:EXAM:1.A:1:1:"]
+    "text",
+    ["", "https://example.org", "INK1:EXAM:1.A1:x:1:", "INK1:EXAM:1:1:1:", "INK1:EXAM:1.A1", "INK2:EXAM:1.A:1:1:"],
 )
 def test_another_code_is_none_of_a_form(text: str) -> None:
     assert decode(text) is None

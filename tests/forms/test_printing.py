@@ -103,6 +103,18 @@ def test_the_same_form_is_the_same_file(placement: Placement, tmp_path: Path) ->
     assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
 
 
+def test_a_wide_title_is_narrowed_to_its_place(tmp_path: Path) -> None:
+    placement = place(Design(name="x", title="M" * 40, fields=(Digits(name="a", length=2),), guides=False))
+    print_form(placement, [Copy()], tmp_path / "a.pdf")
+    (picture,) = rendered(tmp_path / "a.pdf")
+    title, scale = placement.pages[0].texts[0].box, DPI / 25.4
+    strip = picture[round(title.top * scale) : round(title.bottom * scale)]
+    ink = np.flatnonzero((strip < 128).any(0))
+    between = (ink > title.right * scale + 1) & (ink < placement.pages[0].code.left * scale - 1)
+    assert not between.any()
+    assert (abs(ink - title.right * scale) < 5).any()  # it fills its place
+
+
 @pytest.mark.parametrize(
     ("design", "says"),
     [
@@ -131,9 +143,20 @@ def test_a_number_of_copies_out_of_range_is_refused(count: int) -> None:
 def test_a_long_identity_makes_a_larger_code_that_is_read() -> None:
     text = f"INK1:A-LONG-NAME-OF-A-FORM-00:9999.A1B2C3:99:10000:{'abcdefghij' * 4}"
     modules = np.array(code_modules(text))
+    assert len(modules) == 37  # with less error correction, so that the modules are not too small
     picture = np.pad(np.where(modules, 0, 255).astype(np.uint8), 4, constant_values=255)
     assert cv2.QRCodeDetector().detectAndDecode(cv2.resize(picture, None, fx=6, fy=6, interpolation=0))[0] == text
     assert len(code_modules("INK1:EXAM:1.A1B2C3:1:17:12345678")) == 29
+
+
+def test_the_footer_stands_in_the_middle(placement: Placement, tmp_path: Path) -> None:
+    print_form(placement, [Copy()], tmp_path / "a.pdf")
+    (picture,) = rendered(tmp_path / "a.pdf")
+    footer, scale = placement.pages[0].footer, DPI / 25.4
+    left, top, right, bottom = (round(scale * edge) for edge in (footer.left, footer.top, footer.right, footer.bottom))
+    strip = picture[top:bottom, left:right]
+    ink = np.flatnonzero((strip < 128).any(0))
+    assert abs((ink[0] + ink[-1]) / 2 - strip.shape[1] / 2) < 3
 
 
 def test_the_guide_digits_stay_in_their_box() -> None:
