@@ -65,16 +65,16 @@ class DownloadBar:
 
 
 class FileBar:
-    """A bar over several files, on a terminal only."""
+    """A bar over several files, or other things of a number, on a terminal only."""
 
-    def __init__(self, files: int) -> None:
+    def __init__(self, files: int, title: str = "reading") -> None:
         self._bar = Progress(console=console, transient=True) if console.is_terminal and files > 1 else None
-        self._files = files
+        self._files, self._title = files, title
 
     def __enter__(self) -> Self:
         if self._bar is not None:
             self._bar.start()
-            self._task = self._bar.add_task("reading", total=self._files)
+            self._task = self._bar.add_task(self._title, total=self._files)
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -8,7 +8,19 @@ from typing import NoReturn
 
 import typer
 
-from inkdigits.cli import calibrating, checking, comparing, data, explaining, exporting, reading, serving, training  # noqa: F401  they join the app
+from inkdigits.cli import (  # noqa: F401  they join the app
+    calibrating,
+    checking,
+    comparing,
+    data,
+    explaining,
+    exporting,
+    form_reading,
+    forms,
+    reading,
+    serving,
+    training,
+)
 from inkdigits.cli.common import app
 from inkdigits.errors import InkdigitsError, UsageError
 from inkdigits.progress import say
@@ -26,6 +38,7 @@ LAB = {  # modules that the extra "lab" installs
     "jinja2",
     "torch_geometric",
 }
+FORMS = {"reportlab", "font_roboto", "openpyxl", "zxingcpp"}  # modules that the extra "forms" installs
 
 
 def global_options_first(arguments: list[str]) -> list[str]:
@@ -65,9 +78,11 @@ def main() -> NoReturn:
     except InkdigitsError as error:
         _fail(str(error), error.exit_code, debug)
     except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] not in LAB:
+        missing = (error.name or "").split(".")[0]
+        if missing not in LAB | FORMS:
             raise
-        _fail(f"this needs {error.name}: pip install 'inkdigits[lab]'", 1, debug)
+        extra = "forms" if missing in FORMS else "lab"
+        _fail(f"this needs {error.name}: pip install 'inkdigits[{extra}]'", 1, debug)
     except typer.TyperException as error:
         if not error.format_message():  # the help was shown
             sys.exit(2)

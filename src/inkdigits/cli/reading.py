@@ -152,14 +152,14 @@ def read_command(
     bound = _bound(reader.name, settings, max_error, calibration)
     if bound is not None:
         settings = replace(settings, doubtful_below=bound.threshold)
-    files = _files(sources)
+    files = files_of(sources)
     drawn = None if annotate is None else AnnotatedPages(annotate, files)
     output = PageOutput(form, drawn, review, several=len(files) > 1, bound=bound)
     if len(files) == 1 and timeout is None:
         failed = _read_files(lambda path: reader.read_pages(path, **vars(settings)), files, output)
     else:
         setup = partial(page_reader, model, lines, load_plugins)
-        with ReplacedWorker(setup, MEMORY, _seconds(timeout, PAGE_SECONDS)) as worker:
+        with ReplacedWorker(setup, MEMORY, seconds_of(timeout, PAGE_SECONDS)) as worker:
             failed = _read_files(lambda path: worker.stream(path, vars(settings)), files, output)
     output.finish()
     if failed or not files:
@@ -220,23 +220,23 @@ def _predictions_of_files(
 
     alone = len(files) == 1 and timeout is None
     setup = partial(crop_reader, model, load_plugins)
-    with ReplacedWorker(setup, MEMORY, _seconds(timeout, PREDICT_SECONDS)) as worker:
+    with ReplacedWorker(setup, MEMORY, seconds_of(timeout, PREDICT_SECONDS)) as worker:
         for path in files:
             try:
                 yield path, predict_file(recognizer, path) if alone else worker.call(path)
             except DataError as error:
-                _say_unread(path, error)
+                say_unread(path, error)
                 yield path, None
 
 
-def _seconds(timeout: float | None, default: float) -> float:
+def seconds_of(timeout: float | None, default: float) -> float:
     """Return the value of ``--timeout``, or its default."""
     if timeout is not None and not timeout > 0:
         raise UsageError(f"--timeout must be above 0 seconds, not {timeout:g}")
     return default if timeout is None else timeout
 
 
-def _say_unread(path: Path, error: DataError) -> None:
+def say_unread(path: Path, error: DataError) -> None:
     """Name a file that could not be read, and why."""
     if isinstance(error, TimeLimitError):
         say(f"inkdigits: {path}: {error}; raise --timeout, or remove the file")
@@ -255,7 +255,7 @@ def _read_files(read: Callable[[Path], Iterator["Reading"]], files: list[Path], 
                 for reading in read(path):
                     output.add(path, reading)
             except DataError as error:
-                _say_unread(path, error)
+                say_unread(path, error)
                 failed = True
             bar.step()
     return failed
@@ -382,7 +382,7 @@ def share_of(text: str, option: str) -> float:
     return value
 
 
-def _files(sources: list[Path]) -> list[Path]:
+def files_of(sources: list[Path]) -> list[Path]:
     """Return the named files, and the pages in named folders; print what is skipped."""
     from inkdigits.imaging.files import PAGE_SUFFIXES, find_pictures
 

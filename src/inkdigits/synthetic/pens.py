@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFont
 
-from inkdigits.synthetic.allographs import Points, allographs, draw_curve
+from inkdigits.synthetic.allographs import Allograph, Points, allographs, draw_curve
 from inkdigits.synthetic.outliers import Digits, glyph
 
 HEIGHT = 60  # pixels of a tall glyph in its field
@@ -86,12 +86,16 @@ class StrokeWriter:
         ways = self._ways.setdefault(character, [])
         if ways and rng.random() < 0.9:
             return ways[0]
-        known = allographs(character)
+        known = self._known(character)
         weights = np.array([way.weight for way in known])
         way = known[rng.choice(len(known), p=weights / weights.sum())]
         strokes = [_moved(points, self._habit, rng) for points in way.strokes]
         ways.append((strokes, way.aspect * max(0.5, self._broad + rng.normal(0, 0.1))))
         return ways[-1]
+
+    def _known(self, character: str) -> tuple[Allograph, ...]:
+        """Return the ways from which this writer's are chosen."""
+        return allographs(character)
 
     def glyph(self, character: str, rng: np.random.Generator) -> Glyph | None:
         """Return the character drawn now; None for a character without strokes."""

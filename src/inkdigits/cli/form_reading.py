@@ -1,0 +1,162 @@
+"""inkdigits form read: a pile of filled forms to a table."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from inkdigits.cli.common import Json, echo, emit
+from inkdigits.cli.forms import DesignFile, form_app
+from inkdigits.cli.reading import LinesFile, ModelFile, files_of, say_unread, seconds_of
+from inkdigits.errors import DataError, UsageError
+from inkdigits.isolation import ReplacedWorker
+from inkdigits.progress import FileBar, say
+
+if TYPE_CHECKING:
+    from inkdigits.forms.pages import Placement
+    from inkdigits.forms.pile import Problem, Scanned
+    from inkdigits.forms.results import Results
+
+
+@form_app.command("read")
+def form_read(
+    design: DesignFile,
+    scans: Annotated[list[Path], typer.Argument(help="PDFs, pictures or folders of them, in any order.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder of the results.")] = Path("results"),
+    roster: Annotated[Path | None, typer.Option(help="A file with the numbers that roster fields may have.")] = None,
+    min_confidence: Annotated[
+        float | None, typer.Option(help="Fields of less confidence are doubtful, 0 to 1; 0.97 by default.")
+    ] = None,
+    model: ModelFile = None,
+    lines: LinesFile = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 3 when a field is doubtful, or the pile has a problem.")
+    ] = False,
+    timeout: Annotated[float | None, typer.Option(help="Seconds for each page; 60 by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read filled forms: a table, the doubtful fields, and the pages with what was read drawn on them."""
+    from inkdigits.forms.decisions import THRESHOLD
+
+    threshold = THRESHOLD if min_confidence is None else min_confidence
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"--min-confidence is 0 to 1, not {threshold:g}")
+    numbers = partial(_roster, roster=roster)
+    results, failed = read_pile(design, scans, out, numbers, threshold, model, lines, timeout, as_json)
+    if failed:
+        raise typer.Exit(1)
+    if strict and results.problems:
+        raise typer.Exit(3)
+
+
+def read_pile(
+    design: Path,
+    scans: list[Path],
+    out: Path,
+    roster: Callable[["Placement", Path], tuple[str, ...]],
+    threshold: float,
+    model: Path | None = None,
+    lines: Path | None = None,
+    timeout: float | None = None,
+    as_json: bool = False,
+) -> tuple["Results", bool]:
+    """Read a pile, write the folder of its results and name its tables; return whether something was not read."""
+    from inkdigits.forms.design import load_design
+    from inkdigits.forms.files import file_reader
+    from inkdigits.forms.pile import OTHER_FORM, UNREADABLE, sort_pile
+    from inkdigits.forms.placement import place
+    from inkdigits.forms.results import decide_pile, require_results_folder, write_results
+    from inkdigits.reader.isolated import MEMORY, PAGE_SECONDS
+
+    placement = place(load_design(design))
+    numbers = roster(placement, design)
+    require_results_folder(out)
+    files = files_of(scans)
+    setup = partial(file_reader, placement, numbers, model, lines)
+    with ReplacedWorker(setup, MEMORY, seconds_of(timeout, PAGE_SECONDS)) as worker:
+        pages, problems = _read_files(worker, files)
+    results = decide_pile(placement, sort_pile(placement, pages), problems, threshold)
+    written = write_results(results, out)
+    _tell(results, files, pages, out, as_json)
+    if not as_json:
+        for path in written:
+            echo(path)
+    return results, not pages or any(one.kind in (UNREADABLE, OTHER_FORM) for one in results.problems)
+
+
+def _roster(placement: "Placement", design: Path, roster: Path | None = None) -> tuple[str, ...]:
+    """Return the numbers of the roster that the form needs, of the option or of the file that the design names."""
+    from inkdigits.forms.design import Roster
+    from inkdigits.reader.roster import read_roster
+
+    fields = [field.field for field in placement.fields if isinstance(field.field, Roster)]
+    if not fields:
+        if roster is not None:
+            raise UsageError(f"{design} has no field of the kind roster; leave --roster out")
+        return ()
+    named = next((field.file for field in fields if field.file is not None), None)
+    path = roster if roster is not None else None if named is None else design.parent / named
+    if path is None:
+        raise UsageError(f"{design} has a field of the kind roster; name the list with --roster")
+    numbers = read_roster(path)
+    lengths = {field.length for field in fields}
+    wrong = [number for number in numbers if len(number) not in lengths]
+    if wrong:
+        raise UsageError(
+            f"the roster {path} has {wrong[0]} with {len(wrong[0])} digits, and the form has boxes for "
+            f"{' or '.join(map(str, sorted(lengths)))}; correct one of them"
+        )
+    return numbers
+
+
+def _read_files(worker: ReplacedWorker, files: list[Path]) -> tuple[list["Scanned"], list["Problem"]]:
+    """Return the pages that were read, and a problem for each page or file that was not."""
+    from inkdigits.forms.files import NotRead
+    from inkdigits.forms.pile import UNREADABLE, Problem, Scanned
+
+    pages: list[Scanned] = []
+    problems: list[Problem] = []
+    with FileBar(len(files)) as bar:
+        for path in files:
+            number = 0
+            try:
+                for read in worker.stream(path):
+                    number += 1
+                    if isinstance(read, NotRead):
+                        problems.append(Problem(read.kind, read.message, str(path), number))
+                        say(f"{path} page {number}: {read.message}")
+                    else:
+                        pages.append(Scanned(str(path), number, read))
+            except DataError as error:
+                say_unread(path, error)
+                problems.append(Problem(UNREADABLE, str(error), str(path), number + 1))
+            bar.step()
+    return pages, problems
+
+
+def _tell(results: "Results", files: list[Path], pages: list["Scanned"], out: Path, as_json: bool) -> None:
+    """Say how much was read, and what is to be looked at."""
+    from inkdigits.forms.pile import BLANK, DOUBTFUL
+
+    fields = results.fields
+    doubtful = sum(one.doubtful for one in fields)
+    for one in results.problems:
+        if one.kind not in (BLANK, DOUBTFUL) and not (one.source and one.copy is None):
+            say(f"{one.source + ': ' if one.source else ''}{one.message}")
+    say(
+        f"{len(pages)} pages of {len(files)} files: {len(results.rows)} copies, {len(fields)} fields, "
+        f"{doubtful} of them to be looked at, see {out / 'problems.csv'}"
+    )
+    if as_json:
+        emit(
+            {
+                "pages": len(pages),
+                "copies": len(results.rows),
+                "fields": len(fields),
+                "doubtful": doubtful,
+                "problems": [vars(one) for one in results.problems],
+                "out": str(out),
+            }
+        )

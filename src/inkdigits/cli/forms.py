@@ -1,0 +1,83 @@
+"""inkdigits form: new, print."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from inkdigits.cli.common import app, echo
+from inkdigits.errors import UsageError
+from inkdigits.progress import FileBar, say
+
+form_app = typer.Typer(help="Forms: design them, print them, read them when they are filled.", no_args_is_help=True)
+app.add_typer(form_app, name="form")
+
+DesignFile = Annotated[Path, typer.Argument(help="The design of the form, a TOML file.")]
+
+
+@form_app.command("new")
+def form_new(design: Annotated[Path, typer.Argument(help="The file to write, such as exam.toml.")]) -> None:
+    """Write an example of a design with comments, to be changed."""
+    from inkdigits.files import write_text
+    from inkdigits.forms.example import example
+
+    if design.exists():
+        raise UsageError(f"{design} is there already; name another file, or remove it")
+    write_text(design, example(design.stem))
+    say(f"{design}: change it, then print it with inkdigits form print {design} -o {design.with_suffix('.pdf')}")
+
+
+@form_app.command("print")
+def form_print(
+    design: DesignFile,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The PDF to write.")],
+    copies: Annotated[int | None, typer.Option(help="Print so many copies, each with its number.")] = None,
+    roster: Annotated[
+        Path | None, typer.Option(help="A CSV file of people (id, name): print a copy with name and id for each.")
+    ] = None,
+    font: Annotated[
+        Path | None, typer.Option(help="A TrueType font for letters that are neither Latin, Greek nor Cyrillic.")
+    ] = None,
+) -> None:
+    """Print a form as a PDF."""
+    from inkdigits.forms.design import load_design
+    from inkdigits.forms.people import read_people
+    from inkdigits.forms.placement import place
+    from inkdigits.forms.printing import Copy, numbered, one_for_each, print_form
+
+    if copies is not None and roster is not None:
+        raise UsageError("--copies and --roster exclude each other; a roster gets one copy for each person")
+    if out.suffix.lower() != ".pdf":
+        raise UsageError(f"-o {out} is no PDF; name a file such as {out.with_suffix('.pdf')}")
+    placement = place(load_design(design))
+    if roster is not None:
+        printed = one_for_each(read_people(roster))
+    else:
+        printed = [Copy()] if copies is None else numbered(copies)
+    with FileBar(len(printed), "printing") as bar:
+        print_form(placement, printed, out, font, bar.step)
+    pages = len(placement.pages) * len(printed)
+    say(f"{out}: {pages:,} page{'s' if pages > 1 else ''} of the form {placement.design.name} ({placement.layout})")
+    echo(out)
+
+
+@form_app.command("demo")
+def form_demo(
+    folder: Annotated[Path, typer.Argument(help="The folder to write.")] = Path("form-demo"),
+    copies: Annotated[int, typer.Option(help="Number of filled sheets.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, help="Another number makes another pile.")] = 0,
+    read: Annotated[bool, typer.Option("--read/--no-read", help="Also read the pile; on by default.")] = True,
+) -> None:
+    """Make a pile of filled exams, as scanned and photographed, and read it."""
+    from inkdigits.cli.form_demo import write_demo
+    from inkdigits.cli.form_reading import read_pile
+    from inkdigits.forms.decisions import THRESHOLD
+
+    with FileBar(copies, "filling") as bar:
+        scans = write_demo(folder, copies, seed, bar.step)
+    say(f"{folder}: the form exam.toml, its print exam.pdf, the class class.csv, the truth truth.json")
+    if not read:
+        echo(scans)
+        return
+    say(f"inkdigits form read {folder / 'exam.toml'} {scans} --out {folder / 'results'}")
+    read_pile(folder / "exam.toml", [scans], folder / "results", lambda *_: (), THRESHOLD)

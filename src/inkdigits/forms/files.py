@@ -1,0 +1,61 @@
+"""Files of a pile: their pages read one by one, also in a worker process, so that a broken scan costs only itself."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from inkdigits.forms.box_recognizer import BoxRecognizer
+from inkdigits.forms.page_reader import PageRead, PageReader, WrongFormError
+from inkdigits.forms.pages import Placement
+from inkdigits.forms.pile import BLANK, OTHER_FORM, UNREADABLE
+from inkdigits.forms.registration import BlankPageError, NoFormError
+from inkdigits.imaging.files import page_images
+from inkdigits.reader.line_recognizer import LineRecognizer
+from inkdigits.reader.recognizer import Recognizer
+
+LONGEST = 3600  # pixels that the longer side needs: A4 at 300 dpi
+
+
+@dataclass(frozen=True)
+class NotRead:
+    """A page that was not read: the kind of the problem, and why."""
+
+    kind: str
+    message: str
+
+
+def page_reader(
+    placement: Placement, roster: Sequence[str], model: Path | None, lines: Path | None, threads: int = 1
+) -> PageReader:
+    """Return a reader of the pages of a form."""
+    boxes = BoxRecognizer(Recognizer(model, threads), LineRecognizer(lines, threads))
+    return PageReader(placement, boxes, roster)
+
+
+def read_file(reader: PageReader, path: Path) -> Iterator[PageRead | NotRead]:
+    """Yield what was read on each page of a file.
+
+    Raises
+    ------
+    DataError
+        When the file cannot be read; names it.
+    """
+    for page in page_images(path, longest=LONGEST):
+        try:
+            yield reader.read(page.pixels)
+        except NoFormError as error:
+            yield NotRead(_kind(error), str(error))
+
+
+def _kind(error: NoFormError) -> str:
+    if isinstance(error, BlankPageError):
+        return BLANK
+    return OTHER_FORM if isinstance(error, WrongFormError) else UNREADABLE
+
+
+def file_reader(
+    placement: Placement, roster: Sequence[str], model: Path | None, lines: Path | None
+) -> Callable[[Path], Iterator[PageRead | NotRead]]:
+    """Return :func:`read_file` for a worker process."""
+    reader = page_reader(placement, roster, model, lines)
+    return lambda path: read_file(reader, path)
