@@ -102,7 +102,7 @@ def test_the_report_is_small_enough_to_be_sent_around() -> None:
 
 
 def test_contributing_is_short_and_the_licence_is_there() -> None:
-    assert (ROOT / "CONTRIBUTING.md").read_text().count("\n") <= 45
+    assert (ROOT / "CONTRIBUTING.md").read_text().count("\n") <= 60
     assert "Apache License" in (ROOT / "LICENSE").read_text()
 
 

@@ -13,9 +13,10 @@ from pyarrow import parquet
 
 from inkdigits.errors import RunError, UsageError
 from inkdigits.forms import results as module
+from inkdigits.forms.decided import Results, decide_pile
 from inkdigits.forms.pages import Placement
 from inkdigits.forms.pile import BLANK, Problem, sort_pile
-from inkdigits.forms.results import Results, decide_pile, write_results
+from inkdigits.forms.results import write_results
 from tests.forms.readings import scanned, values
 from tests.forms.sheets import VALUES
 

@@ -1,4 +1,4 @@
-"""inkdigits form read: a pile of filled forms to a table."""
+"""inkdigits form read, demo: a pile of filled forms to a table."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,9 +15,9 @@ from inkdigits.isolation import ReplacedWorker
 from inkdigits.progress import FileBar, say
 
 if TYPE_CHECKING:
+    from inkdigits.forms.decided import Results
     from inkdigits.forms.pages import Placement
     from inkdigits.forms.pile import Problem, Scanned
-    from inkdigits.forms.results import Results
 
 
 @form_app.command("read")
@@ -63,11 +63,12 @@ def read_pile(
     as_json: bool = False,
 ) -> tuple["Results", bool]:
     """Read a pile, write the folder of its results and name its tables; return whether something was not read."""
+    from inkdigits.forms.decided import decide_pile
     from inkdigits.forms.design import load_design
     from inkdigits.forms.files import file_reader
     from inkdigits.forms.pile import OTHER_FORM, UNREADABLE, sort_pile
     from inkdigits.forms.placement import place
-    from inkdigits.forms.results import decide_pile, require_results_folder, write_results
+    from inkdigits.forms.results import require_results_folder, write_results
     from inkdigits.reader.isolated import MEMORY, PAGE_SECONDS
 
     placement = place(load_design(design))
@@ -160,3 +161,24 @@ def _tell(results: "Results", files: list[Path], pages: list["Scanned"], out: Pa
                 "out": str(out),
             }
         )
+
+
+@form_app.command("demo")
+def form_demo(
+    folder: Annotated[Path, typer.Argument(help="The folder to write.")] = Path("form-demo"),
+    copies: Annotated[int, typer.Option(help="Number of filled sheets.")] = 30,
+    seed: Annotated[int, typer.Option(min=0, help="Another number makes another pile.")] = 0,
+    read: Annotated[bool, typer.Option("--read/--no-read", help="Also read the pile; on by default.")] = True,
+) -> None:
+    """Make a pile of filled exams, as scanned and photographed, and read it."""
+    from inkdigits.cli.form_demo import write_demo
+    from inkdigits.forms.decisions import THRESHOLD
+
+    with FileBar(copies, "filling") as bar:
+        scans = write_demo(folder, copies, seed, bar.step)
+    say(f"{folder}: the form exam.toml, its print exam.pdf, the class class.csv, the truth truth.json")
+    if not read:
+        echo(scans)
+        return
+    say(f"inkdigits form read {folder / 'exam.toml'} {scans} --out {folder / 'results'}")
+    read_pile(folder / "exam.toml", [scans], folder / "results", lambda *_: (), THRESHOLD)

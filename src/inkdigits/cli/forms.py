@@ -59,25 +59,3 @@ def form_print(
     pages = len(placement.pages) * len(printed)
     say(f"{out}: {pages:,} page{'s' if pages > 1 else ''} of the form {placement.design.name} ({placement.layout})")
     echo(out)
-
-
-@form_app.command("demo")
-def form_demo(
-    folder: Annotated[Path, typer.Argument(help="The folder to write.")] = Path("form-demo"),
-    copies: Annotated[int, typer.Option(help="Number of filled sheets.")] = 30,
-    seed: Annotated[int, typer.Option(min=0, help="Another number makes another pile.")] = 0,
-    read: Annotated[bool, typer.Option("--read/--no-read", help="Also read the pile; on by default.")] = True,
-) -> None:
-    """Make a pile of filled exams, as scanned and photographed, and read it."""
-    from inkdigits.cli.form_demo import write_demo
-    from inkdigits.cli.form_reading import read_pile
-    from inkdigits.forms.decisions import THRESHOLD
-
-    with FileBar(copies, "filling") as bar:
-        scans = write_demo(folder, copies, seed, bar.step)
-    say(f"{folder}: the form exam.toml, its print exam.pdf, the class class.csv, the truth truth.json")
-    if not read:
-        echo(scans)
-        return
-    say(f"inkdigits form read {folder / 'exam.toml'} {scans} --out {folder / 'results'}")
-    read_pile(folder / "exam.toml", [scans], folder / "results", lambda *_: (), THRESHOLD)

@@ -10,7 +10,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,66 +17,16 @@ from typing import Any
 from inkdigits.errors import UsageError
 from inkdigits.escape import Cell, csv_table
 from inkdigits.files import cannot_write, write_bytes, write_text
-from inkdigits.forms.decisions import Decision, WrongSum, decide
+from inkdigits.forms.decided import Results, Row
+from inkdigits.forms.decisions import Decision
 from inkdigits.forms.design import Rows, TextField
 from inkdigits.forms.overlay import overlay
-from inkdigits.forms.pages import Placement
-from inkdigits.forms.pile import DOUBTFUL, KINDS, FilledCopy, Pile, Problem
+from inkdigits.forms.pile import Problem
+from inkdigits.forms.workbook import write_workbook
 
 FIELDS, PROBLEMS, TABLE = "fields.jsonl", "problems.csv", "table"
 PAGES, PICTURES = "pages", "pictures"
 PROBLEM_COLUMNS = ("kind", "source", "page", "copy", "field", "message")
-
-
-@dataclass(frozen=True)
-class Row:
-    """A filled copy with the decisions about its fields by name, and its wrong sums."""
-
-    copy: FilledCopy
-    decisions: dict[str, Decision]
-    sums: tuple[WrongSum, ...]
-
-    @property
-    def doubtful(self) -> list[str]:
-        """The names of the doubtful fields."""
-        return [name for name, one in self.decisions.items() if one.doubtful]
-
-
-@dataclass(frozen=True)
-class Results:
-    """A pile with its decisions; ``problems`` includes the doubtful fields."""
-
-    placement: Placement
-    rows: tuple[Row, ...]
-    problems: tuple[Problem, ...]
-
-    @property
-    def fields(self) -> list[Decision]:
-        """All decisions."""
-        return [one for row in self.rows for one in row.decisions.values()]
-
-
-def decide_pile(placement: Placement, pile: Pile, problems: Sequence[Problem], threshold: float) -> Results:
-    """Decide all fields of a pile; ``problems`` are those of pages that were not read."""
-    rows = []
-    found = [*problems, *pile.problems]
-    for copy in pile.copies:
-        decisions, wrong = decide(placement, copy, threshold)
-        row = Row(copy, {one.name: one for one in decisions}, tuple(wrong))
-        rows.append(row)
-        found += [_doubt(row, row.decisions[name]) for name in row.doubtful]
-    return Results(placement, tuple(rows), tuple(sorted(found, key=lambda one: KINDS.index(one.kind))))
-
-
-def _doubt(row: Row, one: Decision) -> Problem:
-    message = ", ".join(one.reasons)
-    wrong = next((wrong for wrong in row.sums if wrong.total == one.name), None)
-    if wrong is not None:
-        message += f" (written {wrong.written or 'nothing'}, the parts are {wrong.added})"
-    if one.value or one.alternatives:
-        message += f"; read as {one.value or 'blank'} with {100 * one.confidence:.1f} %"
-    scanned = one.scanned
-    return Problem(DOUBTFUL, message, scanned.source, scanned.number, row.copy.copy, one.name)
 
 
 def write_results(results: Results, folder: Path) -> list[Path]:
@@ -102,8 +51,6 @@ def write_results(results: Results, folder: Path) -> list[Path]:
         write_text(temporary / PROBLEMS, csv_table(PROBLEM_COLUMNS, problems))
         _write_pictures(results, temporary)
         if find_spec("openpyxl"):
-            from inkdigits.forms.workbook import write_workbook
-
             write_workbook(results, temporary / f"{TABLE}.xlsx")
         if find_spec("pyarrow"):
             _write_parquet(results, temporary / f"{TABLE}.parquet")
