@@ -15,7 +15,9 @@ class Claims:
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
         self._database = sqlite3.connect(path, check_same_thread=False)
-        self._database.execute("CREATE TABLE IF NOT EXISTS claims (sha256 BLOB PRIMARY KEY, item INTEGER) WITHOUT ROWID")
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS claims (sha256 BLOB PRIMARY KEY, item INTEGER) WITHOUT ROWID"
+        )
 
     def claim(self, sha256: str, number: int) -> int:
         """Return the number of the item that has these bytes first; the item ``number``, if there is none yet."""

@@ -22,7 +22,7 @@ from inkdigits.bulk.summary import MANIFEST, Manifest, Summary, dead_letters, re
 from inkdigits.bulk.worker import document_reader
 from inkdigits.errors import RunError
 from inkdigits.files import locked, write_json
-from inkdigits.isolation import ReplacedWorker
+from inkdigits.isolation import ReplacedWorker, preload
 
 CLAIMS = "claims.sqlite"
 PART = re.compile(r"part-\d+-of-(\d+)")
@@ -58,6 +58,7 @@ def read_in_bulk(
     DataError
         When a source does not exist.
     """
+    preload("inkdigits.bulk.worker")
     execution = execution or Execution()
     plan = replace(plan, sources=tuple(absolute(source) for source in plan.sources))
     if plan.form == "parquet":
@@ -90,9 +91,11 @@ def part_folder(out: Path, part: int, parts: int) -> Path:
     """
     whole = (out / MANIFEST).exists()
     counts = {int(found[1]) for path in out.glob("part-*-of-*") if (found := PART.fullmatch(path.name))}
-    if whole and parts > 1 or counts - ({parts} if parts > 1 else set()):
+    if (whole and parts > 1) or counts - ({parts} if parts > 1 else set()):
         before = 1 if whole else min(counts - {parts}, default=1)
-        raise RunError(f"{out} was begun with {before} parts, not {parts}; repeat that --shard, or choose another --out")
+        raise RunError(
+            f"{out} was begun with {before} parts, not {parts}; repeat that --shard, or choose another --out"
+        )
     return out if parts == 1 else out / f"part-{part}-of-{parts}"
 
 

@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import IO
 
 from inkdigits.bulk.archives import MEMBERS_SECONDS, is_archive, is_page, lister
@@ -70,7 +71,7 @@ class Listing:
             for name in names(self._stdin, self._separator):
                 yield from self._of_name(absolute(name))
         elif not is_address(source) and not os.path.lexists(source) and WILDCARDS & set(source):
-            for name in glob.iglob(source, recursive=True):
+            for name in glob.iglob(source, recursive=True):  # noqa: PTH207  Path.glob takes no absolute pattern
                 yield from self._of_name(name)
         elif not is_address(source) and not os.path.lexists(source):
             raise DataError(f"{source} does not exist")
@@ -79,7 +80,7 @@ class Listing:
 
     def _of_name(self, name: str) -> Iterator[Callable[[int], Item]]:
         """Yield the items of a file, a folder or an address."""
-        folder = is_address(name) or os.path.isdir(name)
+        folder = is_address(name) or Path(name).is_dir()
         for file in (files_at(name) if is_address(name) else files_below(name)) if folder else [name]:
             path = file.partition("?")[0] if is_address(file) else file
             if is_archive(path):
@@ -101,7 +102,7 @@ class Listing:
 
 def absolute(source: str) -> str:
     """Return a path as an absolute one; addresses and ``-`` stay."""
-    return source if source == STDIN or is_address(source) else os.path.abspath(source)
+    return source if source == STDIN or is_address(source) else str(Path(source).absolute())
 
 
 def names(file: IO[bytes], separator: bytes) -> Iterator[str]:
@@ -115,12 +116,23 @@ def names(file: IO[bytes], separator: bytes) -> Iterator[str]:
 
 
 def files_below(folder: str) -> Iterator[str]:
-    """Yield the files below a folder as the file system gives them, hidden ones left out; follows no linked folders."""
+    """Yield the files below a folder as the file system gives them, hidden ones left out; follows no linked folders.
+
+    Raises
+    ------
+    DataError
+        When a folder cannot be listed.
+    """
     folders = [folder]
     while folders:
-        with os.scandir(folders.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    folders.append(entry.path)
-                elif not entry.name.startswith(".") and entry.is_file():
-                    yield entry.path
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    elif not entry.name.startswith(".") and entry.is_file():
+                        yield entry.path
+        except OSError as error:
+            raise DataError(
+                f"cannot list {error.filename}: {error.strerror}; make it readable, or remove it"
+            ) from error

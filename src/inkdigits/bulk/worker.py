@@ -12,6 +12,7 @@ import cv2
 from inkdigits.bulk.archives import Contents
 from inkdigits.bulk.formats import Row, page_rows
 from inkdigits.bulk.items import Item, page_id
+from inkdigits.errors import DataError
 from inkdigits.reader.reader import Reader
 from inkdigits.reader.results import Reading
 
@@ -67,6 +68,7 @@ class DocumentReader:
         begin = time.process_time()
         content = self._contents.read(item)
         sha256 = hashlib.sha256(content).hexdigest()
+        page = -1
         for page, reading in enumerate(self._reader.read_pages(content, **self._settings)):
             if page < item.page:
                 yield None
@@ -76,6 +78,8 @@ class DocumentReader:
             seconds = time.process_time() - begin
             yield _record(named, rows, seconds)
             begin += seconds
+        if page < 0:
+            raise DataError("it has no pages")
 
 
 def _record(reading: Reading, rows: list[Row], seconds: float) -> PageRecord:

@@ -8,7 +8,18 @@ from typing import NoReturn
 
 import typer
 
-from inkdigits.cli import calibrating, checking, comparing, data, explaining, exporting, reading, serving, training  # noqa: F401  they join the app
+from inkdigits.cli import (  # noqa: F401  they join the app
+    bulk,
+    calibrating,
+    checking,
+    comparing,
+    data,
+    explaining,
+    exporting,
+    reading,
+    serving,
+    training,
+)
 from inkdigits.cli.common import app
 from inkdigits.errors import InkdigitsError, UsageError
 from inkdigits.progress import say
