@@ -24,7 +24,7 @@ def pause_after(owner: type, name: str, calls: int) -> None:
         nonlocal count
         result, count = method(*arguments), count + 1
         if count >= calls:
-            print("paused", flush=True)
+            print("paused", flush=True)  # noqa: T201
             time.sleep(1000)
         return result
 

@@ -12,8 +12,8 @@ import pytest
 from inkdigits import isolation
 from inkdigits.bulk import Execution, Plan, Progress, read_in_bulk, status
 from inkdigits.errors import BusyError
-from tests.bulk.paused_driver import POINTS
 from tests.bulk.pages import encoded, pages_in
+from tests.bulk.paused_driver import POINTS
 
 ROOT = Path(__file__).parents[2]
 READING = {"layout": "line", "turn": False}
