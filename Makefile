@@ -97,7 +97,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	  { echo "Python 3.11 or later is needed; name one with make PYTHON=…"; exit 1; }
 	@test -x $(BIN)/pip || $(PYTHON) -m venv .venv || \
 	  { rm -rf .venv; echo "python3 cannot make environments here; on Debian: apt-get install python3-venv"; exit 1; }
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[lab,serve,dev,notebooks]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[lab,serve,bulk,dev,notebooks]'
 	@touch $@
 
 clean:
