@@ -12,9 +12,8 @@ from inkdigits.bulk import Execution, Plan, read_in_bulk, status
 from inkdigits.bulk.meter import prometheus, read_progress
 from inkdigits.errors import DataError, RunError, UsageError
 from inkdigits.reader import Reader
-from tests import hostile
 from tests.bulk import pages
-from tests.bulk.pages import encoded, errors_in, pages_in
+from tests.bulk.pages import encoded, errors_in, pages_in, rows
 
 Run = Callable[..., tuple[int, str, str]]
 READING = {"layout": "line", "turn": False}
@@ -37,7 +36,7 @@ def plan(scans: Path) -> Plan:
 
 def test_a_page_is_read_as_by_the_reader(scans: Path, plan: Plan, tmp_path: Path) -> None:
     read_in_bulk(plan, tmp_path / "out", Execution(jobs=1))
-    lines = [json.loads(line) for path in (tmp_path / "out/shards").iterdir() for line in path.open()]
+    lines = [line for path in (tmp_path / "out/shards").iterdir() for line in rows(path)]
     reader = Reader(threads=1)
     for line in lines:
         alone = json.loads(json.dumps(reader.read(Path(line["source"]), **READING).to_dict()))
@@ -52,7 +51,7 @@ def test_files_that_harm_their_reader_cost_themselves_alone(scans: Path, plan: P
     (scans / "gone.png").symlink_to("nowhere")
     plan = replace(plan, sources=(str(scans), str(scans / "gone.png")))
     out = tmp_path / "out"
-    execution = Execution(jobs=2, timeout=1.5)
+    execution = Execution(jobs=2, timeout=3)
     summary = read_in_bulk(plan, out, execution, prepare=pages.poisoned)
     codes = {"hang.png": "time-limit", "crash.png": "crash", "eat.png": "crash", "no.png": "bad-file"}
     assert errors_in(out) == {**codes, "gone.png": "missing"}
@@ -70,23 +69,23 @@ def test_files_that_harm_their_reader_cost_themselves_alone(scans: Path, plan: P
     assert pages_in(out) == expected
 
 
-def test_pages_before_a_page_that_hangs_are_kept(scans: Path, plan: Plan, tmp_path: Path) -> None:
-    good = hostile.stream(b"3 w 100 700 m 130 690 l S\n")
-    endless = hostile.stream(b"[0.001 0.001] 0 d 0.1 w\n" + b"0 0 m 600 800 l S\n" * 200_000)
-    (scans / "d.pdf").write_bytes(hostile.pdf([good, endless]))
-    plan = replace(plan, sources=(str(scans / "d.pdf"),))
-    summary = read_in_bulk(plan, tmp_path / "out", Execution(jobs=1, timeout=1.5))
-    assert pages_in(tmp_path / "out") == {(str(scans / "d.pdf"), "", 0): 1}
-    assert summary.errors == {"time-limit": 1}
-    (error,) = map(json.loads, (tmp_path / "out/errors.jsonl").open())
-    assert error["page"] == 1
+def test_pages_before_a_page_that_fails_are_kept(plan: Plan, tmp_path: Path) -> None:
+    path = tmp_path / "a.tiff"
+    path.write_bytes(encoded(0, "TIFF", pages=3))
+    out, plan = tmp_path / "out", replace(plan, sources=(str(path),))
+    summary = read_in_bulk(plan, out, Execution(jobs=1), prepare=pages.crashing_at_the_second_page)
+    assert pages_in(out) == {(str(path), "", 0): 1}
+    assert summary.errors == {"crash": 1}
+    assert [error["page"] for error in rows(out / "errors.jsonl")] == [1]
+    assert read_in_bulk(plan, out, Execution(jobs=1, retry_errors=True)).errors == {}
+    assert pages_in(out) == {(str(path), "", page): 1 for page in range(3)}
 
 
 def test_the_same_picture_is_read_once(scans: Path, plan: Plan, tmp_path: Path) -> None:
     out = tmp_path / "out"
     summary = read_in_bulk(replace(plan, dedupe=True), out, Execution(jobs=2))
     assert (summary.items, summary.pages, summary.duplicates) == (4, 3, 1)
-    (copy,) = map(json.loads, (out / "duplicates.jsonl").open())
+    (copy,) = rows(out / "duplicates.jsonl")
     first = json.loads((out / "listing-0.jsonl").read_text().splitlines()[copy["copy_of"]])[1]
     assert {Path(first).name, Path(copy["source"]).name} == {"a.png", "copy of a.png"}
     for path in out.glob("shards/*"):  # as if the driver had been killed before the commits
