@@ -3,7 +3,7 @@
 import re
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -76,8 +76,11 @@ def read_in_bulk(
         _begin(folder, plan, manifest, Listing(plan.sources, execution.null, plan.column, stdin), say or _nothing)
         if execution.retry_errors:
             _begin_retry(folder)
-        _read(folder, plan, meter, workers)
-        meter.finish()
+        try:
+            _read(folder, plan, meter, workers)
+        finally:
+            with suppress(RunError):  # the disk is full, which an error says already
+                meter.finish()
         return write_summary(folder)
 
 
