@@ -96,13 +96,25 @@ def test_the_same_picture_is_read_once(scans: Path, plan: Plan, tmp_path: Path) 
 def test_other_settings_are_refused(plan: Plan, tmp_path: Path) -> None:
     out = tmp_path / "out"
     shards = read_in_bulk(plan, out, Execution(jobs=1))
-    with pytest.raises(RunError, match=r"was begun with other settings \(shard_size: 2, now 3\)"):
+    with pytest.raises(RunError, match=r"was begun with other settings \(shard_size 2, now 3\)"):
         read_in_bulk(replace(plan, shard_size=3), out, Execution(jobs=1))
     with pytest.raises(RunError, match="begun with 1 parts, not 2"):
         read_in_bulk(replace(plan, parts=2), out, Execution(jobs=1))
     assert read_in_bulk(plan, out, Execution(jobs=2)) == replace(
         shards, seconds=status(out)[0].summary.seconds, pages_per_second=status(out)[0].summary.pages_per_second
     )
+
+
+def test_a_folder_that_cannot_be_written_ends_the_run_and_is_continued(scans: Path, plan: Plan, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "records").write_text("in the way")
+    with pytest.raises(RunError, match="^cannot write .*File exists; free space there"):
+        read_in_bulk(plan, out, Execution(jobs=2))
+    assert not list((out / "shards").iterdir())
+    (out / "records").unlink()
+    assert read_in_bulk(plan, out, Execution(jobs=2)).complete
+    assert pages_in(out) == {(str(path), "", 0): 1 for path in scans.iterdir()}
 
 
 def test_parts_read_every_page_once(scans: Path, plan: Plan, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The manifest of a run, and the summary of what is committed."""
 
 import json
+import reprlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -50,13 +51,13 @@ class Manifest:
 
     def require_equal(self, earlier: "Manifest", folder: Path) -> None:
         """Raise RunError when the folder was begun with another manifest."""
-        before, now = asdict(earlier), asdict(self)
-        changed = [name for name in now if now[name] != before[name]]
-        if changed:
-            name = changed[0]
+        before, now = ({**asdict(manifest), **manifest.reading, "reading": None} for manifest in (earlier, self))
+        names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+        if names:
+            changes = (f"{name} {reprlib.repr(before.get(name))}, now {reprlib.repr(now.get(name))}" for name in names)
             raise RunError(
-                f"{folder} was begun with other settings ({', '.join(changed)}: {before[name]!r}, now {now[name]!r}); "
-                "repeat them, or choose another folder with --out"
+                f"{folder} was begun with other settings ({'; '.join(changes)}); "
+                "repeat the earlier ones, or choose another folder with --out"
             )
 
 
