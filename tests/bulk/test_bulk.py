@@ -109,7 +109,7 @@ def test_a_folder_that_cannot_be_written_ends_the_run_and_is_continued(scans: Pa
     out = tmp_path / "out"
     out.mkdir()
     (out / "records").write_text("in the way")
-    with pytest.raises(RunError, match="^cannot write .*File exists; free space there"):
+    with pytest.raises(RunError, match=r"^cannot write .*File exists; free space there"):
         read_in_bulk(plan, out, Execution(jobs=2))
     assert not list((out / "shards").iterdir())
     (out / "records").unlink()

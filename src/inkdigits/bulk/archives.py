@@ -5,7 +5,6 @@ A WebDataset shard is a tar. The functions run in worker processes, as an archiv
 
 import bz2
 import gzip
-import itertools
 import lzma
 import tarfile
 import zipfile
@@ -49,9 +48,17 @@ def lister(column: str | None) -> Callable[[str], Iterator[list[Member]]]:
 
     def batches(source: str) -> Iterator[list[Member]]:
         with explained(), open_file(source) as file:
-            members = open_archive(source, file, column).members()
-            while batch := list(itertools.islice(members, BATCH)):
-                yield batch
+            batch: list[Member] = []
+            try:
+                for member in open_archive(source, file, column).members():
+                    batch.append(member)
+                    if len(batch) == BATCH:
+                        yield batch
+                        batch = []
+            except Exception:
+                yield batch  # what lies before the damage can be read
+                raise
+            yield batch
 
     return batches
 
@@ -68,7 +75,7 @@ class Tar:
         """Yield the members that are pages."""
         with tarfile.open(fileobj=self._file, mode="r:") as tar:
             while (info := tar.next()) is not None:
-                tar.members.clear()  # it would keep all of them
+                tar.members.clear()  # type: ignore[attr-defined]  # it would keep all of them
                 if info.isreg() and not info.issparse() and is_page(info.name):
                     yield info.name, (info.offset_data, info.size)
             self._file.seek(tar.offset)
@@ -175,12 +182,16 @@ class Contents:
 
     def _opened(self, source: str) -> Archive:
         if self._archive is None or self._source != source:
-            self._archive = None
-            if self._file is not None:
-                self._file.close()
+            self.close()
             self._source, self._file = source, open_file(source)
             self._archive = open_archive(source, self._file, self._column)
         return self._archive
+
+    def close(self) -> None:
+        """Close the archive that is open."""
+        self._archive = None
+        if self._file is not None:
+            self._file.close()
 
 
 @contextmanager
