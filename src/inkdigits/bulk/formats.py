@@ -29,7 +29,7 @@ def page_rows(form: str, reading: Reading, identity: str, sha256: str, member: s
         content = {"id": identity, "sha256": sha256, "member": member, **reading.to_dict()}
         return [(json.dumps(content) + "\n",)]
     start = identity, sha256, member
-    empty = [reading.source, reading.page + 1, *[""] * (len(NUMBER_COLUMNS) - 2)]
+    empty: list[Cell] = [reading.source, reading.page + 1, *[""] * (len(NUMBER_COLUMNS) - 2)]
     return [[*start, *row] for row in number_rows(reading) or [empty]]
 
 

@@ -1,7 +1,7 @@
 """Reading one shard: its items one after the other, its record, and the commit."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import replace
 
@@ -79,7 +79,7 @@ class ShardReader:
             case Duplicate():
                 record.duplicates.append(outcome)
 
-    def _outcomes(self, item: Item, worker: ReplacedWorker) -> Iterator[Outcome]:
+    def _outcomes(self, item: Item, worker: ReplacedWorker) -> Generator[Outcome, None, None]:
         """Yield the pages of an item. What fails is tried once more in a new worker, then there is a dead letter."""
         if item.error:
             yield DeadLetter(item, "bad-file", item.error)

@@ -3,7 +3,7 @@
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -59,7 +59,7 @@ def bulk_command(
 
     load_plugins()  # the settings know the layouts that are registered
     numbers = () if roster is None else read_roster(roster)
-    reading = {"layout": layout, "length": length, "check": check, "roster": numbers}
+    reading: dict[str, Any] = {"layout": layout, "length": length, "check": check, "roster": numbers}
     reading |= {"min_confidence": min_confidence, "turn": turn}
     size = SHARD_SIZE if shard_size is None else shard_size
     part, parts = _share(shard)
