@@ -23,13 +23,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from inkdigits.bulk.meter import read_progress
 from inkdigits.data import load
 from tests import hostile
 
 RESULTS = Path(__file__).with_suffix(".json")
 POISON = 0.01  # share of the files
 TIMEOUT = 10.0  # seconds for a page
-LONGEST_WAIT = 8.0  # seconds until a kill; the driver needs some of them to start
+LONGEST_WAIT = 8.0  # seconds until a kill
+AT_WORK = 0.75  # share of the kills that wait until the driver has begun to read
 LISTER = """
 import resource, sys
 from pathlib import Path
@@ -73,6 +75,15 @@ def start(folder: Path, out: Path, jobs: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL)
 
 
+def wait_for_work(driver: "subprocess.Popen[bytes]", out: Path) -> None:
+    """Wait until a driver has written its progress, or has ended."""
+    while driver.poll() is None:
+        progress = read_progress(out)
+        if progress is not None and progress.process == driver.pid:
+            return
+        time.sleep(0.1)
+
+
 def kill_one(driver: "subprocess.Popen[bytes]", rng: random.Random) -> str:
     """Kill the driver, or one of the processes below it; return which."""
     below = [process for child in children(driver.pid) for process in (child, *children(child))]
@@ -93,6 +104,8 @@ def measure_kills(pages: int, kills: int, jobs: int, place: Path) -> dict[str, A
     while killed.total() < kills:
         driver = start(folder, out, jobs)
         while driver.poll() is None and killed.total() < kills:
+            if rng.random() < AT_WORK:
+                wait_for_work(driver, out)
             time.sleep(rng.uniform(0, LONGEST_WAIT))
             if driver.poll() is None:
                 killed[kill_one(driver, rng)] += 1
