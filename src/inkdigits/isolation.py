@@ -178,8 +178,17 @@ class ReplacedWorker:
         return self
 
     def __exit__(self, *error: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start the process if there is none, so that an error of its start is none of a call."""
+        self._ready()
+
+    def kill(self) -> None:
+        """End the process if there is one; the next call starts another."""
         if self._worker is not None:
             self._worker.kill()
+            self._worker = None
 
     def call(self, *arguments: Any) -> Any:
         """See :meth:`Worker.call`."""
@@ -191,7 +200,7 @@ class ReplacedWorker:
 
     def _ready(self) -> Worker:
         if self._worker is None or self._worker.ended:
-            self.__exit__()
+            self.kill()
             self._worker = Worker(self._setup, self._memory)
         return self._worker
 

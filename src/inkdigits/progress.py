@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from rich.console import Console
 from rich.progress import (
@@ -20,6 +20,8 @@ from inkdigits.escape import printable
 
 if TYPE_CHECKING:
     from inkdigits.training.checkpoint import EpochRow
+
+BULK_SECONDS = 30.0  # between two lines about a bulk run, where there is no terminal
 
 console = Console(stderr=True, highlight=False)
 
@@ -85,6 +87,70 @@ class FileBar:
         """Count one more file."""
         if self._bar is not None:
             self._bar.advance(self._task)
+
+
+class BulkProgress(Protocol):
+    """How far a bulk run is; see :class:`inkdigits.bulk.Progress`."""
+
+    @property
+    def items(self) -> int:
+        """Files that were dealt with."""
+
+    @property
+    def listed(self) -> int:
+        """Files that are to be read."""
+
+    @property
+    def pages(self) -> int:
+        """Pages that were read."""
+
+    @property
+    def errors(self) -> int:
+        """Files that could not be read."""
+
+    @property
+    def pages_per_second(self) -> float:
+        """Of the present run."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None until there is a rate."""
+
+
+class BulkBar:
+    """Files, pages, rate, time left and errors of a bulk run: a bar on a terminal, a line every 30 s elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._said = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, progress: BulkProgress) -> None:
+        """Show the progress."""
+        left = "" if progress.seconds_left is None else f", {duration(progress.seconds_left)} left"
+        text = f"{progress.pages:,} pages, {progress.pages_per_second:.2f} pages/s{left}, {progress.errors:,} errors"
+        if not console.is_terminal:
+            if time.monotonic() - self._said >= BULK_SECONDS:
+                self._said = time.monotonic()
+                say(f"{progress.items:,} of {progress.listed:,} files: {text}")
+            return
+        if self._bar is None:
+            self._bar = Progress(BarColumn(), TextColumn("{task.description}"), console=console, transient=True)
+            self._task = self._bar.add_task(text, total=progress.listed)
+            self._bar.start()
+        self._bar.update(self._task, completed=progress.items, description=text)
+
+
+def duration(seconds: float) -> str:
+    """Return a time as hours, minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
 class TrainingBar:

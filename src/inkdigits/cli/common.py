@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+from typer.core import TyperGroup
 
 from inkdigits.escape import json_text, printable
 from inkdigits.plugins import use_plugins
@@ -15,7 +16,18 @@ from inkdigits.progress import DownloadBar, say
 if TYPE_CHECKING:
     from inkdigits.data import Dataset
 
+
+class Commands(TyperGroup):
+    """Commands of one word, and of two words such as ``bulk status``, which come first."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the name of the command that the arguments begin with, the command, and the other arguments."""
+        words = " ".join(args[:2])
+        return super().resolve_command(ctx, [words, *args[2:]] if words in self.commands else args)
+
+
 app = typer.Typer(
+    cls=Commands,
     name="inkdigits",
     help="Train, compare and use networks that read handwritten digits.",
     no_args_is_help=True,

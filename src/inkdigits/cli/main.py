@@ -9,6 +9,7 @@ from typing import NoReturn
 import typer
 
 from inkdigits.cli import (  # noqa: F401  they join the app
+    bulk,
     calibrating,
     checking,
     comparing,
