@@ -69,7 +69,7 @@ PIXELS = {  # of each datatype
     "FP32": {"type": "number", "minimum": 0, "maximum": 1},
 }
 NOT_BINARY = {"properties": {"binary_data_size": {"type": "null"}}}
-ALL_JSON = [  # an input tensor in a body that is all JSON
+ALL_JSON: list[Any] = [  # an input tensor in a body that is all JSON
     {
         "properties": {"datatype": {"const": datatype}, "data": _data_schema(number), "parameters": NOT_BINARY},
         "required": ["data"],
