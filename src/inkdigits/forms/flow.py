@@ -178,25 +178,25 @@ class Flow:
         page.texts.append(PrintedText(one.title, Box(left, top - TEXT_SIZE * LEADING, max(width, 30.0), TEXT_SIZE)))
         self._draw(one, left, top, self.right - left, page)
 
-    def _size(self, one: AnyField, room: float) -> tuple[float, float]:
-        """Return width and height of a field's boxes, mm; the options of a choice stand in lines ``room`` mm wide."""
+    def _size(self, one: AnyField, available: float) -> tuple[float, float]:
+        """Return width and height of a field's boxes, mm; options stand in lines ``available`` mm wide."""
         if isinstance(one, TextField):
             return one.width, one.height
         if isinstance(one, Choice):
-            places = _option_places(one.options, room)
+            places = _option_places(one.options, available)
             widest = max(
                 x + TICK + 1.5 + _text_width(text, TEXT_SIZE) for text, (x, _) in zip(one.options, places, strict=True)
             )
             return widest, places[-1][1] + TICK
         return pattern_places(one.pattern, self.design.box)[2], self.design.box[1]
 
-    def _draw(self, one: AnyField, left: float, top: float, room: float, page: _Page | None = None) -> None:
+    def _draw(self, one: AnyField, left: float, top: float, available: float, page: _Page | None = None) -> None:
         """Add the boxes of a field, and what is printed between or behind them."""
         page = page or self.sheets[-1]
         if isinstance(one, TextField):
             page.fields.append(PlacedField(one.name, one, (Box(left, top, one.width, one.height),)))
         elif isinstance(one, Choice):
-            places = _option_places(one.options, room)
+            places = _option_places(one.options, available)
             boxes = tuple(Box(left + x, top + y, TICK, TICK) for x, y in places)
             page.fields.append(PlacedField(one.name, one, boxes))
             for text, box in zip(one.options, boxes, strict=True):
@@ -330,13 +330,13 @@ def _option_pitch(one: AnyField) -> float:
     return max(TICK + 2.5, *(_text_width(text, SMALL_SIZE) for text in options), 0.0)
 
 
-def _option_places(options: tuple[str, ...], room: float) -> list[tuple[float, float]]:
+def _option_places(options: tuple[str, ...], available: float) -> list[tuple[float, float]]:
     """Return left and top of the box of each option, mm; a new line begins where the next text would reach too far."""
     places: list[tuple[float, float]] = []
     x = y = 0.0
     for text in options:
         width = TICK + 1.5 + _text_width(text, TEXT_SIZE)
-        if x and x + width > room:
+        if x and x + width > available:
             x, y = 0.0, y + TICK + 2.0
         places.append((x, y))
         x += width + 4.0

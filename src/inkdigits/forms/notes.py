@@ -42,22 +42,22 @@ def written_above(
     p = parameters or NoteParameters()
     taken = [box for field in page.fields for box in field.boxes] + [text.box for text in page.texts]
     sides = np.array([(box.left, box.top, box.right, box.bottom) for box in taken]).reshape(-1, 4)
-    return [_is_note(ink, one, _room(one.box, sides, p), scale, usual, p) for one in boxes]
+    return [_is_note(ink, one, _free_height(one.box, sides, p), scale, usual, p) for one in boxes]
 
 
-def _room(box: Box, sides: np.ndarray, p: NoteParameters) -> float:
+def _free_height(box: Box, sides: np.ndarray, p: NoteParameters) -> float:
     """Return how much paper above a box is free of print and of other boxes, mm."""
     across = (sides[:, 0] < box.right) & (box.left < sides[:, 2]) & (sides[:, 1] < box.top - 0.1)
     gaps = box.top - sides[across, 3]
     return float(min(p.high, gaps.min(initial=np.inf) - 0.3))
 
 
-def _is_note(ink: Ink, one: PlacedBox, room: float, scale: float, usual: float, p: NoteParameters) -> bool:
-    if room - p.clear < p.least:
+def _is_note(ink: Ink, one: PlacedBox, above: float, scale: float, usual: float, p: NoteParameters) -> bool:
+    if above - p.clear < p.least:
         return False
-    high, wide = round((room - p.clear) * scale), round(one.box.width * scale)
+    high, wide = round((above - p.clear) * scale), round(one.box.width * scale)
     matrix = one.matrix.copy()
-    matrix[:, 2] += matrix[:, :2] @ np.array([one.box.left * scale, (one.box.top - room) * scale])
+    matrix[:, 2] += matrix[:, :2] @ np.array([one.box.left * scale, (one.box.top - above) * scale])
     patch = cv2.warpAffine(ink, matrix, (wide, high), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     mask = np.asarray((patch > p.share * usual) * np.uint8(255), np.uint8)
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask)

@@ -3,7 +3,7 @@
 Learn then Test (A. N. Angelopoulos et al., 2021, arXiv:2110.01052): each threshold is a hypothesis, "of the numbers
 that it accepts, more than the wanted share is wrong", which is rejected by a p-value. The p-value is the binomial one
 (C. J. Clopper, E. S. Pearson, 1934) where each page holds one number. Where pages hold several, the page is the unit:
-the share of wrong numbers is that of a page, in the mean over the pages with an accepted number. The p-value is then
+the share of wrong numbers on a page is averaged over the pages with an accepted number. The p-value is then
 the binomial one of a number drawn at random from each page, or, where most pages hold several, comes from betting
 against the hypothesis (I. Waudby-Smith, A. Ramdas, 2024, arXiv:2010.09686). The thresholds are tested from the highest
 by the fallback procedure (B. L. Wiens, A. Dmitrienko, 2005), so that the probability of any false rejection stays below
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 STARTS = (0.2, 0.5, 0.8)  # places among the thresholds that share the error probability; it goes on from what is proven
 RATIO = 1.05  # of the numbers accepted at one threshold and the next
-SEVERAL = 2.0  # numbers of a page in the mean; with fewer, one drawn from each page tells more than betting on all
+SEVERAL = 2.0  # numbers of a page on average; with fewer, one drawn from each page tells more than betting on all
 BETS = (0.3, 0.6, 0.8, 0.97)  # shares of the wealth that a page whose numbers are all wrong costs
 
 Floats = NDArray[np.float64]

@@ -38,7 +38,7 @@ class Entry:
 class Filling:
     """How a form is filled; the shares are those of the boxes of one page."""
 
-    crossed_out: float = 0.05  # a wrong digit is crossed out; the right one stands above the box if there is room
+    crossed_out: float = 0.05  # a wrong digit is crossed out; the right one stands above the box if it is free
     overwritten: float = 0.005  # the right digit is written over a wrong one
     height: tuple[float, float] = (0.55, 0.8)  # of a digit, share of the box's height
     width: float = 0.86  # of a digit at most, share of the box's width
