@@ -1,6 +1,7 @@
 """What a line network learns from: made lines as batches, their loss, and how often it reads them."""
 
 import math
+import multiprocessing
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -209,6 +210,16 @@ def test_a_resumed_stream_goes_on_with_the_batches_of_an_uninterrupted_one(
         resumed = list(epochs_of(LineTask(recipe(), small.train, 4, CPU), range(epoch, 4)))
         assert len(resumed) == 8 * (4 - epoch)
         assert all(same(one, other) for one, other in zip(resumed, whole[-len(resumed) :], strict=True))
+
+
+def test_no_process_makes_lines_after_a_task_is_closed(small: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line_task, "SORTED", 2)
+    before = set(multiprocessing.active_children())
+    task = LineTask(recipe(), small.train, 4, CPU)
+    next(task.batches(1, torch.Generator()))
+    assert set(multiprocessing.active_children()) > before
+    task.close()
+    assert set(multiprocessing.active_children()) == before
 
 
 def test_perfect_edges_have_no_loss_and_others_have_some(batch: LineBatch) -> None:
