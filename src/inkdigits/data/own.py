@@ -77,10 +77,9 @@ def _part(folder: Path, names: tuple[str, ...]) -> Path | None:
 def _read_classes(folder: Path) -> Arrays:
     images, labels = [], []
     for digit in range(10):
-        for path in sorted((folder / str(digit)).glob("*")):
-            if path.suffix.lower() in IMAGE_SUFFIXES:
-                images.append(read_image(path))
-                labels.append(digit)
+        for path in _pictures(folder / str(digit)):
+            images.append(read_image(path))
+            labels.append(digit)
     if not images:
         others = [path.name for path in sorted(folder.iterdir()) if path.is_dir()][:6]
         raise DataError(
@@ -88,6 +87,17 @@ def _read_classes(folder: Path) -> Arrays:
             "digit's images in a folder of its own, in a folder train and a folder test if you have both"
         )
     return np.stack(images), np.array(labels, np.int64)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.glob("*")) if path.suffix.lower() in IMAGE_SUFFIXES]
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """Return the files of the training and validation digits of a folder, in the order of :func:`read`."""
+    training, validation = (_part(folder, names) for names in (TRAINING, VALIDATION))
+    parts = [training, validation] if training and validation else [training or folder]
+    return [path for part in parts if part for digit in range(10) for path in _pictures(part / str(digit))]
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

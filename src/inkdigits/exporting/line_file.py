@@ -58,8 +58,13 @@ class ExportedLines:
         }
 
 
-def export_lines(run: Run, out: Path) -> ExportedLines:
+def export_lines(run: Run, out: Path, temperature: float = 1.0) -> ExportedLines:
     """Write a line reader as ONNX; it takes uint8 (N, 40, W) for any N and W.
+
+    Parameters
+    ----------
+    temperature
+        T of the calibrated probabilities, above 0.
 
     Raises
     ------
@@ -76,7 +81,7 @@ def export_lines(run: Run, out: Path) -> ExportedLines:
         "pad": PAD,
         "input": f"uint8 (N, {HEIGHT}, W), ink bright on black",
         "opset": OPSET,
-        "temperature": 1.0,
+        "temperature": temperature,
         "ambiguous_below": AMBIGUOUS_BELOW,
         "run_sha256": run.weights_sha256,
         "data": run.settings["data"],

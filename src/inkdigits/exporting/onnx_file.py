@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from inkdigits.data import Dataset, DigitSet
 from inkdigits.errors import ModelError, RunError
-from inkdigits.exporting.deployed import Deployed, calibrate
+from inkdigits.exporting.deployed import Deployed, Settings, calibrate
 from inkdigits.files import atomic_path
 from inkdigits.models.registry import require_digits
 from inkdigits.reader.recognizer import FORM, METADATA, OUTPUTS, Recognizer
@@ -90,7 +90,21 @@ def export(run: Run, data: Dataset, out: Path, int8: bool = True) -> Exported:
     """
     require_digits(run.name, "this function writes")
     learned, validation_set = train_validation_split(run, data)
-    settings = calibrate(run, validation_set)
+    return write_digits(run, calibrate(run, validation_set), learned, data.test, out, int8)
+
+
+def write_digits(
+    run: Run, settings: Settings, learned: DigitSet, test: DigitSet, out: Path, int8: bool = True
+) -> Exported:
+    """Write a run as ONNX, with a calibration; otherwise as :func:`export`.
+
+    Parameters
+    ----------
+    learned
+        Digits from which the ranges of the 8-bit integers are computed.
+    test
+        Digits on which the two runtimes are compared.
+    """
     model = Deployed(run.model.cpu().eval(), settings.temperature)
     card: dict[str, Any] = {
         "form": FORM,
@@ -107,14 +121,14 @@ def export(run: Run, data: Dataset, out: Path, int8: bool = True) -> Exported:
         plain = Path(scratch) / "plain.onnx"
         images = torch.zeros(2, 28, 28, dtype=torch.uint8)
         write_onnx(model, images, ("images", ({0: torch.export.Dim("N")},), OUTPUTS), plain, card)
-        difference, accuracy = _check_parity(model, plain, data.test)
+        difference, accuracy = _check_parity(model, plain, test)
         small, small_accuracy = None, None
         if int8:
             small = Path(scratch) / "int8.onnx"
             few = learned.split(min(CALIBRATION_DIGITS, len(learned) // 2), seed=0)[1]
             _quantize(plain, small, few.images, card)
-            answers = Recognizer(small).run(data.test.images)
-            small_accuracy = float((answers.logits.argmax(1) == data.test.labels).mean())
+            answers = Recognizer(small).run(test.images)
+            small_accuracy = float((answers.logits.argmax(1) == test.labels).mean())
         place(plain, out)
         small_path = out.with_suffix(".int8.onnx") if small else None
         if small and small_path:

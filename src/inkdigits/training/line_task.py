@@ -88,20 +88,26 @@ def require_line_recipe(model: str, recipe: Recipe) -> None:
 def collate(lines: Sequence[MadeLine]) -> LineBatch:
     """Return made lines as a batch."""
     strips = [make_strip(line.image) for line in lines]
+    batch = collate_strips(strips, [line.text for line in lines])
+    for line, strip, edges, known in zip(lines, strips, batch.edges.numpy(), batch.known.numpy(), strict=True):
+        _place_edges(line, strip, edges, known)
+    return batch
+
+
+def collate_strips(strips: Sequence[Strip], texts: Sequence[str]) -> LineBatch:
+    """Return strips uint8 (40, W) and their texts as a batch without edges."""
     width = -(-max(strip.shape[1] for strip in strips) // STRIDE) * STRIDE
-    padded = np.zeros((len(lines), HEIGHT, width), np.uint8)
+    padded = np.zeros((len(strips), HEIGHT, width), np.uint8)
+    for row, strip in zip(padded, strips, strict=True):
+        row[:, : strip.shape[1]] = strip
     steps = (width + 2 * PAD) // STRIDE
-    edges, known = np.zeros((len(lines), steps, EDGES), np.float32), np.zeros((len(lines), steps), bool)
-    for row, (line, strip) in enumerate(zip(lines, strips, strict=True)):
-        padded[row, :, : strip.shape[1]] = strip
-        _place_edges(line, strip, edges[row], known[row])
     return LineBatch(
         torch.from_numpy(padded),
         torch.tensor([-(-(strip.shape[1] + 2 * PAD) // STRIDE) for strip in strips]),
-        torch.tensor([1 + CHARACTERS.index(c) for line in lines for c in line.text], dtype=torch.int64),
-        torch.tensor([len(line.text) for line in lines]),
-        torch.from_numpy(edges),
-        torch.from_numpy(known),
+        torch.tensor([1 + CHARACTERS.index(c) for text in texts for c in text], dtype=torch.int64),
+        torch.tensor([len(text) for text in texts]),
+        torch.zeros(len(strips), steps, EDGES),
+        torch.zeros(len(strips), steps, dtype=torch.bool),
     )
 
 
@@ -209,7 +215,7 @@ class LineTask:
         right = torch.tensor(count_right(logits.detach(), batch), device=self.device)
         return characters + EDGE_WEIGHT * edge_loss(edges.float(), batch), right
 
-    def _measured_on(self, digits: DigitSet) -> list[LineBatch]:
+    def measured_on(self, digits: DigitSet) -> list[LineBatch]:
         """Return the lines of ``digits`` that a network is measured on, made when first asked for."""
         for known, batches in self._measured:
             if known is digits:
@@ -218,33 +224,38 @@ class LineTask:
         self._measured.append((digits, batches))
         return batches
 
-    @torch.inference_mode()
     def measure(self, model: nn.Module, digits: DigitSet) -> Scores:
-        """Return the scores on 800 lines made of ``digits``, always the same; NaN without digits.
-
-        Cross-entropy is that of CTC, nats per character; MSE is that of the edges, in squared heights of the strip;
-        accuracy is the share of the lines whose digits are all right.
-        """
+        """Return :func:`score_batches` on 800 lines made of ``digits``, always the same; NaN without digits."""
         if not len(digits):
             return Scores(math.nan, math.nan, math.nan)
-        batches = self._measured_on(digits)
-        was_training = model.training
-        model.eval()
-        sums, right = np.zeros(4), 0
-        for kept in batches:
-            batch = kept.to(self.device)
-            logits, edges = model(batch.strips.unsqueeze(1).to(torch.float32) / 255)
-            squared = ((edges - batch.edges)[batch.known] ** 2).double()
-            sums += (
-                ctc_loss(logits, batch, "sum").item(),
-                batch.lengths.sum().item(),
-                squared.sum().item(),
-                squared.numel(),
-            )
-            right += count_right(logits, batch)
-        model.train(was_training)
-        lines = sum(len(batch.lengths) for batch in batches)
-        return Scores(sums[0] / sums[1], sums[2] / sums[3], right / lines)
+        return score_batches(model, self.measured_on(digits), self.device)
+
+
+@torch.inference_mode()
+def score_batches(model: nn.Module, batches: Sequence[LineBatch], device: torch.device) -> Scores:
+    """Return a network's scores on lines.
+
+    Cross-entropy is that of CTC, nats per character; MSE is that of the edges, in squared heights of the strip, NaN
+    where none are known; accuracy is the share of the lines whose digits are all right.
+    """
+    was_training = model.training
+    model.eval()
+    sums, right, lines = np.zeros(4), 0, 0
+    for kept in batches:
+        batch = kept.to(device)
+        logits, edges = model(batch.strips.unsqueeze(1).to(torch.float32) / 255)
+        squared = ((edges - batch.edges)[batch.known] ** 2).double()
+        sums += (
+            ctc_loss(logits, batch, "sum").item(),
+            batch.lengths.sum().item(),
+            squared.sum().item(),
+            squared.numel(),
+        )
+        right += count_right(logits, batch)
+        lines += len(batch.lengths)
+    model.train(was_training)
+    mse = sums[2] / sums[3] if sums[3] else math.nan
+    return Scores(sums[0] / sums[1], mse, right / lines)
 
 
 def _one_thread(worker: int) -> None:

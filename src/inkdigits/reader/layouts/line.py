@@ -68,7 +68,7 @@ class LineLayout:
 
     def read(self, page: Page, glyphs: GlyphReader, length: int | None, required: bool) -> LayoutReading:
         """Return the numbers on the lines of a page; every page has this layout."""
-        whole = self._whole(page, glyphs, length)
+        whole = self.whole(page, glyphs, length)
         known: dict[tuple[Any, ...], LineReading] = {}
         rejected: list[LineReading] = []
         too_complex = False
@@ -106,7 +106,7 @@ class LineLayout:
         least = p.sure if len(digits) + len(crossed) > other else p.sure_beside_other
         return float(np.mean(digits)) >= least
 
-    def _whole(self, page: Page, glyphs: GlyphReader, length: int | None) -> LineReading | None:
+    def whole(self, page: Page, glyphs: GlyphReader, length: int | None) -> LineReading | None:
         """Return the reading of all that is on the page as one line; None where it is no line that can be read."""
         p = self.parameters
         x, y, width, height = cv2.boundingRect(page.faint)

@@ -1,0 +1,193 @@
+"""inkdigits finetune: the packaged network, or a run, learns a user's own digits or lines."""
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from inkdigits.cli.common import Json, app, emit, load, table
+from inkdigits.errors import DataError, UsageError
+from inkdigits.progress import FileBar, TrainingBar, closing, say
+
+if TYPE_CHECKING:
+    from inkdigits.data import DigitSet
+    from inkdigits.exporting.finetuned import FineTuned
+    from inkdigits.training import Run
+    from inkdigits.training.rehearsal import OwnLine
+
+SHOWN = 20  # suspect labels that are listed
+DATABASES = (".db", ".sqlite", ".sqlite3")  # of `inkdigits serve --feedback`
+
+Own = Annotated[
+    Path,
+    typer.Argument(
+        help="A folder with sub-folders 0 to 9, a .csv or .npz, or the file of serve --feedback; or a folder of lines "
+        "with labels.csv or labels.json."
+    ),
+]
+Start = Annotated[
+    Path | None, typer.Option("--from", help="The .onnx file or run to start from; the packaged one by default.")
+]
+
+
+@app.command("finetune")
+def finetune_command(
+    own: Own,
+    out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
+    lines: Annotated[bool, typer.Option("--lines", help="The pictures hold lines, for read --lines.")] = False,
+    labels: Annotated[Path | None, typer.Option(help="The labels of the lines, if not in the folder.")] = None,
+    start: Start = None,
+    epochs: Annotated[int | None, typer.Option(help="Most passes over the new pictures.")] = None,
+    keep_suspects: Annotated[
+        bool, typer.Option("--keep-suspects", help="Learn from labels that look wrong too; left out by default.")
+    ] = False,
+    data: Annotated[str, typer.Option("--data", help="The data set that is rehearsed.")] = "mnist",
+    seed: Annotated[int, typer.Option(help="Of the held-out part and the order.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Let the packaged network learn your own digits, or lines, without forgetting the others."""
+    if out.suffix != ".onnx":
+        raise UsageError(f"--out names the file, such as {out / 'mine.onnx'}, not {out}")
+    if not own.exists():
+        raise UsageError(f"{own} does not exist; give the folder or file of your own pictures")
+    if not out.parent.is_dir():
+        raise UsageError(f"the folder {out.parent} does not exist; make it, or choose another --out")
+    if labels and not lines:
+        raise UsageError("--labels belongs to --lines; digits lie in sub-folders 0 to 9")
+    import torch  # noqa: F401  a missing extra is told before pictures are read
+
+    done = (
+        _finetune_lines(own, labels, out, start, epochs, data, seed)
+        if lines
+        else _finetune_digits(own, out, start, epochs, keep_suspects, data, seed)
+    )
+    _print(done, lines, as_json)
+
+
+def _finetune_digits(
+    own: Path, out: Path, start: Path | None, epochs: int | None, keep_suspects: bool, data: str, seed: int
+) -> "FineTuned":
+    from inkdigits.exporting.finetuned import finetune_digits
+    from inkdigits.models.registry import require_digits
+    from inkdigits.training.finetuning import DIGITS, with_epochs
+
+    first = _start(start, "digits.onnx")
+    require_digits(first.name, "finetune without --lines trains")
+    digits, names = _own_digits(own)
+    digits = _without_suspects(first, digits, names, keep_suspects)
+    old = load(data)
+    recipe = with_epochs(DIGITS, epochs)
+    with closing(TrainingBar("fine-tuning", recipe.epochs, 2 * len(digits), every_epoch=False)) as bar:
+        return finetune_digits(first, digits, old, out, bar, recipe, seed)
+
+
+def _start(start: Path | None, packaged: str) -> "Run":
+    from inkdigits.exporting.packaged import load_onnx
+    from inkdigits.reader.recognizer import bundled
+    from inkdigits.training import load_run
+
+    if start is not None and start.is_dir():
+        return load_run(start)
+    return load_onnx(start or bundled(packaged))
+
+
+def _own_digits(own: Path) -> tuple["DigitSet", list[str]]:
+    """Return the user's digits, and what each is called: its file, or its place."""
+    from inkdigits.data import DigitSet
+    from inkdigits.data.own import picture_files, read
+
+    if own.suffix.lower() in DATABASES:
+        from inkdigits.server.feedback import export_feedback
+
+        with tempfile.TemporaryDirectory() as scratch:
+            plain = Path(scratch) / "corrections.npz"
+            export_feedback(own, plain)
+            images, labels, _ = read(plain)
+        return DigitSet(images, labels), [f"correction {place}" for place in range(1, len(labels) + 1)]
+    images, labels, test = read(own)
+    digits = DigitSet(images, labels)
+    if test is not None:
+        say(f"{len(test[1])} digits in the test part of {own} are left alone")
+    files = [str(path) for path in picture_files(own)] if own.is_dir() else []
+    return digits, files if len(files) == len(digits) else [f"{own} {place}" for place in range(len(digits))]
+
+
+def _without_suspects(start: "Run", digits: "DigitSet", names: list[str], keep: bool) -> "DigitSet":
+    """Return the digits whose labels look right; list the others.
+
+    Raises
+    ------
+    DataError
+        When the labelling cannot be learned from; the digits that look mislabelled are listed before.
+    """
+    import numpy as np
+
+    from inkdigits.exporting.finetuned import check_labels
+
+    found = check_labels(start, digits)
+    for index, likely in list(zip(found.suspects, found.likely, strict=True))[:SHOWN]:
+        say(f"{names[index]}: labelled {digits.labels[index]}, looks like {likely}")
+    more = len(found.suspects) - SHOWN
+    if more > 0:
+        say(f"and {more} more whose label looks wrong")
+    if found.refusal:
+        raise DataError(f"{found.refusal}; check the folders, then try again. Nothing was written")
+    if keep or not len(found.suspects):
+        return digits
+    say(f"{len(found.suspects)} digits are left out, as their label looks wrong; --keep-suspects learns from them")
+    kept = np.setdiff1d(np.arange(len(digits)), found.suspects)
+    return digits[kept]
+
+
+def _finetune_lines(
+    own: Path, labels: Path | None, out: Path, start: Path | None, epochs: int | None, data: str, seed: int
+) -> "FineTuned":
+    from inkdigits.exporting.finetuned import finetune_lines
+    from inkdigits.models.registry import LINE, model_spec
+    from inkdigits.training.finetuning import LINES, with_epochs
+
+    first = _start(start, "lines.onnx")
+    if model_spec(first.name).task != LINE:
+        raise UsageError(f"{first.name} reads digits; leave --lines out")
+    pictures = _own_lines(own, labels, None if start is None or start.is_dir() else start)
+    old = load(data)
+    recipe = with_epochs(LINES, epochs)
+    with closing(TrainingBar("fine-tuning", recipe.epochs, len(pictures), every_epoch=False)) as bar:
+        return finetune_lines(first, pictures, old, out, bar, recipe, seed)
+
+
+def _own_lines(folder: Path, labels: Path | None, reader: Path | None) -> list["OwnLine"]:
+    """Return the user's lines; a picture that cannot be read is named and left out."""
+    from inkdigits.reader.page_labels import find_labels, read_labels
+    from inkdigits.training.own_lines import OwnLines, one_line_each, without_separators
+
+    known = one_line_each(read_labels(labels or find_labels(folder), folder))
+    digits_only = without_separators(list(known.values()))
+    source, found = OwnLines(reader), []
+    with FileBar(len(known)) as bar:
+        for path, label in known.items():
+            try:
+                found.append(source.read(path, label, digits_only))
+            except DataError as error:
+                say(f"inkdigits: {error}")
+            bar.step()
+    return found
+
+
+def _print(done: "FineTuned", lines: bool, as_json: bool) -> None:
+    if as_json:
+        emit(done.to_dict())
+        return
+    tuned, old = done.tuned, "made lines" if lines else "MNIST's validation digits"
+    if tuned.interrupted:
+        say(f"interrupted; the best weights so far are kept, of epoch {tuned.best}")
+    rows = [
+        [name, f"{100 * before.accuracy:.2f} %", f"{100 * after.accuracy:.2f} %"]
+        for name, (before, after) in ((f"yours, {done.held_out} held out", tuned.new), (old, tuned.old))
+    ]
+    table(["read right", "before", "after"], rows)
+    if not tuned.best:
+        say("no epoch was better than the start; the file has the weights that it started with")
+    kind = f"read --lines {done.path} PAGE" if lines else f"predict --model {done.path} IMAGE"
+    say(f"{done.path} learned from {done.learned} of yours; try it: inkdigits {kind}")
