@@ -39,8 +39,8 @@ def finetune_command(
     labels: Annotated[Path | None, typer.Option(help="The labels of the lines, if not in the folder.")] = None,
     start: Start = None,
     epochs: Annotated[int | None, typer.Option(help="Most passes over the new pictures.")] = None,
-    keep_suspects: Annotated[
-        bool, typer.Option("--keep-suspects", help="Learn from labels that look wrong too; left out by default.")
+    leave_out_suspects: Annotated[
+        bool, typer.Option("--leave-out-suspects", help="Do not learn from pictures whose label looks wrong.")
     ] = False,
     data: Annotated[str, typer.Option("--data", help="The data set that is rehearsed.")] = "mnist",
     seed: Annotated[int, typer.Option(help="Of the held-out part and the order.")] = 0,
@@ -57,25 +57,27 @@ def finetune_command(
         raise UsageError("--labels belongs to --lines; digits lie in sub-folders 0 to 9")
     import torch  # noqa: F401  a missing extra is told before pictures are read
 
-    done = (
-        _finetune_lines(own, labels, out, start, epochs, data, seed)
-        if lines
-        else _finetune_digits(own, out, start, epochs, keep_suspects, data, seed)
-    )
+    chosen = start, epochs, leave_out_suspects, data, seed
+    done = _finetune_lines(own, labels, out, *chosen) if lines else _finetune_digits(own, out, *chosen)
     _print(done, lines, as_json)
 
 
 def _finetune_digits(
-    own: Path, out: Path, start: Path | None, epochs: int | None, keep_suspects: bool, data: str, seed: int
+    own: Path, out: Path, start: Path | None, epochs: int | None, leave_out: bool, data: str, seed: int
 ) -> "FineTuned":
-    from inkdigits.exporting.finetuned import finetune_digits
+    import numpy as np
+
+    from inkdigits.exporting.finetuned import check_labels, finetune_digits
     from inkdigits.models.registry import require_digits
     from inkdigits.training.finetuning import DIGITS, with_epochs
 
     first = _start(start, "digits.onnx")
     require_digits(first.name, "finetune without --lines trains")
     digits, names = _own_digits(own)
-    digits = _without_suspects(first, digits, names, keep_suspects)
+    found = check_labels(first, digits)
+    _list_suspects([f"{names[i]}: labelled {digits.labels[i]}, looks like {k}" for i, k in found.pairs], found.refusal)
+    if leave_out:
+        digits = digits[np.setdiff1d(np.arange(len(digits)), found.suspects)]
     old = load(data)
     recipe = with_epochs(DIGITS, epochs)
     with closing(TrainingBar("fine-tuning", recipe.epochs, 2 * len(digits), every_epoch=False)) as bar:
@@ -113,51 +115,62 @@ def _own_digits(own: Path) -> tuple["DigitSet", list[str]]:
     return digits, files if len(files) == len(digits) else [f"{own} {place}" for place in range(len(digits))]
 
 
-def _without_suspects(start: "Run", digits: "DigitSet", names: list[str], keep: bool) -> "DigitSet":
-    """Return the digits whose labels look right; list the others.
+def _list_suspects(suspects: list[str], refusal: str) -> None:
+    """List the pictures whose label looks wrong.
 
     Raises
     ------
     DataError
-        When the labelling cannot be learned from; the digits that look mislabelled are listed before.
+        When the labelling cannot be learned from.
     """
-    import numpy as np
-
-    from inkdigits.exporting.finetuned import check_labels
-
-    found = check_labels(start, digits)
-    for index, likely in list(zip(found.suspects, found.likely, strict=True))[:SHOWN]:
-        say(f"{names[index]}: labelled {digits.labels[index]}, looks like {likely}")
-    more = len(found.suspects) - SHOWN
-    if more > 0:
-        say(f"and {more} more whose label looks wrong")
-    if found.refusal:
-        raise DataError(f"{found.refusal}; check the folders, then try again. Nothing was written")
-    if keep or not len(found.suspects):
-        return digits
-    say(f"{len(found.suspects)} digits are left out, as their label looks wrong; --keep-suspects learns from them")
-    kept = np.setdiff1d(np.arange(len(digits)), found.suspects)
-    return digits[kept]
+    if suspects:
+        say(f"{len(suspects)} labels look wrong to the network that learns:")
+    for suspect in suspects[:SHOWN]:
+        say(f"  {suspect}")
+    if refusal:
+        raise DataError(f"{refusal}; check the labels, then try again. Nothing was written")
 
 
 def _finetune_lines(
-    own: Path, labels: Path | None, out: Path, start: Path | None, epochs: int | None, data: str, seed: int
+    own: Path,
+    labels: Path | None,
+    out: Path,
+    start: Path | None,
+    epochs: int | None,
+    leave_out: bool,
+    data: str,
+    seed: int,
 ) -> "FineTuned":
-    from inkdigits.exporting.finetuned import finetune_lines
+    from inkdigits.exporting.finetuned import check_lines, finetune_lines
     from inkdigits.models.registry import LINE, model_spec
     from inkdigits.training.finetuning import LINES, with_epochs
 
     first = _start(start, "lines.onnx")
     if model_spec(first.name).task != LINE:
         raise UsageError(f"{first.name} reads digits; leave --lines out")
-    pictures = _own_lines(own, labels, None if start is None or start.is_dir() else start)
+    with tempfile.TemporaryDirectory() as scratch:
+        pictures = _own_lines(own, labels, _as_file(first, start, Path(scratch)))
+    suspects, refusal = check_lines([line for _, line in pictures])
+    _list_suspects(
+        [f"{pictures[i][0]}: the label is not what is read, {pictures[i][1].read}" for i in suspects], refusal
+    )
+    chosen = [line for place, (_, line) in enumerate(pictures) if not (leave_out and place in suspects)]
     old = load(data)
     recipe = with_epochs(LINES, epochs)
-    with closing(TrainingBar("fine-tuning", recipe.epochs, len(pictures), every_epoch=False)) as bar:
-        return finetune_lines(first, pictures, old, out, bar, recipe, seed)
+    with closing(TrainingBar("fine-tuning", recipe.epochs, len(chosen), every_epoch=False)) as bar:
+        return finetune_lines(first, chosen, old, out, bar, recipe, seed)
 
 
-def _own_lines(folder: Path, labels: Path | None, reader: Path | None) -> list["OwnLine"]:
+def _as_file(first: "Run", start: Path | None, scratch: Path) -> Path | None:
+    """Return the ONNX file of the network to start from, written if it is a run; None for the packaged one."""
+    if start is None or not start.is_dir():
+        return start
+    from inkdigits.exporting.line_file import export_lines
+
+    return export_lines(first, scratch / "lines.onnx").path
+
+
+def _own_lines(folder: Path, labels: Path | None, reader: Path | None) -> list[tuple[Path, "OwnLine"]]:
     """Return the user's lines; a picture that cannot be read is named and left out."""
     from inkdigits.reader.page_labels import find_labels, read_labels
     from inkdigits.training.own_lines import OwnLines, one_line_each, without_separators
@@ -168,9 +181,9 @@ def _own_lines(folder: Path, labels: Path | None, reader: Path | None) -> list["
     with FileBar(len(known)) as bar:
         for path, label in known.items():
             try:
-                found.append(source.read(path, label, digits_only))
+                found.append((path, source.read(path, label, digits_only)))
             except DataError as error:
-                say(f"inkdigits: {error}")
+                say(f"inkdigits: {error}; it is left out")
             bar.step()
     return found
 

@@ -36,6 +36,11 @@ class LabelErrors:
     agreement: float
     refusal: str
 
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Index of each suspect digit, and the digit that it looks like."""
+        return list(zip(self.suspects.tolist(), self.likely.tolist(), strict=True))
+
 
 def find_label_errors(probabilities: NDArray[np.floating], labels: NDArray[np.int64]) -> LabelErrors:
     """Return the labels that look wrong.

@@ -12,11 +12,11 @@ from torch import nn
 
 from inkdigits.data import Dataset, DigitSet
 from inkdigits.errors import DataError
-from inkdigits.evaluation.label_errors import LabelErrors, find_label_errors
+from inkdigits.evaluation.label_errors import SUSPECT_FROM, LabelErrors, find_label_errors
 from inkdigits.exporting.deployed import calibrate
 from inkdigits.exporting.line_file import export_lines
 from inkdigits.exporting.onnx_file import write_digits
-from inkdigits.models.registry import model_spec
+from inkdigits.reader.ctc import edits
 from inkdigits.training import Run
 from inkdigits.training.finetuning import DIGITS, LINES, Tuned, tune
 from inkdigits.training.inference import Scores, logits_of, measure
@@ -29,6 +29,7 @@ HELD_OUT = 0.15  # share of the new digits or lines that is held out
 FEWEST_DIGITS, FEWEST_LINES = 20, 20  # fewer cannot be learned from and measured on
 FEWEST_OF_A_CLASS = 2  # digits: one to learn from, one to measure on
 MOST_OF_NEW = 40_000  # digits that are learned from; more are better trained on with `inkdigits train`
+MOST_WRONG = 0.7  # edits for each digit; labels of other pictures with numbers of the same length need 0.75 and more
 REHEARSED = 10_000  # old digits that are rehearsed
 WATCHED = 1_000  # old validation digits that are measured after each epoch; the table has all of them
 WRITTEN_WITH = 5_000  # old digits that made lines are written with
@@ -96,6 +97,29 @@ def check_labels(start: Run, digits: DigitSet) -> LabelErrors:
     return find_label_errors(logits.softmax(1).numpy(), digits.labels)
 
 
+def check_lines(lines: Sequence[OwnLine]) -> tuple[list[int], str]:
+    """Return the indices of the lines whose label looks wrong, and why these labels cannot be learned from, or "".
+
+    Raises
+    ------
+    DataError
+        When there are too few lines.
+    """
+    if len(lines) < FEWEST_LINES:
+        raise DataError(f"{len(lines)} lines are too few to learn from and to measure on; give {FEWEST_LINES} or more")
+    truths = ["".join(c for c in line.text if c in "0123456789") for line in lines]
+    pairs = list(zip(lines, truths, strict=True))
+    suspects = [i for i, (line, truth) in enumerate(pairs) if line.read != truth and line.confidence >= SUSPECT_FROM]
+    wrong = sum(sum(kind != "equal" for kind, *_ in edits(line.read, truth)) for line, truth in pairs)
+    share = wrong / max(1, sum(map(len, truths)))
+    if share <= MOST_WRONG:
+        return suspects, ""
+    return (
+        suspects,
+        f"the labels agree with the pictures no better than chance (edits: {100 * share:.0f} % of the digits)",
+    )
+
+
 def finetune_digits(
     start: Run, own: DigitSet, old: Dataset, out: Path, progress: Progress, recipe: Recipe = DIGITS, seed: int = 0
 ) -> FineTuned:
@@ -118,7 +142,7 @@ def finetune_digits(
     train, validation = old.train.split(default_validation(len(old.train)), seed=0)
     rehearsed = train if len(train) <= REHEARSED else train.split(REHEARSED, seed)[1]
     exposed = start.settings["recipe"]["outliers"]
-    task = DigitRehearsal(model_spec(start.name), replace(recipe, outliers=exposed), learned, rehearsed, seed, cpu)
+    task = DigitRehearsal(start, replace(recipe, outliers=exposed), learned, rehearsed, seed, cpu)
 
     watched = validation if len(validation) <= WATCHED else validation.split(WATCHED, seed)[1]
 
@@ -161,8 +185,7 @@ def finetune_lines(
     DataError
         When there are too few lines.
     """
-    if len(own) < FEWEST_LINES:
-        raise DataError(f"{len(own)} lines are too few to learn from and to measure on; give {FEWEST_LINES} or more")
+    check_lines(own)
     cpu = torch.device("cpu")
     order = np.random.default_rng([seed, 11]).permutation(len(own))
     held_out = max(2, round(HELD_OUT * len(own)))

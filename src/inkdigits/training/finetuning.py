@@ -20,15 +20,15 @@ from inkdigits.training.task import Task
 from inkdigits.training.trainer import Progress, Trainer
 
 PATIENCE = 6  # epochs without a lower loss after which training ends
-OLD_WEIGHT = 1.0  # of the loss on old digits against that on new ones, when the best epoch is chosen
+OLD_WEIGHT = 4.0  # of the loss on old digits against that on new ones, when the best epoch is chosen
 
 DIGITS = Recipe(
-    epochs=24,
+    epochs=30,
     batch_size=128,
     lr=1e-3,
     weight_decay=0.02,
     ema=0.99,
-    augment="robust",
+    augment="elastic",
     warmup=0.1,
 )
 LINES = Recipe(

@@ -56,7 +56,14 @@ class OwnLines:
         found = self._layout.whole(page, self._glyphs, None)
         if found is None:
             return OwnLine(page.ink, _whole_picture(page), text)
-        return OwnLine(page.ink, found.area, with_separators(found.text.text, text) if digits_only else text)
+        read = found.text.text
+        return OwnLine(
+            page.ink,
+            found.area,
+            with_separators(read, text) if digits_only else text,
+            "".join(c for c in read if c in DIGITS),
+            found.text.texts[0][1],
+        )
 
 
 def one_line_each(labels: PageLabels) -> dict[Path, str]:

@@ -11,19 +11,22 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from inkdigits.data import DigitSet
 from inkdigits.imaging.strips import StripArea, cut_strip
-from inkdigits.models.registry import ModelSpec
+from inkdigits.models.registry import CLASSES, model_spec
+from inkdigits.training.checkpoint import Run
 from inkdigits.training.digit_task import DigitTask
-from inkdigits.training.inference import Scores
+from inkdigits.training.inference import Scores, predict_logits
 from inkdigits.training.line_task import LineBatch, LineTask, collate_strips, ctc_loss, score_batches
 from inkdigits.training.recipe import Recipe
-from inkdigits.training.training_data import make_training_data
+from inkdigits.training.training_data import TrainingData, make_training_data
 
 TEMPERATURES = (0.8, 0.9, 1.0, 1.1, 1.2, 1.35, 1.5)  # that are tried for a line reader
+FEWEST_STEPS = 40  # of an epoch; a few new digits are repeated
 NEW_SHARE = 0.5  # of each batch that is new; the others are rehearsed
 
 
@@ -38,21 +41,21 @@ class DigitRehearsal(DigitTask):
     """Learns new digits; the other half of each batch are old digits, drawn at random."""
 
     def __init__(
-        self, spec: ModelSpec, recipe: Recipe, new: DigitSet, old: DigitSet, seed: int, device: torch.device
+        self, start: Run, recipe: Recipe, new: DigitSet, old: DigitSet, seed: int, device: torch.device
     ) -> None:
         self._new = len(new)
         self._of_new = round(recipe.batch_size * NEW_SHARE)
-        steps = -(-self._new // self._of_new)
+        steps = max(FEWEST_STEPS, -(-self._new // self._of_new))
         shown = steps * recipe.batch_size * recipe.epochs  # outliers are made for as many digits
         passes = max(1, round(shown / (len(new) + len(old))))
         data = make_training_data(DigitSet.joined(new, old), replace(recipe, epochs=passes), seed, device, None)
-        super().__init__(spec, recipe, data, device)
+        super().__init__(model_spec(start.name), recipe, with_soft_targets(data, self._new, start.model), device)
         self.steps = steps
 
     def batches(self, epoch: int, generator: torch.Generator) -> Iterator[Tensor]:
         """Yield the indices (B,) of new digits, all of which are in an epoch, and of old ones."""
-        order = torch.randperm(self._new, generator=generator).repeat(2)  # the last batch is filled from the first
-        order = order.repeat(-(-self.steps * self._of_new // len(order)))
+        passes = -(-self.steps * self._of_new // self._new)  # the last one is not completed
+        order = torch.cat([torch.randperm(self._new, generator=generator) for _ in range(passes)])
         old = len(self.data.labels) - self._new
         for step in range(self.steps):
             new = order[step * self._of_new : (step + 1) * self._of_new]
@@ -67,6 +70,20 @@ class DigitRehearsal(DigitTask):
         return super().loss(model, batch, epoch, done, generator)
 
 
+def with_soft_targets(data: TrainingData, new: int, teacher: nn.Module) -> TrainingData:
+    """Return the data with the teacher's probabilities as targets of all digits after the first ``new``.
+
+    Z. Li, D. Hoiem, "Learning without forgetting", ECCV 2016, arXiv:1606.09282. Changed: the targets are those of
+    old digits, and their temperature is 1.
+    """
+    targets = data.targets
+    if targets is None:
+        targets = F.one_hot(data.labels, CLASSES).float()[None]  # (1, N, 10)
+    targets = targets.clone()
+    targets[0, new:, :CLASSES] = predict_logits(teacher, data.images[0, new:]).softmax(1)
+    return replace(data, targets=targets)
+
+
 @dataclass(frozen=True)
 class OwnLine:
     """A picture of one line, and what is written in it.
@@ -79,11 +96,15 @@ class OwnLine:
         Where the line lies.
     text
         Digits and separators, as :class:`inkdigits.synthetic.lines.MadeLine` has them.
+    read, confidence
+        The digits that the network read before it learned, and the probability of its reading, in [0, 1].
     """
 
     ink: NDArray[np.float32]
     area: StripArea
     text: str
+    read: str = ""
+    confidence: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -146,7 +167,9 @@ class LineRehearsal(LineTask):
         self._held_out = plain_batches(held_out, recipe.batch_size)
         self.steps = max(1, -(-len(new) // recipe.batch_size))
 
-    def batches(self, epoch: int, generator: torch.Generator) -> Iterator[tuple[LineBatch, LineBatch]]:
+    def batches(  # type: ignore[override]
+        self, epoch: int, generator: torch.Generator
+    ) -> Iterator[tuple[LineBatch, LineBatch]]:
         """Yield pairs of a batch of new lines and one of made lines."""
         rng = np.random.default_rng([self.seed, 5, epoch])
         order = np.concatenate([rng.permutation(len(self._new)) for _ in range(2)])
