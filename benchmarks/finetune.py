@@ -1,9 +1,8 @@
 """What fine-tuning adds on digits and amounts that the packaged networks have not learned, and what it forgets.
 
-python benchmarks/finetune.py --digits FOLDER --each 50 200     digits by class; so many of each are learned, the others
-                                                                are measured
-python benchmarks/finetune.py --lines FOLDER --folds 5          pictures of one number each, with labels.json; each fifth
-                                                                is measured by a reader that learned from the others
+python benchmarks/finetune.py --digits FOLDER --each 50 200     so many of each class are learned, the others measured
+python benchmarks/finetune.py --lines FOLDER --folds 5          pictures of one number each, with labels.json; each
+                                                                fold is measured by what learned from the others
 
 Forgetting is measured on MNIST's test digits, and on lines made of them. Results go to benchmarks/finetune.json.
 """

@@ -9,15 +9,20 @@ import numpy as np
 import pytest
 from torch import nn
 
+from inkdigits.cli.finetuning import _own_digits
 from inkdigits.data import DigitSet, load
 from inkdigits.exporting import finetuned
 from inkdigits.exporting.packaged import load_onnx
 from inkdigits.reader.line_recognizer import LineRecognizer
+from inkdigits.reader.reader import Reader
 from inkdigits.reader.recognizer import Recognizer, bundled
+from inkdigits.server.feedback import Feedback
+from inkdigits.server.inference import as_png
 from inkdigits.synthetic.lines import Writers, make_line
 from inkdigits.training import line_task, rehearsal
 from inkdigits.training.own_lines import with_separators, without_separators
 from inkdigits.training.rehearsal import keep_statistics
+from inkdigits.training.reviewed import is_review, reviewed_digits
 
 Cli = Callable[..., tuple[int, str, str]]
 EACH = 6
@@ -65,6 +70,35 @@ def test_the_command_learns_digits_and_writes_a_file_that_predict_uses(
     picture = next((folder / "0").iterdir())
     assert run_cli("predict", picture, "--model", out)[0] == 0
     assert load_onnx(out).settings["options"] == load_onnx(bundled()).settings["options"]
+
+
+def test_a_review_gives_the_digits_of_its_pages_with_the_corrections(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    page = np.full((120, 300), 235, np.uint8)
+    glyphs = load("mnist-5k").test
+    for place, digit in enumerate((3, 7, 1)):
+        image = glyphs.images[np.flatnonzero(glyphs.labels == digit)[int(rng.integers(5))]]
+        big = cv2.resize(image, (56, 56))
+        page[30:86, 40 + 62 * place : 96 + 62 * place] -= np.minimum(big, 200)
+    cv2.imwrite(str(tmp_path / "page.png"), page)
+    review = tmp_path / "review.csv"
+    head = "source,page,line,place,read,truth"
+    review.write_text(f"{head}\n{tmp_path / 'page.png'},0,0,1,7,2\n")
+    assert is_review(review)
+    digits, names = reviewed_digits(review, Reader())
+    assert digits.labels.tolist() == [3, 2, 1]
+    assert "place 2" in names[1]
+    assert Recognizer().run(digits.images).logits.argmax(1).tolist() == [3, 7, 1]
+
+
+def test_the_corrections_of_the_service_are_digits(digits: DigitSet, tmp_path: Path) -> None:
+    stored = Feedback(tmp_path / "corrections")
+    for image, label in zip(digits.images[:3], digits.labels[:3], strict=True):
+        stored.add("model", as_png(image), None, int(label))
+    stored.close()
+    found, names = _own_digits(tmp_path / "corrections")
+    assert found.labels.tolist() == digits.labels[:3].tolist()
+    assert names == ["correction 1", "correction 2", "correction 3"]
 
 
 def test_batch_norm_keeps_its_statistics() -> None:

@@ -8,6 +8,7 @@ import typer
 
 from inkdigits.cli.common import Json, app, emit, load, table
 from inkdigits.errors import DataError, UsageError
+from inkdigits.files import read_bytes
 from inkdigits.progress import FileBar, TrainingBar, closing, say
 
 if TYPE_CHECKING:
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from inkdigits.training.rehearsal import OwnLine
 
 SHOWN = 20  # suspect labels that are listed
-DATABASES = (".db", ".sqlite", ".sqlite3")  # of `inkdigits serve --feedback`
+SQLITE = b"SQLite format 3\0"  # first bytes of the file of `inkdigits serve --feedback`
 
 Own = Annotated[
     Path,
     typer.Argument(
-        help="A folder with sub-folders 0 to 9, a .csv or .npz, or the file of serve --feedback; or a folder of lines "
-        "with labels.csv or labels.json."
+        help="A folder with sub-folders 0 to 9, a .csv or .npz, the CSV of a review, or the file of serve --feedback; "
+        "with --lines, a folder of lines with labels.csv or labels.json."
     ),
 ]
 Start = Annotated[
@@ -55,7 +56,7 @@ def finetune_command(
         raise UsageError(f"the folder {out.parent} does not exist; make it, or choose another --out")
     if labels and not lines:
         raise UsageError("--labels belongs to --lines; digits lie in sub-folders 0 to 9")
-    import torch  # noqa: F401  a missing extra is told before pictures are read
+    import torch  # noqa: F401  a missing extra is named before pictures are read
 
     chosen = start, epochs, leave_out_suspects, data, seed
     done = _finetune_lines(own, labels, out, *chosen) if lines else _finetune_digits(own, out, *chosen)
@@ -98,8 +99,10 @@ def _own_digits(own: Path) -> tuple["DigitSet", list[str]]:
     """Return the user's digits, and what each is called: its file, or its place."""
     from inkdigits.data import DigitSet
     from inkdigits.data.own import picture_files, read
+    from inkdigits.reader import Reader
+    from inkdigits.training.reviewed import is_review, reviewed_digits
 
-    if own.suffix.lower() in DATABASES:
+    if own.is_file() and read_bytes(own).startswith(SQLITE):
         from inkdigits.server.feedback import export_feedback
 
         with tempfile.TemporaryDirectory() as scratch:
@@ -107,6 +110,8 @@ def _own_digits(own: Path) -> tuple["DigitSet", list[str]]:
             export_feedback(own, plain)
             images, labels, _ = read(plain)
         return DigitSet(images, labels), [f"correction {place}" for place in range(1, len(labels) + 1)]
+    if is_review(own):
+        return reviewed_digits(own, Reader())
     images, labels, test = read(own)
     digits = DigitSet(images, labels)
     if test is not None:
