@@ -1,8 +1,8 @@
 """What fine-tuning adds on digits and amounts that the packaged networks have not learned, and what it forgets.
 
-python benchmarks/finetune.py --digits FOLDER --each 50 200     so many of each class are learned, the others measured
-python benchmarks/finetune.py --lines FOLDER --folds 5          pictures of one number each, with labels.json; each
-                                                                fold is measured by what learned from the others
+python benchmarks/finetune.py --digits FOLDER --each 50 200   so many of each class are learned, the others measured
+python benchmarks/finetune.py --lines FOLDER --folds 5        pictures of one number each, with labels.json; each fold
+                                                              is measured by a reader that learned from the others
 
 Forgetting is measured on MNIST's test digits, and on lines made of them. Results go to benchmarks/finetune.json.
 """
@@ -131,18 +131,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--each", type=int, nargs="+", default=[50, 200])
     parser.add_argument("--lines", type=Path)
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=RESULTS)
     chosen = parser.parse_args(arguments)
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results = json.loads(chosen.out.read_text()) if chosen.out.exists() else {}
     mnist = load("mnist")
     if chosen.digits:
         images, labels, _ = read(chosen.digits)
         for each in chosen.each:
             results.setdefault("digits", {})[str(each)] = measured_digits(DigitSet(images, labels), each, mnist)
-            write_json(RESULTS, results)
+            write_json(chosen.out, results)
             print(json.dumps(results["digits"][str(each)]), flush=True)
     if chosen.lines:
         results["lines"] = measured_lines(chosen.lines, chosen.folds, 5, mnist)
-        write_json(RESULTS, results)
+        write_json(chosen.out, results)
 
 
 if __name__ == "__main__":
