@@ -205,7 +205,7 @@ def _print(done: "FineTuned", lines: bool, as_json: bool) -> None:
         for name, (before, after) in ((f"yours, {done.held_out} held out", tuned.new), (old, tuned.old))
     ]
     table(["read right", "before", "after"], rows)
-    if not tuned.best:
-        say("no epoch was better than the start; the file has the weights that it started with")
+    if not tuned.share:
+        say("nothing was better than the start; the file has the weights that it started with")
     kind = f"read --lines {done.path} PAGE" if lines else f"predict --model {done.path} IMAGE"
     say(f"{done.path} learned from {done.learned} of yours; try it: inkdigits {kind}")

@@ -18,7 +18,7 @@ from inkdigits.exporting.line_file import export_lines
 from inkdigits.exporting.onnx_file import write_digits
 from inkdigits.reader.ctc import edits
 from inkdigits.training import Run
-from inkdigits.training.finetuning import DIGITS, LINES, Tuned, tune
+from inkdigits.training.finetuning import DIGITS, LINES, OLD_DIGITS, OLD_LINES, Tuned, tune
 from inkdigits.training.inference import Scores, logits_of, measure
 from inkdigits.training.loop import default_validation
 from inkdigits.training.recipe import Recipe
@@ -66,6 +66,7 @@ class FineTuned:
             "learned": self.learned,
             "held_out": self.held_out,
             "best_epoch": self.tuned.best,
+            "share_of_new_weights": self.tuned.share,
             "epochs": self.tuned.epochs,
             "interrupted": self.tuned.interrupted,
             "own": _before_after(self.tuned.new),
@@ -149,7 +150,7 @@ def finetune_digits(
     def scores(model: nn.Module) -> tuple[Scores, Scores]:
         return measure(model, held, cpu), measure(model, watched, cpu)
 
-    tuned = tune(start, task, task.recipe, scores, progress, cpu, seed)
+    tuned = tune(start, task, task.recipe, scores, progress, cpu, OLD_DIGITS, seed)
     of_all = (measure(start.model, validation, cpu), measure(tuned.run.model, validation, cpu))
     tuned = replace(tuned, old=of_all)
     run = _finished(tuned.run, start, len(learned), len(held), Dataset("own", own, own[:0]).sha256)
@@ -194,9 +195,11 @@ def finetune_lines(
     recipe = replace(recipe, batch_size=min(recipe.batch_size, len(learned)))
     task = LineRehearsal(recipe, learned, held, train[:WRITTEN_WITH], seed, cpu)
     try:
-        tuned = tune(
-            start, task, recipe, lambda model: (task.measure_new(model), task.measure(model, validation)), progress, cpu
-        )
+
+        def scores(model: nn.Module) -> tuple[Scores, Scores]:
+            return task.measure_new(model), task.measure(model, validation)
+
+        tuned = tune(start, task, recipe, scores, progress, cpu, OLD_LINES, seed)
         temperature = task.fit_temperature(tuned.run.model, validation)
     finally:
         task.close()
