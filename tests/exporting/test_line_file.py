@@ -12,6 +12,7 @@ from inkdigits.errors import ModelError, RunError
 from inkdigits.exporting import line_file
 from inkdigits.exporting.line_file import HALF_TOLERANCE, ExportedLines, export_lines
 from inkdigits.exporting.onnx_file import place
+from inkdigits.exporting.packaged import load_onnx
 from inkdigits.models.line_ctc import PAD, STRIDE
 from inkdigits.reader.ctc import BLANK
 from inkdigits.reader.line_recognizer import LineRecognizer
@@ -45,6 +46,16 @@ def test_it_agrees_with_the_network_for_any_number_and_width(
     np.testing.assert_allclose(probabilities, logits.softmax(2).numpy(), atol=HALF_TOLERANCE)
     np.testing.assert_allclose(edges, expected.numpy(), atol=HALF_TOLERANCE)
     np.testing.assert_allclose(probabilities.sum(2), 1, atol=1e-5)
+
+
+def test_the_file_can_be_read_back_as_the_network(run: Run, exported: ExportedLines) -> None:
+    found = load_onnx(exported.path)
+    options = [found.settings["options"][name] for name in ("channels", "features", "dilations")]
+    assert options == [[4, 4, 8], 16, [1]]
+    strips = torch.rand(2, 1, 40, 60)
+    with torch.inference_mode():
+        expected, logits = run.model(strips)[0], found.model(strips)[0]
+    torch.testing.assert_close(logits.softmax(2), expected.softmax(2), atol=0.02, rtol=0)
 
 
 def test_the_file_says_what_it_is(run: Run, exported: ExportedLines) -> None:

@@ -7,11 +7,9 @@ import pytest
 import torch
 
 from inkdigits.errors import ModelError
-from inkdigits.exporting.line_file import export_lines
 from inkdigits.exporting.packaged import load_onnx
 from inkdigits.reader.line_recognizer import LineRecognizer
 from inkdigits.reader.recognizer import Recognizer, bundled
-from inkdigits.training import load_run
 
 
 def test_the_packaged_digit_network_gives_the_same_logits() -> None:
@@ -31,18 +29,6 @@ def test_the_packaged_line_reader_gives_the_same_probabilities_and_edges() -> No
     expected, expected_edges = LineRecognizer(bundled("lines.onnx")).run(strips)
     np.testing.assert_allclose(logits.softmax(2).numpy(), expected, atol=1e-4)
     np.testing.assert_allclose(edges.numpy(), expected_edges, atol=1e-4)
-
-
-def test_options_are_those_of_the_network_that_was_exported_with_weights_of_16_bits(
-    line_run: Path, tmp_path: Path
-) -> None:
-    run = load_run(line_run)
-    found = load_onnx(export_lines(run, tmp_path / "lines.onnx").path)
-    options = found.settings["options"]
-    assert [options[name] for name in ("channels", "features", "dilations")] == [[4, 4, 8], 16, [1]]
-    strips = torch.rand(2, 1, 40, 60)
-    with torch.inference_mode():
-        torch.testing.assert_close(found.model(strips)[0], run.model(strips)[0], atol=0.01, rtol=0.01)
 
 
 @pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x07"])

@@ -98,9 +98,11 @@ def _line_options(proto: onnx.ModelProto, weights: Arrays) -> dict[str, Any]:
 
 
 def _shapes(weights: Arrays, pattern: str) -> list[tuple[int, ...]]:
-    """Return the shapes of the weights whose names match, in order of the number in the name."""
+    """Return the shapes of the weights whose names match, in order of the number in the name; KeyError for none."""
     found = [(re.fullmatch(re.escape(PREFIX) + pattern, name), array) for name, array in weights.items()]
     ordered = sorted((int(match[1]), array.shape) for match, array in found if match)
+    if not ordered:
+        raise KeyError("weights")
     return [shape for _, shape in ordered]
 
 
