@@ -71,6 +71,7 @@ def _finetune_digits(
     from inkdigits.exporting.finetuned import check_labels, finetune_digits
     from inkdigits.models.registry import require_digits
     from inkdigits.training.finetuning import DIGITS, with_epochs
+    from inkdigits.training.rehearsal import FEWEST_STEPS
 
     first = _start(start, "digits.onnx")
     require_digits(first.name, "finetune without --lines trains")
@@ -81,7 +82,8 @@ def _finetune_digits(
         digits = digits[np.setdiff1d(np.arange(len(digits)), found.suspects)]
     old = load(data)
     recipe = with_epochs(DIGITS, epochs)
-    with closing(TrainingBar("fine-tuning", recipe.epochs, 2 * len(digits), every_epoch=False)) as bar:
+    shown = max(2 * len(digits), FEWEST_STEPS * recipe.batch_size)
+    with closing(TrainingBar("fine-tuning", recipe.epochs, shown, every_epoch=False)) as bar:
         return finetune_digits(first, digits, old, out, bar, recipe, seed)
 
 
