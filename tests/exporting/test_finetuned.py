@@ -179,7 +179,7 @@ def test_nothing_better_than_the_start_is_the_start(digits: DigitSet) -> None:
 
 def test_the_command_learns_lines_and_writes_a_file_that_reads(tmp_path: Path, run_cli: Cli) -> None:
     rng, rows = np.random.default_rng(0), ["file,number"]
-    writers = Writers(load("mnist-5k").train[:300])
+    writers = Writers(load("mnist-5k").train.split(300, 0)[1])
     for index in range(24):
         text = "".join(map(str, rng.integers(0, 10, 4)))
         cv2.imwrite(str(tmp_path / f"{index}.png"), make_line(rng, writers, text=text).image)

@@ -85,8 +85,12 @@ def check_labels(start: Run, digits: DigitSet) -> LabelErrors:
     Raises
     ------
     DataError
-        When there are too few digits, or too few of a class.
+        When there are too few digits, too many, or too few of a class.
     """
+    if len(digits) > MOST_OF_NEW:
+        raise DataError(
+            f"{len(digits)} digits are more than {MOST_OF_NEW}; `inkdigits train --data` learns from so many"
+        )
     if len(digits) < FEWEST_DIGITS:
         raise DataError(
             f"{len(digits)} digits are too few to learn from and to measure on; give {FEWEST_DIGITS} or more"
@@ -141,11 +145,11 @@ def finetune_digits(
     cpu = torch.device("cpu")
     learned, held = _split(own, seed)
     train, validation = old.train.split(default_validation(len(old.train)), seed=0)
-    rehearsed = train if len(train) <= REHEARSED else train.split(REHEARSED, seed)[1]
+    rehearsed = _at_most(REHEARSED, train, seed)
     exposed = start.settings["recipe"]["outliers"]
     task = DigitRehearsal(start, replace(recipe, outliers=exposed), learned, rehearsed, seed, cpu)
 
-    watched = validation if len(validation) <= WATCHED else validation.split(WATCHED, seed)[1]
+    watched = _at_most(WATCHED, validation, seed)
 
     def scores(model: nn.Module) -> tuple[Scores, Scores]:
         return measure(model, held, cpu), measure(model, watched, cpu)
@@ -158,6 +162,11 @@ def finetune_digits(
     settings = calibrate(run, DigitSet.joined(held, validation.split(beside, seed)[1]))
     done = write_digits(run, settings, rehearsed, validation, out, int8=False)
     return FineTuned(out, replace(tuned, run=run), len(learned), len(held), "mnist", done.card)
+
+
+def _at_most(count: int, digits: DigitSet, seed: int) -> DigitSet:
+    """Return ``count`` digits drawn at random, or all if there are no more."""
+    return digits if len(digits) <= count else digits.split(count, seed)[1]
 
 
 def _split(own: DigitSet, seed: int) -> tuple[DigitSet, DigitSet]:
@@ -193,7 +202,7 @@ def finetune_lines(
     held, learned = ([own[i] for i in part] for part in (order[:held_out], order[held_out:]))
     train, validation = old.train.split(default_validation(len(old.train)), seed=0)
     recipe = replace(recipe, batch_size=min(recipe.batch_size, len(learned)))
-    task = LineRehearsal(recipe, learned, held, train[:WRITTEN_WITH], seed, cpu)
+    task = LineRehearsal(recipe, learned, held, _at_most(WRITTEN_WITH, train, seed), seed, cpu)
     try:
 
         def scores(model: nn.Module) -> tuple[Scores, Scores]:
