@@ -75,7 +75,7 @@ def read_pile(
     numbers = roster(placement, design)
     require_results_folder(out)
     files = files_of(scans)
-    setup = partial(file_reader, placement, numbers, model, lines)
+    setup = partial(file_reader, placement, numbers, model, lines, design.parent)
     with ReplacedWorker(setup, MEMORY, seconds_of(timeout, PAGE_SECONDS)) as worker:
         pages, problems = _read_files(worker, files)
     results = decide_pile(placement, sort_pile(placement, pages), problems, threshold)
@@ -89,7 +89,7 @@ def read_pile(
 
 def _roster(placement: "Placement", design: Path, roster: Path | None = None) -> tuple[str, ...]:
     """Return the numbers of the roster that the form needs, of the option or of the file that the design names."""
-    from inkdigits.forms.design import Roster
+    from inkdigits.forms.fields import Roster
     from inkdigits.reader.roster import read_roster
 
     fields = [field.field for field in placement.fields if isinstance(field.field, Roster)]

@@ -1,7 +1,7 @@
 """Cells: the writing in the boxes of a form, without their printed sides, in the form that the networks take."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from inkdigits.forms.flattening import PlacedBox
 from inkdigits.forms.pages import Box
+from inkdigits.forms.printed import Printed, without_print
 from inkdigits.imaging.binarize import Ink, Mask
 from inkdigits.imaging.pieces import Piece, mnist_picture
 
@@ -77,7 +78,11 @@ class Cell:
 
 
 def cut_cells(
-    ink: Ink, boxes: Sequence[PlacedBox], scale: float, parameters: CellParameters | None = None
+    ink: Ink,
+    boxes: Sequence[PlacedBox],
+    scale: float,
+    parameters: CellParameters | None = None,
+    printed: Printed | None = None,
 ) -> list[Cell]:
     """Return the writing in boxes of a page.
 
@@ -85,10 +90,21 @@ def cut_cells(
     ----------
     ink
         float32 (H, W) in [0, 1], of the page's raster, ``scale`` pixels for a millimetre.
+    printed
+        What is printed in the boxes, on a raster of the same scale; nothing if None.
     """
     p = parameters or CellParameters()
     margins = _margins([one.box for one in boxes], p)
     patches = [_patch(ink, one, margin, scale, p) for one, margin in zip(boxes, margins.tolist(), strict=True)]
+    if printed is not None:
+        own = [
+            _patch(printed.ink, replace(one, matrix=IN_PLACE), margin, scale, p)[0]
+            for one, margin in zip(boxes, margins.tolist(), strict=True)
+        ]
+        patches = [
+            (without_print(patch, print_, printed.gain, scale), inside)
+            for (patch, inside), print_ in zip(patches, own, strict=True)
+        ]
     strengths = np.array([_strength(patch, inside) for patch, inside in patches])
     usual = float(np.median(strengths[strengths > p.faintest])) if (strengths > p.faintest).any() else 1.0
     return [
@@ -97,6 +113,7 @@ def cut_cells(
     ]
 
 
+IN_PLACE = np.eye(2, 3)  # of a box that lies where the page has it
 Inside = tuple[int, int, int, int]  # left, top, right, bottom of a box in its patch, pixels
 
 

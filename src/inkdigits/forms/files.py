@@ -4,13 +4,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from inkdigits.forms.blank_sheets import BlankSheets
+from inkdigits.forms.blanks import load_blanks
 from inkdigits.forms.box_recognizer import BoxRecognizer
-from inkdigits.forms.page_reader import PageRead, PageReader, WrongFormError
+from inkdigits.forms.fields import Number
+from inkdigits.forms.locating import WrongFormError
+from inkdigits.forms.number_fields import NumberReader
+from inkdigits.forms.page_reader import PageRead, PageReader
 from inkdigits.forms.pages import Placement
 from inkdigits.forms.pile import BLANK, OTHER_FORM, UNREADABLE
 from inkdigits.forms.registration import BlankPageError, NoFormError
 from inkdigits.imaging.files import page_images
 from inkdigits.reader.line_recognizer import LineRecognizer
+from inkdigits.reader.reader import Reader
 from inkdigits.reader.recognizer import Recognizer
 
 LONGEST = 3600  # pixels that the longer side needs: A4 at 300 dpi
@@ -25,11 +31,25 @@ class NotRead:
 
 
 def page_reader(
-    placement: Placement, roster: Sequence[str], model: Path | None, lines: Path | None, threads: int = 1
+    placement: Placement,
+    roster: Sequence[str],
+    model: Path | None,
+    lines: Path | None,
+    folder: Path = Path(),
+    threads: int = 1,
 ) -> PageReader:
-    """Return a reader of the pages of a form."""
+    """Return a reader of the pages of a form; ``folder`` is that of its design, where its blank lies if it has one.
+
+    Raises
+    ------
+    UsageError, DataError
+        When the blank is not there, or is another one.
+    """
     boxes = BoxRecognizer(Recognizer(model, threads), LineRecognizer(lines, threads))
-    return PageReader(placement, boxes, roster)
+    locator = BlankSheets(placement, load_blanks(placement, folder)) if placement.design.blank else None
+    has_numbers = any(isinstance(one.field, Number) for one in placement.fields)
+    numbers = NumberReader(Reader(model, threads, lines=lines)) if has_numbers else None
+    return PageReader(placement, boxes, roster, None, locator, numbers)
 
 
 def read_file(reader: PageReader, path: Path) -> Iterator[PageRead | NotRead]:
@@ -54,8 +74,8 @@ def _kind(error: NoFormError) -> str:
 
 
 def file_reader(
-    placement: Placement, roster: Sequence[str], model: Path | None, lines: Path | None
+    placement: Placement, roster: Sequence[str], model: Path | None, lines: Path | None, folder: Path = Path()
 ) -> Callable[[Path], Iterator[PageRead | NotRead]]:
     """Return :func:`read_file` for a worker process."""
-    reader = page_reader(placement, roster, model, lines)
+    reader = page_reader(placement, roster, model, lines, folder)
     return lambda path: read_file(reader, path)

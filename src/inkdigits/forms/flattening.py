@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.forms.design import TextField
+from inkdigits.forms.fields import TextField
 from inkdigits.forms.pages import Box, PlacedField, PlacedPage
 from inkdigits.imaging.binarize import Ink
 
@@ -66,9 +66,9 @@ def flatten(ink: Ink, page: PlacedPage, scale: float, parameters: FlatteningPara
     """
     p = parameters or FlatteningParameters()
     edges = np.minimum(ink, np.float32(p.strong))
-    framed = [field for field in page.fields if not isinstance(field.field, TextField)]  # text stands on a line
+    framed = [field for field in page.fields if _has_frame(field)]
     fields = [_found(edges, field.boxes, (0.0, 0.0), p.reach, scale, p) for field in framed]
-    marks = np.array([_middle((mark.box,)) for mark in page.marks])
+    marks = np.array([_middle((mark.box,)) for mark in page.marks]).reshape(-1, 2)
     model = _Polynomial(np.array([_middle(field.boxes) for field in framed]), np.array(fields), marks, page, scale, p)
     boxes = [box for field in framed for box in field.boxes]
     places = np.array([_middle((box,)) for box in boxes]).reshape(-1, 2)
@@ -86,6 +86,11 @@ def flatten(ink: Ink, page: PlacedPage, scale: float, parameters: FlatteningPara
     displaced[has_frame] = np.where(off <= p.outlier * scale, (exact + at) / 2, at)
     steps = [(model(middles + step) - model(middles - step)) / (2 * scale) for step in np.eye(2)]
     return Flattened(displaced, np.stack(steps, 2), seen)
+
+
+def _has_frame(field: PlacedField) -> bool:
+    """Return whether lines are printed around the boxes of a field; inkdigits prints one line below text."""
+    return bool(field.field.boxes) or not isinstance(field.field, TextField)
 
 
 def _middle(boxes: Sequence[Box]) -> tuple[float, float]:

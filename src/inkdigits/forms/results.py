@@ -19,7 +19,7 @@ from inkdigits.escape import Cell, csv_table
 from inkdigits.files import cannot_write, write_bytes, write_text
 from inkdigits.forms.decided import Results, Row
 from inkdigits.forms.decisions import Decision
-from inkdigits.forms.design import Rows, TextField
+from inkdigits.forms.fields import Rows, TextField
 from inkdigits.forms.overlay import overlay
 from inkdigits.forms.pile import Problem
 from inkdigits.forms.workbook import write_workbook

@@ -8,7 +8,7 @@ from typing import Any
 from inkdigits.escape import printable
 from inkdigits.files import atomic_path
 from inkdigits.forms.decided import Results, Row
-from inkdigits.forms.design import AnyField, Date, Decimal, Integer, Rows, TextField
+from inkdigits.forms.fields import AnyField, Date, Decimal, Integer, Rows, TextField
 
 AMBER = "FFFFD966"  # of a doubtful cell, as alpha, red, green and blue
 TEXT = "@"  # the format of a cell that is text

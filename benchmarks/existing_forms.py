@@ -1,0 +1,204 @@
+"""How well sheets of forms that exist already are found and read, with a template made from their blank.
+
+python benchmarks/existing_forms.py --forms 40            made forms, each with a blank, filled sheets and other forms
+python benchmarks/existing_forms.py --real FOLDER         crops of real forms, whose blanks are made from themselves
+
+A made form has a title, texts, a table and fields at random places. Its sheets are filled with MNIST's digits, scanned
+and photographed with skew, perspective and shadows. Each sheet is also matched with other forms, and with a version of
+its own form in which a part was moved. The forms of even number serve to choose the threshold of agreement, the others
+to report it.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pypdfium2
+from reportlab.pdfgen.canvas import Canvas
+
+from inkdigits.data import load
+from inkdigits.errors import DataError
+from inkdigits.files import write_json
+from inkdigits.forms.blank_sheets import BlankSheets
+from inkdigits.forms.blanks import load_blanks
+from inkdigits.forms.decisions import THRESHOLD, decide
+from inkdigits.forms.design import load_design
+from inkdigits.forms.files import page_reader
+from inkdigits.forms.pages import Box
+from inkdigits.forms.pile import FilledCopy, Scanned
+from inkdigits.forms.placement import place
+from inkdigits.forms.template import read_sheets, write_template
+from inkdigits.imaging.pixels import to_grey
+from inkdigits.synthetic.filled_forms import Entry, Filling, fill_page
+from inkdigits.synthetic.form_scans import Photographing, Scanning, photograph, scan
+from inkdigits.synthetic.pens import SampleGlyphs, SampleWriter
+
+HERE = Path(__file__).parent
+MM = 72 / 25.4
+WORDS = (
+    "station date remarks number candidate total name of the officer signature ward result valid votes blank student "
+    "exam sheet mark points question course room seat teacher sample batch weight depth temperature clinic patient age"
+).split()
+SCANNING = Scanning(turn=2.0, shift=2.0)
+PHOTOGRAPHING = Photographing(curl=1.0)
+
+
+class Drawing:
+    """A page of a made form in the making; ``digits`` are the boxes of each number, mm."""
+
+    def __init__(self, canvas: Canvas, rng: np.random.Generator) -> None:
+        self.canvas, self.rng = canvas, rng
+        self.digits: list[list[Box]] = []
+        self.line = float(rng.uniform(0.3, 1.2))
+
+    def text(self, left: float, top: float, words: int, size: float) -> None:
+        self.canvas.setFont("Helvetica", size)
+        self.canvas.drawString(left * MM, (297 - top) * MM, " ".join(self.rng.choice(WORDS, words)))
+
+    def box(self, left: float, top: float, width: float, height: float) -> Box:
+        self.canvas.setLineWidth(self.line)
+        self.canvas.rect(left * MM, (297 - top - height) * MM, width * MM, height * MM)
+        return Box(left, top, width, height)
+
+    def number(self, left: float, top: float, length: int, size: tuple[float, float], gap: float) -> None:
+        self.digits.append([self.box(left + n * (size[0] + gap), top, *size) for n in range(length)])
+
+
+def draw_form(path: Path, number: int, moved: bool = False) -> list[list[Box]]:
+    """Draw a blank; ``moved`` draws a version in which the lower half stands 9 mm lower. Return the digit boxes."""
+    rng = np.random.default_rng((5, number))
+    canvas = Canvas(str(path), pagesize=(210 * MM, 297 * MM), invariant=1)
+    page = Drawing(canvas, rng)
+    page.text(20, 22, int(rng.integers(2, 6)), 18)
+    size = (float(rng.uniform(5.5, 8.5)), float(rng.uniform(6.5, 10)))
+    gap = float(rng.choice([0.0, 1.0, 2.0]))
+    y = 34.0
+    for row in range(int(rng.integers(5, 9))):
+        if moved and row == 3:
+            y += 9
+        page.text(20, y + 5, int(rng.integers(1, 4)), 10)
+        left = float(rng.uniform(75, 85))
+        page.number(left, y, int(rng.integers(1, 10)), size, gap)
+        y += size[1] + float(rng.uniform(4, 9))
+    lines, columns = int(rng.integers(3, 7)), int(rng.integers(2, 4))
+    for line in range(lines):
+        page.text(20, y + 5, 1, 9)
+        for column in range(columns):
+            page.number(60 + column * 45, y, 3, size, 0.0)
+        y += size[1] + 1.5
+    y += 6
+    for _ in range(int(rng.integers(1, 5))):
+        page.text(20, y, int(rng.integers(6, 12)), 9)
+        y += 5
+    canvas.save()
+    return page.digits
+
+
+def rendered(path: Path, dpi: float) -> np.ndarray:
+    """Return the page of a PDF, grey uint8 (H, W)."""
+    document = pypdfium2.PdfDocument(path)
+    pixels = document[0].render(scale=dpi / 72, grayscale=True).to_numpy()
+    document.close()
+    return np.array(pixels.reshape(pixels.shape[:2]), np.uint8)
+
+
+def made(forms: int) -> Iterator[dict[str, Any]]:
+    """Yield what was found on each sheet of the made forms."""
+    digits = load("mnist")
+    samples = SampleGlyphs(digits.train.split(5000, seed=0)[1]), SampleGlyphs(digits.test)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        placements, boxes = [], []
+        for number in range(forms):
+            boxes.append(draw_form(folder / f"form{number}.pdf", number))
+            write_template(read_sheets(folder / f"form{number}.pdf"), folder / f"form{number}.toml")
+            placements.append(place(load_design(folder / f"form{number}.toml")))
+        locators = [BlankSheets(one, load_blanks(one, folder)) for one in placements]
+        for number in range(forms):
+            rng = np.random.default_rng((6, number))
+            reader = page_reader(placements[number], (), None, None, folder)
+            dpi = int(rng.integers(150, 301))
+            writer = SampleWriter(samples[number % 2], rng)
+            answers = ["".join(map(str, rng.integers(0, 10, len(row)))) for row in boxes[number]]
+            entries = [
+                Entry((box.left, box.top, box.width, box.height), digit)
+                for row, answer in zip(boxes[number], answers, strict=True)
+                for box, digit in zip(row, answer, strict=True)
+            ]
+            filled = fill_page(rendered(folder / f"form{number}.pdf", dpi), entries, writer, dpi, rng, Filling(0, 0))
+            photo = bool(rng.random() < 0.5)
+            seen = photograph(filled.image, dpi, rng, PHOTOGRAPHING) if photo else scan(filled.image, dpi, rng, SCANNING)
+            facts = {"form": number, "how": "photo" if photo else "scan", "dpi": dpi}
+            facts["proposed"] = _proposed(placements[number], boxes[number])
+            facts |= _own(reader, placements[number], seen, boxes[number], answers)
+            facts["own"] = _agreement(locators[number], seen)
+            facts["others"] = [_agreement(locators[(number + step) % forms], seen) for step in (1, 2)]
+            draw_form(folder / "moved.pdf", number, moved=True)
+            moved = fill_page(rendered(folder / "moved.pdf", dpi), [], writer, dpi, rng, Filling(0, 0)).image
+            facts["moved"] = _agreement(locators[number], scan(moved, dpi, rng, SCANNING))
+            yield facts
+
+
+def _agreement(locator: BlankSheets, picture: np.ndarray) -> float:
+    found = locator.match(to_grey(picture))
+    return -1.0 if found is None else round(found.agreement, 3)
+
+
+def _proposed(placement: Any, boxes: list[list[Box]]) -> float:
+    """Return the share of the rows of digit boxes that are one proposed field of the kind digits."""
+    fields = [one for one in placement.fields if one.field.kind == "digits"]
+
+    def same(row: list[Box]) -> bool:
+        return any(
+            len(one.boxes) == len(row)
+            and all(abs(a.left - b.left) < 0.5 and abs(a.top - b.top) < 0.5 for a, b in zip(one.boxes, row, strict=True))
+            for one in fields
+        )
+
+    return sum(map(same, boxes)) / len(boxes)
+
+
+def _own(reader: Any, placement: Any, seen: np.ndarray, boxes: list[list[Box]], answers: list[str]) -> dict[str, Any]:
+    """Read a sheet with the template of its own form."""
+    start = time.process_time()
+    try:
+        read = reader.read(seen)
+    except DataError as error:
+        return {"error": str(error)}
+    decisions, _ = decide(placement, FilledCopy(0, "", 1, {1: Scanned("", 1, read)}), THRESHOLD)
+    seconds = time.process_time() - start
+    truth = {(round(row[0].left), round(row[0].top)): answer for row, answer in zip(boxes, answers, strict=True)}
+    by_name = {one.name: one for one in decisions}
+    right = wrong = doubtful = 0
+    for placed in placement.fields:
+        first = placed.boxes[0]
+        answer = next((a for (x, y), a in truth.items() if abs(first.left - x) < 1 and abs(first.top - y) < 1), None)
+        if answer is not None and len(answer) == len(placed.boxes):
+            one = by_name[placed.name]
+            doubtful += one.doubtful
+            wrong += not one.doubtful and one.value != answer
+            right += not one.doubtful and one.value == answer
+    return {"right": right, "wrong": wrong, "doubtful": doubtful, "seconds": round(seconds, 2)}
+
+
+def main() -> None:
+    """Measure, print and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--forms", type=int, default=40)
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    rows = []
+    for row in made(options.forms):
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+    write_json(HERE / "existing_forms.json", {"sheets": rows})
+
+
+if __name__ == "__main__":
+    main()

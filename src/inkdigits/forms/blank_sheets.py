@@ -1,0 +1,205 @@
+"""Finds a page of a form that exists already on a picture, without marks and codes.
+
+Features of the blank and of the picture give a homography (RANSAC). Where a form has too few, as one of boxes alone,
+the outline of its rectangles or the whole picture stands in. The homography is refined on the lines of the blank
+(G. Evangelidis and E. Psarakis, "Parametric image alignment using enhanced correlation coefficient maximization", 2008)
+and accepted by how much of the blank's print is found in its place.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from inkdigits.forms.blanks import SCALE, Blank, Features, features_of, lines_of
+from inkdigits.forms.locating import Grey, Located, rectified
+from inkdigits.forms.pages import PlacedPage, Placement
+from inkdigits.forms.printed import Printed
+from inkdigits.forms.registration import BlankPageError, Homography, NoFormError, is_blank, is_plausible
+from inkdigits.imaging.binarize import Ink, normalize_background
+from inkdigits.imaging.pixels import shrunk
+from inkdigits.imaging.rectangles import find_rectangles, in_order
+
+
+@dataclass(frozen=True)
+class MatchingParameters:
+    """How a page of a blank is found, and when it is accepted."""
+
+    ratio: float = 0.85  # distance of the nearest descriptor over that of the second, at most (Lowe)
+    tolerance: float = 1.5  # mm; a pair of features that the homography misses by more is no inlier
+    pairs: int = 12  # of features, at least; else they show no homography
+    outline: int = 1600  # pixels of the longer side, in which rectangles are looked for
+    scales: tuple[float, ...] = (1.5, 3.0)  # pixels for a millimetre, at which the homography is refined in turn
+    smooth: int = 9  # pixels; side of the filter before each refinement
+    rounds: int = 60  # of each refinement, at most
+    checked: float = 4.0  # pixels for a millimetre, at which the print is compared
+    near: float = 0.5  # mm; print that is so near is in its place
+    strong: float = 0.3  # of the strongest print of the blank; what is fainter may be lost in a scan
+    least: float = 0.55  # agreement of the print, at least, that a sheet is accepted with
+    sure: float = 0.8  # agreement with which no other homography is tried
+    better: float = 0.05  # agreement that a sheet upside down needs more than one that lies as it is read
+
+
+@dataclass(frozen=True, eq=False)
+class Match:
+    """A page of the blank on a picture.
+
+    ``matrix`` is from its millimetres to pixels, ``agreement`` in [-1, 1] that of the print, ``gain`` how strong the
+    print of the sheet is against that of the blank.
+    """
+
+    blank: Blank
+    matrix: Homography
+    agreement: float
+    gain: float
+
+
+class BlankSheets:
+    """Finds pages of a form that exists already."""
+
+    def __init__(
+        self, placement: Placement, blanks: Sequence[Blank], parameters: MatchingParameters | None = None
+    ) -> None:
+        self._placement, self._blanks = placement, blanks
+        self._parameters = parameters or MatchingParameters()
+
+    def locate(self, grey: Grey) -> Located:
+        """See :class:`inkdigits.forms.locating.Locator`."""
+        p, name = self._parameters, self._placement.design.name
+        if is_blank(grey):
+            raise BlankPageError("the page is blank")
+        best = self.match(grey)
+        if best is None or best.agreement < p.least:
+            share = 0 if best is None else max(0, round(100 * best.agreement))
+            raise NoFormError(
+                f"no page of the form {name}: its print agrees by {share} %, and {100 * p.least:.0f} % are needed; "
+                "scan the whole sheet, or read it with the design of its own form"
+            )
+        page = best.blank.page
+        advice = f"the boxes are not where the blank of {name} has them; is it another version of the form?"
+        printed = Printed(best.blank.ink, best.gain)
+        return Located(self._placement.payload(page.number, 0), page, best.matrix, 0, printed, advice)
+
+    def match(self, grey: Grey) -> Match | None:
+        """Return the page of the blank that agrees best with a picture (H, W); None where none can be tried."""
+        p = self._parameters
+        best: Match | None = None
+        for blank, matrix, more in self._candidates(grey):
+            if not is_plausible(matrix, blank.page):
+                continue
+            found = self._scored(grey, blank, self._refined(grey, blank, matrix))
+            if best is None or found.agreement > best.agreement + more:
+                best = found
+            if best.agreement >= p.sure:
+                break
+        return best
+
+    def _candidates(self, grey: Grey) -> Iterator[tuple[Blank, Homography, float]]:
+        """Yield homographies to try, the likeliest first, and by how much each must be better than those before."""
+        p = self._parameters
+        features = features_of(grey)
+        pairs = [(self._paired(blank, features), blank) for blank in self._blanks]
+        for (count, matrix), blank in sorted(pairs, key=lambda one: -one[0][0]):
+            if matrix is not None and count >= p.pairs:
+                yield blank, matrix, 0.0
+        height, width = grey.shape
+        whole = np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
+        for blank in self._blanks:
+            yield blank, _from_corners(_corners(blank.page), whole), 0.0
+        outline = self._outline(grey)
+        for quarters in range(4):
+            for blank in self._blanks:
+                more = p.better if quarters else 0.0
+                if outline is not None and len(blank.rectangles):
+                    own = in_order(blank.rectangles.reshape(-1, 2))
+                    yield blank, _from_corners(own, np.roll(outline, -quarters, 0)), more
+                if quarters:
+                    yield blank, _from_corners(_corners(blank.page), np.roll(whole, -quarters, 0)), more
+
+    def _paired(self, blank: Blank, features: Features) -> tuple[int, Homography | None]:
+        """Return the number of inliers, and the homography from millimetres that they show."""
+        p = self._parameters
+        own = blank.features
+        if min(len(own.points), len(features.points)) < p.pairs:
+            return 0, None
+        nearest = cv2.BFMatcher(cv2.NORM_L2).knnMatch(features.descriptors, own.descriptors, k=2)
+        good = [one for one, other in nearest if one.distance < p.ratio * other.distance]
+        if len(good) < p.pairs:
+            return 0, None
+        source = np.array([own.points[one.trainIdx] for one in good])
+        target = np.array([features.points[one.queryIdx] for one in good])
+        # RANSAC judges on the paper, as the scale of the picture is not known yet
+        inverse, inliers = cv2.findHomography(target, source, cv2.USAC_MAGSAC, p.tolerance, maxIters=5000)
+        if inverse is None or abs(np.linalg.det(inverse)) < 1e-12:
+            return 0, None
+        matrix = np.linalg.inv(inverse)
+        return int(inliers.sum()), np.asarray(matrix / matrix[2, 2], float)
+
+    def _outline(self, grey: Grey) -> NDArray[np.float64] | None:
+        """Return the extreme corners (4, 2) of all rectangles on a picture; None without one."""
+        small = shrunk(grey, self._parameters.outline)
+        scale = grey.shape[1] / small.shape[1]
+        found = find_rectangles(lines_of(normalize_background(small)), 10)
+        return in_order(found.reshape(-1, 2)) * scale if len(found) else None
+
+    def _refined(self, grey: Grey, blank: Blank, matrix: Homography) -> Homography:
+        """Return a homography that places the print of the blank on that of the picture more exactly."""
+        p = self._parameters
+        for scale in p.scales:
+            own = _scaled(blank.ink, scale)
+            seen = _ink(grey, matrix, blank.page, scale)
+            start = np.eye(3, dtype=np.float32)
+            stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, p.rounds, 1e-4)
+            try:
+                whole = np.full(own.shape, 255, np.uint8)
+                _, warp = cv2.findTransformECC(own, seen, start, cv2.MOTION_HOMOGRAPHY, stop, whole, p.smooth)
+            except cv2.error:  # it does not converge: the two have nothing in common
+                return matrix
+            factor = np.diag([scale, scale, 1.0])
+            better = matrix @ np.linalg.inv(factor) @ warp @ factor
+            if not is_plausible(better, blank.page):
+                return matrix
+            matrix = better / better[2, 2]
+        return matrix
+
+    def _scored(self, grey: Grey, blank: Blank, matrix: Homography) -> Match:
+        """Return how well the print agrees: the share that is found in its place, corrected for chance.
+
+        The correction is that of J. Cohen, "A coefficient of agreement for nominal scales", 1960.
+        """
+        p = self._parameters
+        own = _scaled(blank.ink, p.checked)
+        seen = _ink(grey, matrix, blank.page, p.checked)
+        strong = own > p.strong * float(own.max())
+        reach = 2 * round(p.near * p.checked) + 1
+        near = cv2.dilate(lines_of(seen), np.ones((reach, reach), np.uint8)) > 0
+        chance = float(near.mean())
+        agreement = (float(near[strong].mean()) - chance) / max(1e-6, 1 - chance) if strong.any() else 0.0
+        strongest = cv2.dilate(seen, np.ones((3, 3), np.uint8))
+        gain = float(np.median(strongest[strong] / own[strong])) if strong.any() else 1.0
+        return Match(blank, matrix, agreement, gain)
+
+
+def _ink(grey: Grey, matrix: Homography, page: PlacedPage, scale: float) -> Ink:
+    """Return the ink of a page on a picture, ``scale`` pixels for a millimetre."""
+    pixels = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2])))) / scale  # of the picture for one of the page
+    if pixels > 2:  # so that no line falls between the pixels
+        grey = np.asarray(cv2.blur(grey, (round(pixels), round(pixels))), np.uint8)
+    return normalize_background(rectified(grey, matrix, page, scale))
+
+
+def _scaled(ink: Ink, scale: float) -> Ink:
+    size = round(ink.shape[1] / SCALE * scale), round(ink.shape[0] / SCALE * scale)
+    return np.asarray(cv2.resize(ink, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _corners(page: PlacedPage) -> NDArray[np.float64]:
+    return np.array([[0, 0], [page.width, 0], [page.width, page.height], [0, page.height]], float)
+
+
+def _from_corners(source: NDArray[np.float64], target: NDArray[np.float64]) -> Homography:
+    return np.asarray(
+        cv2.getPerspectiveTransform(np.asarray(source, np.float32), np.asarray(target, np.float32)), float
+    )
