@@ -11,6 +11,7 @@ to report it.
 
 import argparse
 import json
+import re
 import tempfile
 import time
 from collections.abc import Iterator
@@ -33,20 +34,95 @@ from inkdigits.forms.files import page_reader
 from inkdigits.forms.pages import Box
 from inkdigits.forms.pile import FilledCopy, Scanned
 from inkdigits.forms.placement import place
-from inkdigits.forms.template import read_sheets, write_template
+from inkdigits.forms.template import level, read_sheets, write_template
+from inkdigits.imaging.binarize import binarize, normalize_background
+from inkdigits.imaging.files import read_pixels
+from inkdigits.imaging.form_boxes import find_form_boxes
 from inkdigits.imaging.pixels import to_grey
+from inkdigits.imaging.rectangles import find_rectangles
 from inkdigits.synthetic.filled_forms import Entry, Filling, fill_page
 from inkdigits.synthetic.form_scans import Photographing, Scanning, photograph, scan
 from inkdigits.synthetic.pens import SampleGlyphs, SampleWriter
 
 HERE = Path(__file__).parent
 MM = 72 / 25.4
-WORDS = (
-    "station date remarks number candidate total name of the officer signature ward result valid votes blank student "
-    "exam sheet mark points question course room seat teacher sample batch weight depth temperature clinic patient age"
-).split()
+WORDS = [
+    "station",
+    "date",
+    "remarks",
+    "number",
+    "candidate",
+    "total",
+    "name",
+    "of",
+    "the",
+    "officer",
+    "signature",
+    "ward",
+    "result",
+    "valid",
+    "votes",
+    "blank",
+    "student",
+    "exam",
+    "sheet",
+    "mark",
+    "points",
+    "question",
+    "course",
+    "room",
+    "seat",
+    "teacher",
+    "sample",
+    "batch",
+    "weight",
+    "depth",
+    "temperature",
+    "clinic",
+    "patient",
+    "age",
+]
 SCANNING = Scanning(turn=2.0, shift=2.0)
 PHOTOGRAPHING = Photographing(curl=1.0)
+
+
+REAL = {  # crops of real forms: how their fields are declared, and what is written there, field by field
+    "MarkUsProject__Markus__student_info_crop.jpg": ("shorter", ["0001250981"]),
+    "kawalc1__kawalc1__bengkulu_contoh_crop.jpg": ("integer", ["140", "105", "245", "19"]),
+    "InternationalIDEA__c.digital__data_sample_01_crop.jpg": (
+        "integer",
+        [
+            "165",
+            "183",
+            "348",
+            "10",
+            "9",
+            "19",
+            "12",
+            "7",
+            "19",
+            "187",
+            "199",
+            "386",
+            "140",
+            "150",
+            "290",
+            "8",
+            "6",
+            "14",
+            "10",
+            "7",
+            "17",
+            "158",
+            "163",
+            "321",
+        ],
+    ),
+    "Submitty__Submitty__04_numeric_id_scan_p08_crop.png": ("digits", ["755670469"]),
+    "Submitty__Submitty__04_numeric_id_scan_p34_crop.png": ("digits", ["370562120"]),
+    "BGuragain1__form__year_cgpa_crop.png": ("number", ["2078", "3.75"]),
+    "BGuragain1__form__year_cgpa2_crop.png": ("number", ["2079", "3.65"]),
+}
 
 
 class Drawing:
@@ -133,7 +209,9 @@ def made(forms: int) -> Iterator[dict[str, Any]]:
             ]
             filled = fill_page(rendered(folder / f"form{number}.pdf", dpi), entries, writer, dpi, rng, Filling(0, 0))
             photo = bool(rng.random() < 0.5)
-            seen = photograph(filled.image, dpi, rng, PHOTOGRAPHING) if photo else scan(filled.image, dpi, rng, SCANNING)
+            seen = (
+                photograph(filled.image, dpi, rng, PHOTOGRAPHING) if photo else scan(filled.image, dpi, rng, SCANNING)
+            )
             facts = {"form": number, "how": "photo" if photo else "scan", "dpi": dpi}
             facts["proposed"] = _proposed(placements[number], boxes[number])
             facts |= _own(reader, placements[number], seen, boxes[number], answers)
@@ -157,7 +235,9 @@ def _proposed(placement: Any, boxes: list[list[Box]]) -> float:
     def same(row: list[Box]) -> bool:
         return any(
             len(one.boxes) == len(row)
-            and all(abs(a.left - b.left) < 0.5 and abs(a.top - b.top) < 0.5 for a, b in zip(one.boxes, row, strict=True))
+            and all(
+                abs(a.left - b.left) < 0.5 and abs(a.top - b.top) < 0.5 for a, b in zip(one.boxes, row, strict=True)
+            )
             for one in fields
         )
 
@@ -187,12 +267,106 @@ def _own(reader: Any, placement: Any, seen: np.ndarray, boxes: list[list[Box]], 
     return {"right": right, "wrong": wrong, "doubtful": doubtful, "seconds": round(seconds, 2)}
 
 
+def real(folders: list[Path]) -> Iterator[dict[str, Any]]:
+    """Yield what was read on each crop of a real form: as it is, and skewed, in perspective and shaded."""
+    for name, (kind, truth) in REAL.items():
+        path = next((folder / name for folder in folders if (folder / name).exists()), None)
+        if path is None:
+            continue
+        picture = level(to_grey(read_pixels(path)))
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            cv2.imwrite(str(folder / "blank.png"), emptied(picture, kind))
+            design = folder / "form.toml"
+            write_template(read_sheets(folder / "blank.png"), design)
+            design.write_text(declared(design.read_text(), kind))
+            placement = place(load_design(design))
+            reader = page_reader(placement, (), None, None, folder)
+            for how, seen in (("as it is", picture), ("skewed and shaded", disturbed(picture))):
+                yield {"file": name, "how": how, **_read(reader, placement, seen, truth)}
+
+
+def _read(reader: Any, placement: Any, seen: np.ndarray, truth: list[str]) -> dict[str, Any]:
+    try:
+        read = reader.read(seen)
+    except DataError as error:
+        return {"error": str(error)}
+    decisions, _ = decide(placement, FilledCopy(0, "", 1, {1: Scanned("", 1, read)}), THRESHOLD)
+    values = [
+        f"{one.value} {one.confidence:.3f}{'' if not one.doubtful else ' (' + ', '.join(one.reasons) + ')'}"
+        for one in decisions
+    ]
+    if len(decisions) != len(truth):
+        return {"error": f"{len(decisions)} fields were proposed, and there are {len(truth)}", "values": values}
+    pairs = list(zip(decisions, truth, strict=True))
+    return {
+        "right": sum(not one.doubtful and one.value == answer for one, answer in pairs),
+        "doubtful": sum(one.doubtful for one, _ in pairs),
+        "wrong": sum(not one.doubtful and one.value != answer for one, answer in pairs),
+        "values": values,
+    }
+
+
+def emptied(picture: np.ndarray, kind: str) -> np.ndarray:
+    """Return a filled form without its writing: what its boxes have in common is printed, the rest is paper."""
+    ink = normalize_background(picture)
+    mask, faint = binarize(ink)
+    boxes: list[Any] = [box.inside for box in find_form_boxes(ink, mask, faint)]
+    if kind == "number":
+        corners = find_rectangles(faint, 20)
+        boxes = [(*(c.min(0) + 2).astype(int), *(np.ptp(c, axis=0) - 3).astype(int)) for c in corners]
+    out = picture.copy()
+    common = None
+    if len(boxes) > 2:
+        size = tuple(int(np.median([box[axis] for box in boxes])) for axis in (2, 3))
+        insides = [cv2.resize(picture[y : y + h, x : x + w], size) for x, y, w, h in boxes]
+        common = np.percentile(np.stack(insides), 75, axis=0).astype(np.uint8)
+    for x, y, w, h in boxes:
+        part = out[y : y + h, x : x + w]
+        part[:] = np.percentile(part, 90) if common is None else cv2.resize(common, (w, h))
+    return out
+
+
+def declared(text: str, kind: str) -> str:
+    """Return a design in which the proposed fields have the kind that their owner would give them."""
+    if kind == "shorter":
+        return text.replace("length = ", "shorter = true\nlength = ")
+    if kind != "number":  # cells of the table around the fields are no fields
+        text = re.sub(r'\[\[fields\]\]\nkind = "number".*?\n\]\n', "", text, flags=re.DOTALL)
+    if kind == "integer":
+        text = text.replace('kind = "digits"', 'kind = "integer"\noptional = true')
+        return re.sub(r"length = (\d+)", lambda found: f"maximum = {'9' * int(found[1])}", text)
+    return text
+
+
+def disturbed(picture: np.ndarray) -> np.ndarray:
+    """Return a picture as a phone sees it: skewed, in perspective, with a shadow on a side, on more paper."""
+    pad = max(20, round(0.08 * min(picture.shape)))
+    level = int(np.percentile(picture, 90))
+    wide = cv2.copyMakeBorder(picture, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=level)
+    height, width = wide.shape
+    angle = np.radians(2.0)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
+    middle = np.array([width, height]) / 2
+    seen = (corners - middle) @ turn.T * 0.95 + middle + np.array([[2, 1], [-3, 2], [1, -1], [0, 2]])
+    matrix = cv2.getPerspectiveTransform(corners.astype(np.float32), seen.astype(np.float32))
+    turned = cv2.warpPerspective(wide, matrix, (width, height), borderValue=level)
+    light = np.linspace(1.0, 0.6, width)[None] * np.linspace(1.0, 0.9, height)[:, None]
+    return np.asarray(turned * light, np.uint8)
+
+
 def main() -> None:
     """Measure, print and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--forms", type=int, default=40)
+    parser.add_argument("--real", type=Path, nargs="+", help="folders with the crops of real forms")
     options = parser.parse_args()
     cv2.setNumThreads(1)
+    if options.real:
+        for row in real(options.real):
+            print(json.dumps(row), flush=True)
+        return
     rows = []
     for row in made(options.forms):
         rows.append(row)

@@ -14,6 +14,7 @@ from inkdigits.forms.blanks import SCALE, Blank
 from inkdigits.forms.fields import AnyField, Choice, Digits, Number, TextField
 from inkdigits.forms.pages import Box
 from inkdigits.forms.placement import hull_of
+from inkdigits.imaging.rectangles import Corners
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,13 @@ class ProposalParameters:
     line: float = 0.2  # half of the thickness of the lines around a box
     digit: tuple[float, float] = (14.0, 18.0)  # width and height of a box for one digit, at most
     slender: float = 2.6  # longer over shorter side of a box for one digit, at most
+    figure: int = 2  # boxes that a figure in a box for one digit draws, at most, as an 8 does
+    middle: float = 0.2  # of the box's sides that the figure stands beside its middle, at most
     tick: float = 6.5  # side of a box to tick, at most
     square: float = 1.25  # longer over shorter side of a box to tick, at most
     tall: float = 22.0  # height of a box for a number, at most; a higher one is for text
     alike: float = 0.2  # difference of the sizes of the boxes of one number, at most, as a share
-    gap: float = 0.55  # widths of paper between the boxes of one number, at most
+    gap: float = 0.4  # widths of paper between the boxes of one number, at most
     options: float = 45.0  # of paper between two boxes to tick of one choice, at most
     inset: float = 0.7  # from the lines of a box; print that is further inside is in the box
     letter: float = 1.0  # length of a piece of print, at least
@@ -82,21 +85,49 @@ def _field(kind: str, name: str, page: int, boxes: Sequence[Box]) -> AnyField:
 
 
 def _boxes(blank: Blank, p: ProposalParameters) -> list[Box]:
-    """Return the boxes of a page, without frames around others, and without what is drawn in a box for one digit."""
-    boxes = []
-    for corners in blank.rectangles:
-        left, top = corners.min(0) - p.line
-        right, bottom = corners.max(0) + p.line
-        box = Box(float(left), float(top), float(right - left), float(bottom - top))
-        if box.width < p.frame * blank.page.width or box.height < p.frame * blank.page.height:
-            boxes.append(box)
-    boxes.sort(key=lambda box: -box.width * box.height)
-    kept: list[Box] = []
-    for box in boxes:
-        if any(_holds(other, box) and _is_cell(other, p) for other in kept):
-            continue  # a figure in a box that shows how to write
-        kept.append(box)
-    return [box for box in kept if not any(other is not box and _holds(box, other) for other in kept)]
+    """Return the boxes of a page, without frames around others, and without figures that show how to write."""
+    boxes = [
+        box
+        for box in boxes_of(blank.rectangles, p.line)
+        if box.width < p.frame * blank.page.width or box.height < p.frame * blank.page.height
+    ]
+    return innermost(outer_figures(boxes, p))
+
+
+def boxes_of(rectangles: Corners, line: float = 0.0) -> list[Box]:
+    """Return level rectangles (K, 4, 2) as boxes that are larger by ``line`` on each side."""
+    lows, highs = rectangles.min(1) - line, rectangles.max(1) + line
+    return [Box(*low, *(high - low)) for low, high in zip(lows.tolist(), highs, strict=True)]
+
+
+def outer_figures(boxes: Sequence[Box], parameters: ProposalParameters | None = None) -> list[Box]:
+    """Return boxes without those of a figure that shows how to write, in a box for one digit.
+
+    Such a box holds one or two others, as an 8 has two; a frame around fields holds more.
+    """
+    p = parameters or ProposalParameters()
+    held = {index: [inner for inner in boxes if _holds(outer, inner)] for index, outer in enumerate(boxes)}
+    figures = [
+        inner
+        for index, outer in enumerate(boxes)
+        if 1 <= len(held[index]) <= p.figure and _slender(outer) <= p.slender
+        for inner in held[index]
+        if _is_middle(outer, held[index], p)
+    ]
+    return [box for box in boxes if box not in figures]
+
+
+def innermost(boxes: Sequence[Box]) -> list[Box]:
+    """Return the boxes that hold no other."""
+    return [box for box in boxes if not any(_holds(box, other) for other in boxes)]
+
+
+def _is_middle(outer: Box, inner: Sequence[Box], p: ProposalParameters) -> bool:
+    """Return whether what a box holds stands in its middle."""
+    hull = hull_of(tuple(inner))
+    across = abs(hull.left + hull.width / 2 - outer.left - outer.width / 2) / outer.width
+    down = abs(hull.top + hull.height / 2 - outer.top - outer.height / 2) / outer.height
+    return max(across, down) <= p.middle
 
 
 def _holds(outer: Box, inner: Box) -> bool:
@@ -105,14 +136,16 @@ def _holds(outer: Box, inner: Box) -> bool:
     return smaller and outer.left < x < outer.right and outer.top < y < outer.bottom
 
 
+def _slender(box: Box) -> float:
+    return max(box.width, box.height) / min(box.width, box.height)
+
+
 def _is_cell(box: Box, p: ProposalParameters) -> bool:
-    slender = max(box.width, box.height) / min(box.width, box.height)
-    return box.width <= p.digit[0] and box.height <= p.digit[1] and slender <= p.slender
+    return box.width <= p.digit[0] and box.height <= p.digit[1] and _slender(box) <= p.slender
 
 
 def _is_tick(box: Box, p: ProposalParameters) -> bool:
-    longer, shorter = max(box.width, box.height), min(box.width, box.height)
-    return longer <= p.tick and longer <= p.square * shorter
+    return max(box.width, box.height) <= p.tick and _slender(box) <= p.square
 
 
 def _runs(cells: Sequence[Box], p: ProposalParameters) -> Iterator[list[Box]]:

@@ -1,7 +1,7 @@
 """Finds a page of a form that exists already on a picture, without marks and codes.
 
 Features of the blank and of the picture give a homography (RANSAC). Where a form has too few, as one of boxes alone,
-the outline of its rectangles or the whole picture stands in. The homography is refined on the lines of the blank
+the rectangles that its lines draw are matched, or the whole picture stands in. The homography is refined on the print
 (G. Evangelidis and E. Psarakis, "Parametric image alignment using enhanced correlation coefficient maximization", 2008)
 and accepted by how much of the blank's print is found in its place.
 """
@@ -13,14 +13,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.forms.blanks import SCALE, Blank, Features, features_of, lines_of
+from inkdigits.forms.blanks import SCALE, Blank, Features, features_of, print_of, rectangles_of
+from inkdigits.forms.flattening import FlatteningParameters
 from inkdigits.forms.locating import Grey, Located, rectified
 from inkdigits.forms.pages import PlacedPage, Placement
 from inkdigits.forms.printed import Printed
+from inkdigits.forms.rectangle_matching import match_rectangles
 from inkdigits.forms.registration import BlankPageError, Homography, NoFormError, is_blank, is_plausible
 from inkdigits.imaging.binarize import Ink, normalize_background
 from inkdigits.imaging.pixels import shrunk
-from inkdigits.imaging.rectangles import find_rectangles, in_order
+from inkdigits.imaging.rectangles import Corners
+
+ALIGNED = FlatteningParameters(reach=1.5, alike=1.0, near=0.7)  # the print of the whole page is aligned already
 
 
 @dataclass(frozen=True)
@@ -32,10 +36,11 @@ class MatchingParameters:
     pairs: int = 12  # of features, at least; else they show no homography
     outline: int = 1600  # pixels of the longer side, in which rectangles are looked for
     scales: tuple[float, ...] = (1.5, 3.0)  # pixels for a millimetre, at which the homography is refined in turn
-    smooth: int = 9  # pixels; side of the filter before each refinement
+    smooth: int = 5  # pixels; side of the filter before each refinement
+    even: float = 0.5  # ink; handwriting is stronger than much print, and counts no more than this
     rounds: int = 60  # of each refinement, at most
     checked: float = 4.0  # pixels for a millimetre, at which the print is compared
-    near: float = 0.5  # mm; print that is so near is in its place
+    near: float = 0.4  # mm; print that is so near is in its place
     strong: float = 0.3  # of the strongest print of the blank; what is fainter may be lost in a scan
     least: float = 0.55  # agreement of the print, at least, that a sheet is accepted with
     sure: float = 0.8  # agreement with which no other homography is tried
@@ -79,8 +84,9 @@ class BlankSheets:
             )
         page = best.blank.page
         advice = f"the boxes are not where the blank of {name} has them; is it another version of the form?"
-        printed = Printed(best.blank.ink, best.gain)
-        return Located(self._placement.payload(page.number, 0), page, best.matrix, 0, printed, advice)
+        boxes = {(one.field.name, one.index): one for one in best.blank.boxes}
+        printed = Printed(best.blank.ink, boxes, best.gain)
+        return Located(self._placement.payload(page.number, 0), page, best.matrix, 0, printed, ALIGNED, advice)
 
     def match(self, grey: Grey) -> Match | None:
         """Return the page of the blank that agrees best with a picture (H, W); None where none can be tried."""
@@ -89,7 +95,10 @@ class BlankSheets:
         for blank, matrix, more in self._candidates(grey):
             if not is_plausible(matrix, blank.page):
                 continue
-            found = self._scored(grey, blank, self._refined(grey, blank, matrix))
+            refined = self._refined(grey, blank, matrix)
+            found = max(
+                (self._scored(grey, blank, one) for one in (refined, matrix)), key=lambda match: match.agreement
+            )
             if best is None or found.agreement > best.agreement + more:
                 best = found
             if best.agreement >= p.sure:
@@ -108,15 +117,13 @@ class BlankSheets:
         whole = np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
         for blank in self._blanks:
             yield blank, _from_corners(_corners(blank.page), whole), 0.0
-        outline = self._outline(grey)
-        for quarters in range(4):
+        seen = self._rectangles(grey)
+        for blank in self._blanks:
+            for matrix in match_rectangles(blank.rectangles, seen):
+                yield blank, matrix, p.better
+        for quarters in (1, 2, 3):
             for blank in self._blanks:
-                more = p.better if quarters else 0.0
-                if outline is not None and len(blank.rectangles):
-                    own = in_order(blank.rectangles.reshape(-1, 2))
-                    yield blank, _from_corners(own, np.roll(outline, -quarters, 0)), more
-                if quarters:
-                    yield blank, _from_corners(_corners(blank.page), np.roll(whole, -quarters, 0)), more
+                yield blank, _from_corners(_corners(blank.page), np.roll(whole, -quarters, 0)), p.better
 
     def _paired(self, blank: Blank, features: Features) -> tuple[int, Homography | None]:
         """Return the number of inliers, and the homography from millimetres that they show."""
@@ -137,19 +144,17 @@ class BlankSheets:
         matrix = np.linalg.inv(inverse)
         return int(inliers.sum()), np.asarray(matrix / matrix[2, 2], float)
 
-    def _outline(self, grey: Grey) -> NDArray[np.float64] | None:
-        """Return the extreme corners (4, 2) of all rectangles on a picture; None without one."""
+    def _rectangles(self, grey: Grey) -> Corners:
+        """Return the rectangles that lines draw on a picture, pixels."""
         small = shrunk(grey, self._parameters.outline)
-        scale = grey.shape[1] / small.shape[1]
-        found = find_rectangles(lines_of(normalize_background(small)), 10)
-        return in_order(found.reshape(-1, 2)) * scale if len(found) else None
+        return rectangles_of(normalize_background(small), 10) * (grey.shape[1] / small.shape[1])
 
     def _refined(self, grey: Grey, blank: Blank, matrix: Homography) -> Homography:
         """Return a homography that places the print of the blank on that of the picture more exactly."""
         p = self._parameters
         for scale in p.scales:
-            own = _scaled(blank.ink, scale)
-            seen = _ink(grey, matrix, blank.page, scale)
+            own = np.minimum(_scaled(blank.ink, scale), np.float32(p.even))
+            seen = np.minimum(_ink(grey, matrix, blank.page, scale), np.float32(p.even))
             start = np.eye(3, dtype=np.float32)
             stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, p.rounds, 1e-4)
             try:
@@ -174,7 +179,7 @@ class BlankSheets:
         seen = _ink(grey, matrix, blank.page, p.checked)
         strong = own > p.strong * float(own.max())
         reach = 2 * round(p.near * p.checked) + 1
-        near = cv2.dilate(lines_of(seen), np.ones((reach, reach), np.uint8)) > 0
+        near = cv2.dilate(print_of(seen), np.ones((reach, reach), np.uint8)) > 0
         chance = float(near.mean())
         agreement = (float(near[strong].mean()) - chance) / max(1e-6, 1 - chance) if strong.any() else 0.0
         strongest = cv2.dilate(seen, np.ones((3, 3), np.uint8))

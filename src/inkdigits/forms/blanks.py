@@ -11,14 +11,18 @@ from numpy.typing import NDArray
 
 from inkdigits.errors import DataError, UsageError
 from inkdigits.files import read_bytes
+from inkdigits.forms.flattening import FlatteningParameters, PlacedBox, flatten, placed_boxes
 from inkdigits.forms.pages import PlacedPage, Placement
 from inkdigits.imaging.binarize import Ink, Mask, binarize, normalize_background
 from inkdigits.imaging.files import page_images
 from inkdigits.imaging.pixels import shrunk, to_grey
 from inkdigits.imaging.rectangles import Corners, find_rectangles
+from inkdigits.imaging.ruled_lines import find_faint_lines
 
 SCALE = 8  # pixels of a blank's picture for a millimetre: 200 dpi
 SHORTEST = 3.0  # mm, side of a rectangle
+
+NEAR = FlatteningParameters(reach=0.6, alike=0.4, near=0.4)  # the blank's boxes lie where they were found, about
 
 Points = NDArray[np.float64]  # (N, 2): x, y
 Grey = NDArray[np.uint8]
@@ -51,6 +55,8 @@ class Blank:
         Its boxes.
     ink
         float32 (H, W) in [0, 1], SCALE pixels for a millimetre.
+    boxes
+        Where its boxes lie on this raster.
     features
         Points in millimetres.
     rectangles
@@ -59,6 +65,7 @@ class Blank:
 
     page: PlacedPage
     ink: Ink
+    boxes: tuple[PlacedBox, ...]
     features: Features
     rectangles: Corners
 
@@ -79,9 +86,14 @@ def features_of(grey: Grey, parameters: FeatureParameters | None = None) -> Feat
     return Features(points, np.asarray(np.sqrt(share), np.float32))
 
 
-def lines_of(ink: Ink) -> Mask:
+def print_of(ink: Ink) -> Mask:
     """Return the pixels of a page that have any ink, uint8 (H, W)."""
     return binarize(ink)[1]
+
+
+def rectangles_of(ink: Ink, shortest: float) -> Corners:
+    """Return the rectangles that the lines of a page draw, also where a line is faint; see :func:`find_rectangles`."""
+    return find_rectangles(print_of(ink) | find_faint_lines(ink), shortest)
 
 
 def blank_of(grey: Grey, page: PlacedPage) -> Blank:
@@ -91,8 +103,9 @@ def blank_of(grey: Grey, page: PlacedPage) -> Blank:
     picture = np.asarray(cv2.resize(grey, size, interpolation=way), np.uint8)
     ink = normalize_background(picture)
     features = features_of(picture)
-    rectangles = find_rectangles(lines_of(ink), SHORTEST * SCALE)
-    return Blank(page, ink, Features(features.points / SCALE, features.descriptors), rectangles / SCALE)
+    rectangles = rectangles_of(ink, SHORTEST * SCALE)
+    boxes = tuple(placed_boxes(page, flatten(ink, page, SCALE, NEAR), SCALE)) if page.fields else ()
+    return Blank(page, ink, boxes, Features(features.points / SCALE, features.descriptors), rectangles / SCALE)
 
 
 def load_blanks(placement: Placement, folder: Path) -> Sequence[Blank]:

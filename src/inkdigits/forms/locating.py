@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from inkdigits.forms.flattening import FlatteningParameters
 from inkdigits.forms.pages import PlacedPage, Placement
 from inkdigits.forms.payload import Payload
 from inkdigits.forms.printed import Printed
@@ -39,6 +40,8 @@ class Located:
         How many corner marks were seen.
     printed
         What is printed on a form that exists already; None for one that inkdigits printed.
+    flattening
+        How its boxes are looked for; None for the defaults.
     advice
         What to say where the boxes are not found at their places.
     """
@@ -48,6 +51,7 @@ class Located:
     matrix: Homography
     marks: int = 0
     printed: Printed | None = None
+    flattening: FlatteningParameters | None = None
     advice: str = "the boxes are not where the corner marks say; scan the sheet flat and whole"
 
 

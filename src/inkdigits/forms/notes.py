@@ -1,12 +1,11 @@
 """Notes: writing above a box. People cross a wrong digit out and write the right one there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from inkdigits.forms.cells import IN_PLACE
 from inkdigits.forms.flattening import PlacedBox
 from inkdigits.forms.pages import Box, PlacedPage
 from inkdigits.forms.printed import Printed, without_print
@@ -64,9 +63,7 @@ def _is_note(
         return False
     patch = _above(ink, one, above, scale, p)
     if printed is not None:
-        patch = without_print(
-            patch, _above(printed.ink, replace(one, matrix=IN_PLACE), above, scale, p), printed.gain, scale
-        )
+        patch = without_print(patch, _above(printed.ink, printed.box(one), above, scale, p), printed.gain, scale)
     mask = np.asarray((patch > p.share * usual) * np.uint8(255), np.uint8)
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
     return any(max(width, height) >= p.length * scale and top > 0 for _, top, width, height, _ in stats[1:].tolist())

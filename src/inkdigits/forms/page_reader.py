@@ -131,7 +131,7 @@ class PageReader:
         page, matrix = located.page, located.matrix
         raster = rectified(grey, matrix, page, p.scale)
         ink = normalize_background(raster)
-        flat = flatten(ink, page, p.scale)
+        flat = flatten(ink, page, p.scale, located.flattening)
         if flat.found < p.found:
             raise NotRegisteredError(located.advice)
         boxes = placed_boxes(page, flat, p.scale)

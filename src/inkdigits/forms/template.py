@@ -13,8 +13,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from inkdigits.errors import UsageError
 from inkdigits.files import write_bytes, write_text
-from inkdigits.forms.blank_boxes import propose
-from inkdigits.forms.blanks import SCALE, Grey, blank_of
+from inkdigits.forms.blank_boxes import boxes_of, innermost, outer_figures, propose
+from inkdigits.forms.blanks import SCALE, Grey, blank_of, rectangles_of
 from inkdigits.forms.design import parse_design
 from inkdigits.forms.fields import AnyField, Choice, Digits
 from inkdigits.forms.pages import NOWHERE, PAPERS, PlacedPage
@@ -82,7 +82,7 @@ def read_sheets(path: Path, width: float | None = None) -> list[Sheet]:
         grey = to_grey(page.pixels)
         own = width or (sizes[index] if sizes else None) or _width(grey, page.size[0], stated)
         if not sizes:
-            grey = _level(grey)
+            grey = level(grey)
         sheets.append(Sheet(_scaled(grey, own or _guessed_width(grey)), own is not None))
     return sheets
 
@@ -161,17 +161,12 @@ def _width(grey: Grey, pixels: int, stated: float | None) -> float | None:
 
 def _guessed_width(grey: Grey) -> float:
     """Return the width of a part of a page, mm, with which its boxes are as high as boxes for digits are."""
-    from inkdigits.forms.blanks import lines_of
-    from inkdigits.imaging.rectangles import find_rectangles
-
-    found = find_rectangles(lines_of(normalize_background(grey)), 10)
-    if not len(found):
-        return PAPERS["A4"][0]
-    heights = np.linalg.norm(found[:, 3] - found[:, 0], axis=1)
-    return float(grey.shape[1] * BOX_HEIGHT / np.median(heights))
+    found = rectangles_of(normalize_background(grey), 10)
+    heights = [box.height for box in innermost(outer_figures(boxes_of(found)))]
+    return float(grey.shape[1] * BOX_HEIGHT / np.median(heights)) if heights else PAPERS["A4"][0]
 
 
-def _level(grey: Grey) -> Grey:
+def level(grey: Grey) -> Grey:
     """Return a picture turned so that its lines are level."""
     skew = estimate_skew(normalize_background(grey))
     if abs(skew) < LEVEL:
