@@ -216,7 +216,7 @@ def made(forms: int) -> Iterator[dict[str, Any]]:
             facts["proposed"] = _proposed(placements[number], boxes[number])
             facts |= _own(reader, placements[number], seen, boxes[number], answers)
             facts["own"] = _agreement(locators[number], seen)
-            facts["others"] = [_agreement(locators[(number + step) % forms], seen) for step in (1, 2)]
+            facts["others"] = [_agreement(locators[(number + step) % forms], seen) for step in (1,)]
             draw_form(folder / "moved.pdf", number, moved=True)
             moved = fill_page(rendered(folder / "moved.pdf", dpi), [], writer, dpi, rng, Filling(0, 0)).image
             facts["moved"] = _agreement(locators[number], scan(moved, dpi, rng, SCANNING))

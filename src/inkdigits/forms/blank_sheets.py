@@ -42,8 +42,9 @@ class MatchingParameters:
     checked: float = 4.0  # pixels for a millimetre, at which the print is compared
     near: float = 0.4  # mm; print that is so near is in its place
     strong: float = 0.3  # of the strongest print of the blank; what is fainter may be lost in a scan
-    least: float = 0.55  # agreement of the print, at least, that a sheet is accepted with
-    sure: float = 0.8  # agreement with which no other homography is tried
+    least: float = 0.85  # agreement of the print, at least, that a sheet is accepted with
+    hopeful: float = 0.3  # agreement from which a homography is refined
+    sure: float = 0.97  # agreement with which no other homography is tried
     better: float = 0.05  # agreement that a sheet upside down needs more than one that lies as it is read
 
 
@@ -95,10 +96,10 @@ class BlankSheets:
         for blank, matrix, more in self._candidates(grey):
             if not is_plausible(matrix, blank.page):
                 continue
-            refined = self._refined(grey, blank, matrix)
-            found = max(
-                (self._scored(grey, blank, one) for one in (refined, matrix)), key=lambda match: match.agreement
-            )
+            found = self._scored(grey, blank, matrix)
+            if found.agreement >= p.hopeful:
+                refined = self._scored(grey, blank, self._refined(grey, blank, matrix))
+                found = refined if refined.agreement >= found.agreement else found
             if best is None or found.agreement > best.agreement + more:
                 best = found
             if best.agreement >= p.sure:
@@ -166,7 +167,7 @@ class BlankSheets:
             better = matrix @ np.linalg.inv(factor) @ warp @ factor
             if not is_plausible(better, blank.page):
                 return matrix
-            matrix = better / better[2, 2]
+            matrix = np.asarray(better / better[2, 2], float)
         return matrix
 
     def _scored(self, grey: Grey, blank: Blank, matrix: Homography) -> Match:

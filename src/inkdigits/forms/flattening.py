@@ -49,16 +49,14 @@ class Flattened:
         Change of the displacement along x and along y around each box, (N, 2, 2): rows are the components.
     seen
         Whether the sides of each box were found near their places, bool (N,); true for text without a frame.
+    found
+        Share of the boxes with a frame whose sides were found, in [0, 1].
     """
 
     displacements: Displacements
     slopes: NDArray[np.float64]
     seen: NDArray[np.bool_]
-
-    @property
-    def found(self) -> float:
-        """Share of the boxes whose sides were found, in [0, 1]."""
-        return float(self.seen.mean()) if len(self.seen) else 1.0
+    found: float
 
 
 def flatten(ink: Ink, page: PlacedPage, scale: float, parameters: FlatteningParameters | None = None) -> Flattened:
@@ -91,7 +89,8 @@ def flatten(ink: Ink, page: PlacedPage, scale: float, parameters: FlatteningPara
     steps = [(model(middles + step) - model(middles - step)) / (2 * scale) for step in np.eye(2)]
     seen = ~has_frame
     seen[has_frame] = (off <= p.near * scale).all(1)
-    return Flattened(displaced, np.stack(steps, 2), seen)
+    found = float(seen[has_frame].mean()) if boxes else 1.0
+    return Flattened(displaced, np.stack(steps, 2), seen, found)
 
 
 def _has_frame(field: PlacedField) -> bool:

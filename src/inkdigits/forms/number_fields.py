@@ -5,11 +5,10 @@ import numpy as np
 from inkdigits.forms.alternatives import Alternative
 from inkdigits.forms.cells import Cell, CellParameters
 from inkdigits.forms.fields import Number
-from inkdigits.forms.values import UNREAD, FieldValues, blank_values
+from inkdigits.forms.values import FieldValues, blank_values, unread_values
 from inkdigits.reader.reader import Reader
 
 NUMBER_CELLS = CellParameters(dust=0.25)  # a decimal point is small
-SEPARATORS = ".,-/"  # that the line reader knows
 
 
 class NumberReader:
@@ -25,8 +24,7 @@ class NumberReader:
         picture = np.asarray(255 * (1 - cell.ink), np.uint8)
         lines = [line for line in self._reader.read(picture, layout="line", turn=False).lines if not line.is_blank]
         if len(lines) != 1:  # no number, or several
-            text = UNREAD if not lines else " ".join(line.text for line in lines)
-            return FieldValues((Alternative(text, 0.0),), 0.0, text, text)
+            return unread_values()
         (line,) = lines
         others = [Alternative(text, share) for text, share in line.alternatives]
         broken = 0.0 if _allowed(line.text, design) else line.confidence

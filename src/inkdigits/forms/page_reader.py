@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.forms.box_recognizer import BoxReading, BoxRecognizer
+from inkdigits.forms.box_recognizer import NOT_IN_PLACE, BoxReading, BoxRecognizer
 from inkdigits.forms.cells import cut_cells
 from inkdigits.forms.fields import Choice, DigitField, Number, TextField
 from inkdigits.forms.flattening import PlacedBox, flatten, placed_boxes
@@ -20,7 +20,7 @@ from inkdigits.forms.pages import PlacedField, Placement
 from inkdigits.forms.payload import Payload
 from inkdigits.forms.registration import Homography
 from inkdigits.forms.ticks import TICK_CELLS, choice_values, tick_probability
-from inkdigits.forms.values import FieldValues, Rule, field_values, rule_for
+from inkdigits.forms.values import FieldValues, Rule, field_values, rule_for, unread_values
 from inkdigits.imaging.binarize import Ink, normalize_background
 from inkdigits.imaging.geometry import Box
 from inkdigits.imaging.pixels import to_grey
@@ -162,7 +162,9 @@ class PageReader:
         out = []
         for placed, own in _grouped(boxes):
             box = _box_on_picture(own, matrix, p.scale)
-            if isinstance(placed.field, DigitField):
+            if printed is not None and 2 * sum(one.seen for one in own) < len(own):
+                out.append(FieldRead(placed.name, unread_values(), box, {0: NOT_IN_PLACE}))
+            elif isinstance(placed.field, DigitField):
                 out.append(self._digit_field(placed, [read[_key(one)] for one in own], box))
             elif isinstance(placed.field, Choice):
                 out.append(FieldRead(placed.name, choice_values([ticked[_key(one)] for one in own], placed.field), box))

@@ -63,8 +63,11 @@ def without_print(
     reach = 2 * round(p.around * scale) + 1
     near = gain * cv2.dilate(printed, np.ones((reach, reach), np.uint8))
     rest = np.where(patch > (1 + p.uneven) * near, patch, 0)
-    size = round(p.bridge * scale)
-    bridged = cv2.morphologyEx(rest, cv2.MORPH_CLOSE, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)))
+    size = 2 * round(p.bridge * scale / 2) + 1
+    across, down = (
+        cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones(shape, np.uint8)) for shape in ((1, size), (size, 1))
+    )
+    bridged = np.maximum(across, down)
     return np.asarray(np.where(near > p.faintest, np.minimum(patch, bridged), patch), np.float32)
 
 

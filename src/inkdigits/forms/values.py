@@ -243,6 +243,11 @@ def blank_values() -> FieldValues:
     return FieldValues((Alternative("", 1.0),), 0.0, "")
 
 
+def unread_values() -> FieldValues:
+    """Return the values of a field that could not be read at all."""
+    return FieldValues((Alternative(UNREAD, 0.0),), 0.0, UNREAD, UNREAD)
+
+
 def units_of(value: str, design: DigitField) -> int | None:
     """Return a number in units of its last digit; 0 for a blank field, None for one that cannot be read."""
     if not value:
