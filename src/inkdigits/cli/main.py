@@ -16,6 +16,7 @@ from inkdigits.cli import (  # noqa: F401  they join the app
     data,
     explaining,
     exporting,
+    form_gradebook,
     form_reading,
     forms,
     reading,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from inkdigits.reader.recognizer import Prediction
 
 PREDICT_FORMATS = ("text", "json", "csv")
-READ_FORMATS = (*PREDICT_FORMATS, "csv-digits")
+READ_FORMATS = (*PREDICT_FORMATS, "csv-digits", "markus", "label-studio")
 
 ModelFile = Annotated[Path | None, typer.Option(help="An .onnx file of inkdigits export. Default: the bundled model.")]
 
@@ -128,7 +128,8 @@ def read_command(
     calibration: CalibrationFile = None,
     turn: Annotated[bool, typer.Option("--turn/--no-turn", help="Also try a page turned by quarters.")] = True,
     form: Annotated[
-        str, typer.Option("--format", help="text, json, csv (a row for each number) or csv-digits.")
+        str,
+        typer.Option("--format", help="text, json, csv (a row for each number), csv-digits, markus or label-studio."),
     ] = "text",
     annotate: Annotate = None,
     review: Review = None,
@@ -293,11 +294,15 @@ class PageOutput:
 
     def add(self, path: Path, reading: "Reading") -> None:
         """Take the reading of one page."""
+        from inkdigits.reader.label_studio import task_of
+        from inkdigits.reader.markus import markus_lines
         from inkdigits.reader.review import doubtful
         from inkdigits.reader.tables import digit_rows, number_rows
 
-        if self.form == "json":
-            self.readings.append(reading.to_dict())
+        if self.form in ("json", "label-studio"):
+            self.readings.append(reading.to_dict() if self.form == "json" else task_of(reading))
+        elif self.form == "markus":
+            echo(markus_lines(reading), nl=False)
         elif self.form in ("csv", "csv-digits"):
             self.rows += number_rows(reading) if self.form == "csv" else digit_rows(reading)
         written = [line for line in reading.lines if not line.is_blank]
@@ -319,7 +324,7 @@ class PageOutput:
         from inkdigits.reader.review import review_page
         from inkdigits.reader.tables import DIGIT_COLUMNS, NUMBER_COLUMNS
 
-        if self.form == "json":
+        if self.form in ("json", "label-studio"):
             emit(self.readings)
         elif self.form in ("csv", "csv-digits"):
             columns = NUMBER_COLUMNS if self.form == "csv" else DIGIT_COLUMNS

@@ -148,7 +148,8 @@ class BlankSheets:
     def _rectangles(self, grey: Grey) -> Corners:
         """Return the rectangles that lines draw on a picture, pixels."""
         small = shrunk(grey, self._parameters.outline)
-        return rectangles_of(normalize_background(small), 10) * (grey.shape[1] / small.shape[1])
+        found = rectangles_of(normalize_background(small), 10)
+        return np.asarray(found * (grey.shape[1] / small.shape[1]), float)
 
     def _refined(self, grey: Grey, blank: Blank, matrix: Homography) -> Homography:
         """Return a homography that places the print of the blank on that of the picture more exactly."""
