@@ -68,7 +68,7 @@ def predict_command(
             echo(_line(rows[-1]))
     if proven is not None:
         accepted = sum(row["reject"] is None for row in rows)
-        _tell_calibration(proven, calibration, confidences, accepted)
+        tell_calibration(proven, calibration, confidences, accepted)
     if form == "json":
         emit(rows)
     elif form == "csv":
@@ -199,7 +199,7 @@ def _bound(model: str, settings: "Settings", max_error: str | None, calibration:
     return Bound(confidence)
 
 
-def _tell_calibration(proven: "Calibration", path: Path | None, confidences: list[float], accepted: int) -> None:
+def tell_calibration(proven: "Calibration", path: Path | None, confidences: list[float], accepted: int) -> None:
     """Print what a calibration promises, and warn where the numbers are unlike those it was made on."""
     say(
         f"{path}: {accepted} of {len(confidences)} accepted; at most {100 * proven.max_error:g} % of those are wrong, "
@@ -330,7 +330,7 @@ class PageOutput:
             columns = NUMBER_COLUMNS if self.form == "csv" else DIGIT_COLUMNS
             echo(csv_table(columns, self.rows), nl=False)
         if self.bound is not None and self.bound.calibration is not None:
-            _tell_calibration(self.bound.calibration, self.bound.path, self.confidences, self.accepted)
+            tell_calibration(self.bound.calibration, self.bound.path, self.confidences, self.accepted)
         if self.review is not None:
             write_text(self.review, review_page(self.doubtful))
             say(f"doubtful digits: {self.review}")

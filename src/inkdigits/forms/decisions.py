@@ -28,6 +28,7 @@ CORRECTED = "another value was read"
 SEVERAL, RANGE, CHECK, NO_DATE, UNLISTED = (
     "several ticked", "out of range", "wrong check digit", "no such date", "not on the roster",
 )  # fmt: skip
+RULES = SEVERAL, RANGE, CHECK, NO_DATE, UNLISTED
 
 
 @dataclass(frozen=True)

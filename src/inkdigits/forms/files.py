@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from inkdigits.forms.blank_sheets import BlankSheets
@@ -52,15 +54,15 @@ def page_reader(
     return PageReader(placement, boxes, roster, None, locator, numbers)
 
 
-def read_file(reader: PageReader, path: Path) -> Iterator[PageRead | NotRead]:
-    """Yield what was read on each page of a file.
+def read_file(reader: PageReader, path: Path, share: int = 0, shares: int = 1) -> Iterator[PageRead | NotRead]:
+    """Yield what was read on each page of a file, or of every ``shares``-th page from the place ``share`` on.
 
     Raises
     ------
     DataError
         When the file cannot be read; names it.
     """
-    for page in page_images(path, longest=LONGEST):
+    for page in islice(page_images(path, longest=LONGEST), share, None, shares):
         try:
             yield reader.read(page.pixels)
         except NoFormError as error:
@@ -75,7 +77,7 @@ def _kind(error: NoFormError) -> str:
 
 def file_reader(
     placement: Placement, roster: Sequence[str], model: Path | None, lines: Path | None, folder: Path = Path()
-) -> Callable[[Path], Iterator[PageRead | NotRead]]:
-    """Return :func:`read_file` for a worker process."""
+) -> Callable[..., Iterator[PageRead | NotRead]]:
+    """Return :func:`read_file` for a worker process: of path, share and number of shares."""
     reader = page_reader(placement, roster, model, lines, folder)
-    return lambda path: read_file(reader, path)
+    return partial(read_file, reader)

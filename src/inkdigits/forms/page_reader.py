@@ -79,6 +79,8 @@ class PageRead:
         The flat page as JPEG.
     quads
         The corners of each box of each field on that picture, in the order of the placement.
+    model
+        Names of the models that read it.
     """
 
     payload: Payload
@@ -86,6 +88,7 @@ class PageRead:
     marks: int
     picture: bytes = b""
     quads: tuple[tuple[Quad, ...], ...] = ()
+    model: str = ""
 
 
 class PageReader:
@@ -141,7 +144,8 @@ class PageReader:
         )
         _, kept = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, p.quality])
         quads = _by_field(boxes, [_quad(one, p.scale, p.picture_scale / p.scale) for one in boxes])
-        return PageRead(located.payload, tuple(fields), located.marks, kept.tobytes(), tuple(tuple(q) for q in quads))
+        shown = kept.tobytes(), tuple(tuple(quad) for quad in quads)
+        return PageRead(located.payload, tuple(fields), located.marks, *shown, self._boxes.name)
 
     def _fields(self, ink: Ink, raster: Grey, boxes: Sequence[PlacedBox], located: Located) -> list[FieldRead]:
         p, page, matrix = self._parameters, located.page, located.matrix

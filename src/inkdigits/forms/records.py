@@ -38,6 +38,8 @@ class Record(Struct, frozen=True, kw_only=True):
         Path of the picture of a field of text, relative to the folder; else empty.
     read
         What was read, where a person has looked at it; else None.
+    model
+        Names of the models that read it.
     """
 
     copy: int
@@ -58,6 +60,7 @@ class Record(Struct, frozen=True, kw_only=True):
     box: tuple[int, int, int, int]
     picture: str = ""
     read: str | None = None
+    model: str = ""
 
     @property
     def copy_name(self) -> str:
@@ -121,6 +124,7 @@ def _record(row: Row, one: Decision) -> Record:
         page=one.scanned.number,
         form_page=one.scanned.read.payload.page,
         box=one.box,
+        model=one.scanned.read.model,
         picture=f"pictures/{row.copy.name}.{one.name}.png" if one.picture else "",
     )
 
