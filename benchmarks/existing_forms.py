@@ -283,7 +283,8 @@ def real(folders: list[Path]) -> Iterator[dict[str, Any]]:
             placement = place(load_design(design))
             reader = page_reader(placement, (), None, None, folder)
             for how, seen in (("as it is", picture), ("skewed and shaded", disturbed(picture))):
-                yield {"file": name, "how": how, **_read(reader, placement, seen, truth)}
+                agreement = _agreement(BlankSheets(placement, load_blanks(placement, folder)), seen)
+                yield {"file": name, "how": how, "agreement": agreement, **_read(reader, placement, seen, truth)}
 
 
 def _read(reader: Any, placement: Any, seen: np.ndarray, truth: list[str]) -> dict[str, Any]:

