@@ -20,6 +20,7 @@ from inkdigits.cli import (  # noqa: F401  they join the app
     form_reading,
     forms,
     reading,
+    reviewing,
     serving,
     training,
 )

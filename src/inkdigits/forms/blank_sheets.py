@@ -42,7 +42,9 @@ class MatchingParameters:
     checked: float = 4.0  # pixels for a millimetre, at which the print is compared
     near: float = 0.4  # mm; print that is so near is in its place
     strong: float = 0.3  # of the strongest print of the blank; what is fainter may be lost in a scan
-    least: float = 0.9  # agreement of the print, at least, that a sheet is accepted with; see benchmarks/existing_forms.py
+    least: float = (
+        0.9  # agreement of the print, at least, that a sheet is accepted with; see benchmarks/existing_forms.py
+    )
     hopeful: float = 0.3  # agreement from which a homography is refined
     sure: float = 0.97  # agreement with which no other homography is tried
     better: float = 0.05  # agreement that a sheet upside down needs more than one that lies as it is read

@@ -2,7 +2,8 @@
 
 ``table.csv``, ``table.xlsx`` and ``table.parquet`` have a row for each filled copy, and ``NAME.csv`` one for each line
 of a table on the form; ``fields.jsonl`` has a line for each field, ``problems.csv`` what a person must look at,
-``form.json`` the design, ``pages/`` the pages with what was read drawn on them, and ``pictures/`` the fields of text.
+``form.json`` the design, ``pages/`` the pages with what was read drawn on them, ``pictures/`` the fields of text, and
+``review.html`` the doubtful fields to correct.
 """
 
 import shutil
@@ -20,9 +21,10 @@ from inkdigits.forms.decided import Results
 from inkdigits.forms.overlay import overlay
 from inkdigits.forms.pile import Problem
 from inkdigits.forms.records import FIELDS, FORM, Record, as_lines, records_of, table_rows
+from inkdigits.forms.review import field_review
 from inkdigits.forms.tables import write_tables
 
-PROBLEMS, PAGES = "problems.csv", "pages"
+PROBLEMS, PAGES, REVIEW = "problems.csv", "pages", "review.html"
 PROBLEM_COLUMNS = ("kind", "source", "page", "copy", "field", "message")
 
 
@@ -44,6 +46,7 @@ def write_results(results: Results, folder: Path) -> list[Path]:
         write_bytes(temporary / FORM, msgspec.json.encode(results.placement.design))
         write_text(temporary / PROBLEMS, csv_table(PROBLEM_COLUMNS, [_problem_row(one) for one in results.problems]))
         _write_pictures(results, records, temporary)
+        write_text(temporary / REVIEW, field_review(results))
     return sorted(folder / path.name for path in (*written, temporary / PROBLEMS))
 
 

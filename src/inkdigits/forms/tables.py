@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from inkdigits.escape import Cell, csv_table
-from inkdigits.files import write_text
+from inkdigits.files import atomic_path, write_text
 from inkdigits.forms.fields import Rows, TextField
 from inkdigits.forms.pages import Placement
 from inkdigits.forms.records import TableRow
@@ -62,4 +62,5 @@ def _write_parquet(columns: Sequence[str], rows: Sequence[TableRow], path: Path)
         **{name: [row.value(name) for row in rows] for name in columns},
         "doubtful": pyarrow.array([row.doubtful for row in rows], pyarrow.list_(pyarrow.string())),
     }
-    parquet.write_table(pyarrow.table(content), path)
+    with atomic_path(path) as temporary:
+        parquet.write_table(pyarrow.table(content), temporary)
