@@ -134,15 +134,18 @@ class Drawing:
         self.line = float(rng.uniform(0.3, 1.2))
 
     def text(self, left: float, top: float, words: int, size: float) -> None:
+        """Print some words."""
         self.canvas.setFont("Helvetica", size)
         self.canvas.drawString(left * MM, (297 - top) * MM, " ".join(self.rng.choice(WORDS, words)))
 
     def box(self, left: float, top: float, width: float, height: float) -> Box:
+        """Draw a box."""
         self.canvas.setLineWidth(self.line)
         self.canvas.rect(left * MM, (297 - top - height) * MM, width * MM, height * MM)
         return Box(left, top, width, height)
 
     def number(self, left: float, top: float, length: int, size: tuple[float, float], gap: float) -> None:
+        """Draw the boxes of a number."""
         self.digits.append([self.box(left + n * (size[0] + gap), top, *size) for n in range(length)])
 
 
@@ -163,7 +166,7 @@ def draw_form(path: Path, number: int, moved: bool = False) -> list[list[Box]]:
         page.number(left, y, int(rng.integers(1, 10)), size, gap)
         y += size[1] + float(rng.uniform(4, 9))
     lines, columns = int(rng.integers(3, 7)), int(rng.integers(2, 4))
-    for line in range(lines):
+    for _ in range(lines):
         page.text(20, y + 5, 1, 9)
         for column in range(columns):
             page.number(60 + column * 45, y, 3, size, 0.0)
