@@ -119,6 +119,7 @@ def line_run(small_npz: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(line_task, "fonts_or_reason", lambda *_: ((), "no fonts"))
         patch.setattr(line_task, "MEASURED", 16)
+        patch.setattr(line_task, "SORTED", 2)  # lines are made in groups of so many batches
         train("line-ctc", str(small_npz), options=options, out=folder, **settings)
     return folder
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inkdigits.data import Dataset, load
+from inkdigits.data import Dataset, load, own
 from inkdigits.errors import DataError
 
 HEADER = "label," + ",".join(f"pixel{i}" for i in range(784))
@@ -192,3 +192,13 @@ def test_pipes_and_devices_are_named_and_not_waited_for(small: Dataset, tmp_path
         os.mkfifo(tmp_path / name)
         with pytest.raises(DataError, match=rf"{name}.*a pipe or a device"):
             load(str(tmp_path / name))
+
+
+def test_pictures_of_every_usual_format_are_read(tmp_path: Path) -> None:
+    (tmp_path / "3").mkdir()
+    suffixes = (".bmp", ".gif", ".jpeg", ".JPG", ".pgm", ".png", ".ppm", ".tif", ".TIFF", ".webp")
+    for suffix in suffixes:
+        Image.fromarray(np.full((28, 28), 200, np.uint8)).save(tmp_path / "3" / f"a{suffix}")
+    images, labels = own._read_classes(tmp_path)
+    assert images.shape == (len(suffixes), 28, 28)
+    assert labels.tolist() == [3] * len(suffixes)

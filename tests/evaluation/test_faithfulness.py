@@ -34,7 +34,7 @@ from inkdigits.models.pyg import DataGNN
 @pytest.fixture(scope="module")
 def measured(gnn: GNN, small: Dataset) -> dict[tuple[str, str], Faithfulness]:
     methods = ["integrated-gradients", "gnn-explainer"]
-    rows = faithfulness([gnn, shuffled_copy(gnn)], small.test.images[:60], methods, planted=False)
+    rows = faithfulness([gnn, shuffled_copy(gnn)], small.test.images[:30], methods, planted=False)
     return {(row.method, row.part): row for row in rows}
 
 

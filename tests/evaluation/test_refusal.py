@@ -8,6 +8,7 @@ from inkdigits.evaluation.refusal import (
     accuracy_at_coverage,
     auroc,
     energy,
+    outliers_by_kind,
     refusal,
     scores_of,
     threshold_of,
@@ -55,7 +56,7 @@ def test_outlier_exposure_teaches_to_refuse_other_kinds_and_fonts(mnist_5k: Data
     trained = train("cnn", mnist_5k, outliers=0.2, **common)
     learned, validation_set = mnist_5k.train.split(400, 0)
     sources = Sources(mnist_5k.test.images, matplotlib_fonts())
-    found = refusal(scores_of(trained.model, learned), validation_set, mnist_5k.test, sources, per_kind=100)
+    found = refusal(scores_of(trained.model, learned), validation_set, mnist_5k.test, outliers_by_kind(sources, 50))
     assert set(found) == {*LOGIT_SCORES, "distance"}
     for score in found.values():
         assert set(score.auroc) == set(score.refused) == set(UNSEEN_OUTLIERS)

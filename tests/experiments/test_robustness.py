@@ -1,7 +1,9 @@
 import csv
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,8 @@ import pytest
 
 from inkdigits.data import Dataset
 from inkdigits.errors import DataError, UsageError
-from inkdigits.evaluation.refusal import LOGIT_SCORES
-from inkdigits.experiments import Comparison, robustness
+from inkdigits.evaluation.refusal import LOGIT_SCORES, outliers_by_kind
+from inkdigits.experiments import Comparison, robustness, suites
 from inkdigits.experiments.robustness import RobustnessReport, measure_robustness, summary
 from inkdigits.experiments.subjects import runs_of
 from inkdigits.experiments.suites import ATTACKS, SUITES, Suite, SuiteContext, SuiteSettings
@@ -28,9 +30,22 @@ def folders(comparison: Comparison) -> list[Path]:
     return [run.folder for run in (comparison.runs["mlp"][0], comparison.runs["lenet5"][0]) if run.folder]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_outliers() -> Iterator[None]:
+    """Thirty of each kind; making them takes most of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(suites, "outliers_by_kind", partial(outliers_by_kind, per_kind=30))
+        yield
+
+
 @pytest.fixture(scope="module")
-def report(folders: list[Path]) -> RobustnessReport:
+def report(folders: list[Path], few_outliers: None) -> RobustnessReport:
     return measure_robustness(folders, suites=list(SUITES), digits=20, settings=SuiteSettings(steps=3))
+
+
+@pytest.fixture(scope="module")
+def written(report: RobustnessReport, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write_robustness(report, tmp_path_factory.mktemp("robust"))
 
 
 def test_every_run_has_every_figure(report: RobustnessReport) -> None:
@@ -50,26 +65,30 @@ def test_every_run_has_every_figure(report: RobustnessReport) -> None:
         assert set(row["refusal"]) == {*LOGIT_SCORES, "distance"}
 
 
-def test_the_files_hold_what_was_measured(report: RobustnessReport, tmp_path: Path) -> None:
-    paths = write_robustness(report, tmp_path)
-    assert [path.name for path in paths] == [
+def test_the_files_hold_what_was_measured(report: RobustnessReport, written: list[Path]) -> None:
+    assert [path.name for path in written] == [
         *("robustness.csv", "robustness.json", "heat_map.png", "sweeps.png", "attacks.png", "reliability.png"),
         *("risk_coverage.png", "refusal.png", "corruptions.png", "unseen_outliers.png"),
     ]
-    assert all(path.stat().st_size > 1000 for path in paths)
-    with paths[0].open() as file:
+    assert all(path.stat().st_size > 1000 for path in written)
+    with written[0].open() as file:
         rows = list(csv.DictReader(file))
     fog = [float(r["accuracy"]) for r in rows if (r["run"], r["distortion"]) == ("mlp-s0", "fog")]
     assert fog == pytest.approx(report.results["mlp-s0"].corrupted["fog"].tolist())
-    found = json.loads(paths[1].read_text())
+    found = json.loads(written[1].read_text())
     assert found["n_test"] == 20
     assert found["data"]["name"] == "small.npz"
     assert len(found["data"]["sha256"]) == 64
+
+
+def test_a_measurement_of_fewer_suites_leaves_no_figure_of_another(
+    report: RobustnessReport, written: list[Path], tmp_path: Path
+) -> None:
+    shutil.copytree(written[0].parent, tmp_path, dirs_exist_ok=True)
     fewer = {
-        label: {k: v for k, v in own.items() if k not in ("adversarial", "refusal")}
-        for label, own in report.measured.items()
+        label: {k: v for k, v in own.items() if k in ("clean", "corruptions")} for label, own in report.measured.items()
     }
-    write_robustness(replace(report, measured=fewer), tmp_path)  # a second measurement, with fewer suites
+    write_robustness(replace(report, measured=fewer), tmp_path)
     left = {path.name for path in (tmp_path / "figures").iterdir()}
     assert "heat_map.png" in left
     assert not left & {"attacks.png", "refusal.png", "unseen_outliers.png"}
@@ -121,13 +140,13 @@ def test_an_ensemble_is_named_as_one_and_has_no_distance(
     assert set(row["refusal"]) == set(LOGIT_SCORES)
 
 
-def test_it_joins_the_report_of_a_comparison(report: RobustnessReport, comparison: Comparison, tmp_path: Path) -> None:
+def test_it_joins_the_report_of_a_comparison(
+    report: RobustnessReport, written: list[Path], comparison: Comparison, tmp_path: Path
+) -> None:
     assert runs_of(comparison.folder)[0] == comparison.runs["mlp"][0].folder
     assert runs_of(comparison.folder / "runs" / "mlp-s0") == [comparison.folder / "runs" / "mlp-s0"]
-    copy = replace(comparison, folder=tmp_path)
-    assert ">Robustness</h2>" not in write_report(copy).read_text()
-    write_robustness(report, tmp_path / "robust")
-    text = write_report(copy).read_text()
+    shutil.copytree(written[0].parent, tmp_path / "robust")
+    text = write_report(replace(comparison, folder=tmp_path)).read_text()
     section = text[text.index(">Robustness</h2>") :]
     assert f"<td>mlp-s0</td><td>{report.runs['mlp-s0'].settings['recipe']['augment']}</td>" in section
     assert section.count("data:image/png") >= 8
@@ -135,8 +154,8 @@ def test_it_joins_the_report_of_a_comparison(report: RobustnessReport, compariso
 
 def test_an_exported_model_is_measured_beside_a_run(folders: list[Path], tmp_path: Path) -> None:
     lines: list[str] = []
-    suites = ["corruptions", "cross-dataset", "calibration", "refusal"]
-    report = measure_robustness([folders[0], "bundled"], suites=suites, digits=20, notify=lines.append)
+    chosen = ["corruptions", "cross-dataset", "calibration", "refusal"]
+    report = measure_robustness([folders[0], "bundled"], suites=chosen, digits=20, notify=lines.append)
     found = summary(report)["runs"]
     assert list(found) == ["mlp-s0", "bundled"]
     assert found["bundled"]["clean"] > 0.95
@@ -152,8 +171,8 @@ def test_a_copy_of_an_exported_model_has_its_figures_under_the_name_of_its_file(
     copy = tmp_path / "copy.onnx"
     copy.write_bytes(bundled().read_bytes())
     lines: list[str] = []
-    suites = ["calibration", "refusal"]
-    report = measure_robustness(["bundled", copy], small, suites=suites, digits=20, notify=lines.append)
+    chosen = ["calibration", "refusal"]
+    report = measure_robustness(["bundled", copy], small, suites=chosen, digits=20, notify=lines.append)
     found = summary(report)["runs"]
     assert list(found) == ["bundled", "copy.onnx"]
     assert found["bundled"] == found["copy.onnx"]

@@ -10,7 +10,7 @@ import torch
 
 from inkdigits.errors import ModelError, RunError
 from inkdigits.exporting import line_file
-from inkdigits.exporting.line_file import ExportedLines, export_lines
+from inkdigits.exporting.line_file import HALF_TOLERANCE, ExportedLines, export_lines
 from inkdigits.exporting.onnx_file import place
 from inkdigits.models.line_ctc import PAD, STRIDE
 from inkdigits.reader.ctc import BLANK
@@ -42,8 +42,8 @@ def test_it_agrees_with_the_network_for_any_number_and_width(
     probabilities, edges = LineRecognizer(exported.path).run(strips)
     with torch.inference_mode():
         logits, expected = run.model(torch.tensor(strips).unsqueeze(1) / 255)
-    np.testing.assert_allclose(probabilities, logits.softmax(2).numpy(), atol=1e-5)
-    np.testing.assert_allclose(edges, expected.numpy(), atol=1e-4)
+    np.testing.assert_allclose(probabilities, logits.softmax(2).numpy(), atol=HALF_TOLERANCE)
+    np.testing.assert_allclose(edges, expected.numpy(), atol=HALF_TOLERANCE)
     np.testing.assert_allclose(probabilities.sum(2), 1, atol=1e-5)
 
 
@@ -57,7 +57,14 @@ def test_the_file_says_what_it_is(run: Run, exported: ExportedLines) -> None:
     assert card["metrics"] == {key: run.metrics[key] for key in ("test_acc", "test_ce")}
     assert card["opset"] == model.opset_import[0].version
     assert exported.to_dict()["bytes"] == exported.path.stat().st_size
-    assert exported.largest_difference < 1e-4
+    assert exported.largest_difference < HALF_TOLERANCE
+
+
+def test_large_weights_are_stored_with_16_bits(run: Run, exported: ExportedLines) -> None:
+    weights = onnx.load(exported.path).graph.initializer
+    assert all(weight.data_type == onnx.TensorProto.FLOAT16 for weight in weights if np.prod(weight.dims) >= 1000)
+    parameters = sum(parameter.numel() for parameter in run.model.parameters())
+    assert exported.path.stat().st_size < 2.5 * parameters + 30_000
 
 
 def test_the_recogniser_reads_with_it(run: Run, exported: ExportedLines) -> None:
@@ -67,8 +74,11 @@ def test_the_recogniser_reads_with_it(run: Run, exported: ExportedLines) -> None
     assert set(line.text) <= set(CHARACTERS)
 
 
-def test_a_file_that_disagrees_is_not_written(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line_file, "TOLERANCE", -1.0)
+@pytest.mark.parametrize("tolerance", ["TOLERANCE", "HALF_TOLERANCE"])
+def test_a_file_that_disagrees_is_not_written(
+    tolerance: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(line_file, tolerance, -1.0)
     with pytest.raises(ModelError, match=r"^the ONNX file's probabilities differ by .* from PyTorch's; not written$"):
         export_lines(run, tmp_path / "lines.onnx")
     assert not list(tmp_path.iterdir())

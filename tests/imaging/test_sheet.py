@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from inkdigits.imaging.sheet import remove_desk
+from inkdigits.imaging.sheet import SheetParameters, _holds_writing, remove_desk
 
 
 def on_desk(desk: int = 60) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -56,3 +56,14 @@ def test_a_dense_grid_is_no_sheet() -> None:
     for y in range(120, 481, 60):
         cv2.line(picture, (100, y), (700, y), 90, 14)
     assert np.array_equal(remove_desk(picture), picture)
+
+
+def test_a_sheet_that_fills_the_picture_holds_no_writing_alone() -> None:
+    """There is too little around it to compare with."""
+    strokes = np.zeros((200, 200), np.float32)
+    strokes[90:110, 40:160] = 1
+    whole, part = np.ones((200, 200), np.uint8), np.zeros((200, 200), np.uint8)
+    part[20:180, 20:180] = 1
+    assert not _holds_writing(whole, strokes, SheetParameters())
+    assert not _holds_writing(np.zeros_like(part), strokes, SheetParameters())
+    assert _holds_writing(part, strokes, SheetParameters())

@@ -102,7 +102,7 @@ def test_a_finished_review_corrects_the_reading(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "cannot read the labels .*file"),
+        ("{", r"cannot read the labels .* \(JSONDecodeError\); give a list of .*file"),
         ('[{"file": "a.png"}]', "cannot read the labels"),
         ("[]", "labels no page"),
         ('{"gone.png": "1"}', "names .*gone.png, which does not exist"),

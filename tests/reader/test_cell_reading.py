@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw
 
 from inkdigits.data import Dataset
 from inkdigits.reader import Reader, Reading
+from inkdigits.reader.cells import _bands
 
 WIDE, TALL, HEIGHT, MARGIN = 110, 56, 32, 30
 Texts = tuple[tuple[str, ...], ...]
@@ -76,3 +77,10 @@ def test_two_digits_in_one_box_of_a_form_join_the_number_of_its_row(reader: Read
     reading = reader.read(table(mnist_5k, (tuple("4071"), ("2", "65", "3", "8"), tuple("9152")), wide=TALL + 34))
     assert reading.layout == "boxes"
     assert reading.text.split("\n")[1] == "26538"
+
+
+def test_intervals_that_overlap_through_others_are_one_band() -> None:
+    """The first one's neighbours both have a neighbour of their own, which the first does not reach."""
+    starts = np.array([50, 40, 60, 30, 70, 200.0])
+    assert _bands(starts, np.full(6, 30.0)) == [0, 0, 0, 0, 0, 1]
+    assert _bands(starts[::-1], np.full(6, 30.0)) == [1, 0, 0, 0, 0, 0]

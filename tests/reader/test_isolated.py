@@ -10,6 +10,8 @@ from PIL import Image
 
 from inkdigits.data import Dataset
 from inkdigits.reader import Reader
+from inkdigits.reader.isolated import page_reader
+from inkdigits.reader.recognizer import Recognizer, bundled
 from tests import hostile
 
 Run = Callable[..., tuple[int, str, str]]
@@ -69,3 +71,10 @@ def test_a_nearly_empty_page_is_read_only_as_it_lies(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("inkdigits.reader.reader.best_orientation", fail)
     content = hostile.pdf([hostile.stream(b"3 w 100 700 m 130 690 l S\n")])
     assert [reading.lines for reading in Reader().read_pages(content)] == [()]
+
+
+def test_a_worker_reads_pages_with_the_model_that_was_chosen(folder: Path) -> None:
+    chosen = bundled("digits.int8.onnx")
+    for model in (chosen, None):
+        (reading,) = page_reader(model, None, lambda: None)(folder / "a.png", {})
+        assert reading.model.startswith(Recognizer(model).name)

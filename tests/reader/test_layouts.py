@@ -163,6 +163,18 @@ def test_a_page_stays_as_it_lies_unless_twice_as_many_digits_are_confident_in_an
         assert found[0] == quarters
 
 
+@pytest.mark.parametrize(("mostly_print", "tried"), [(False, [0, 1, 3, 2]), (True, [0, 2])])
+def test_a_page_of_print_is_tried_upside_down_only(mostly_print: bool, tried: list[int]) -> None:
+    turns: list[int] = []
+
+    def read(turn: int) -> LayoutReading:
+        turns.append(turn)
+        return reading(-3.0, mostly_print=mostly_print)
+
+    best_orientation(read)
+    assert turns == tried
+
+
 def test_a_page_that_is_too_complex_is_read_once() -> None:
     turns: list[int] = []
 

@@ -177,11 +177,10 @@ def test_a_fax_with_half_as_many_rows_is_read(reader: Reader, mnist_5k: Dataset)
 @pytest.mark.parametrize("kind", ["plain", "ruled", "printed"])
 def test_small_changes_of_a_page_change_nothing(kind: str, reader: Reader, mnist_5k: Dataset) -> None:
     rates = {}
-    pages = [make_page(kind, mnist_5k.test.images, mnist_5k.test.labels, 50 + seed) for seed in range(2)]
+    page = make_page(kind, mnist_5k.test.images, mnist_5k.test.labels, 50)
     for name, change in JITTER.items():
         if name != "scaled by 3":
-            scores = [score(reader.read(change(page.image)).text, "".join(page.lines)) for page in pages]
-            rates[name] = pooled(scores)["pooled"]
+            rates[name] = pooled([score(reader.read(change(page.image)).text, "".join(page.lines))])["pooled"]
     assert max(rates.values()) <= rates["as it is"] + 0.02, rates
 
 

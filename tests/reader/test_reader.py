@@ -31,7 +31,7 @@ from inkdigits.reader.review import doubtful, review_page
 from inkdigits.synthetic.pages import MadePage, make_page
 from tests import hostile
 
-PAGES = 8
+PAGES = 5
 Cli = Callable[..., tuple[int, str, str]]
 
 

@@ -86,6 +86,17 @@ def test_the_attack_ascends_the_objective_that_the_model_trains_on(
     assert attacks == [(True, name == "cnn", False)]
 
 
+def test_the_attack_draws_from_the_generator_of_training(small: Dataset) -> None:
+    recipe, cpu = Recipe(epochs=1, batch_size=32, epsilon=0.2, attack_steps=1), torch.device("cpu")
+    task = DigitTask(model_spec("cnn"), recipe, make_training_data(small.train, recipe, 0, cpu, None), cpu)
+    model = Trainer({"model": "cnn", "options": {}, "seed": 0}, recipe, task, cpu).model.eval()
+    losses = []
+    for other in (1, 2):
+        torch.manual_seed(other)  # PyTorch's own generator must not count
+        losses.append(task.loss(model, torch.arange(32), 1, 1.0, torch.Generator().manual_seed(0))[0].item())
+    assert losses[0] == losses[1]
+
+
 def test_adversarial_training_withstands_more_attacks(mnist_5k: Dataset) -> None:
     common = {"epochs": 3, "batch_size": 32, "augment": "none", "ema": 0.0}
     part = replace(mnist_5k, train=mnist_5k.train[::2])

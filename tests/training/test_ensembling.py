@@ -54,6 +54,9 @@ def test_an_ensemble_has_validation_digits_only_if_all_members_have_the_same(
         validation_digits(ensemble(members, small), small)
     train("cnn", small, epochs=1, batch_size=50, augment="none", out=tmp_path / "cnn")
     same = ensemble([members[0], tmp_path / "cnn"], small)
+    facts = [run.settings["data"] for run in (ensemble(members, small), same, load_run(members[0]))]
+    assert facts[0]["train"] == facts[1]["train"] + facts[1]["validation"] == len(small.train)
+    assert facts[1] == facts[2]
     assert (validation_digits(same, small).images == validation_digits(load_run(members[0]), small).images).all()
 
 

@@ -141,8 +141,13 @@ def _distance(model: nn.Module, last: nn.Linear, known: DigitSet) -> Score:
     return score
 
 
+def outliers_by_kind(sources: Sources, per_kind: int = PER_KIND) -> dict[str, NDArray[np.uint8]]:
+    """Return pictures of every kind of outlier, each uint8 (per_kind, 28, 28), made of test digits and fonts."""
+    return {kind: make_unseen_outliers(kind, per_kind, sources) for kind in UNSEEN_OUTLIERS}
+
+
 def refusal(
-    scores: Mapping[str, Score], validation: DigitSet, test: DigitSet, sources: Sources, per_kind: int = PER_KIND
+    scores: Mapping[str, Score], validation: DigitSet, test: DigitSet, outliers: Mapping[str, NDArray[np.uint8]]
 ) -> dict[str, Refusal]:
     """Measure scores on every kind of outlier.
 
@@ -150,10 +155,9 @@ def refusal(
     ----------
     validation
         Digits that the threshold is set on; the network did not learn from them.
-    sources
-        Test digits and fonts, from which outliers are made.
+    outliers
+        By kind, uint8 (N, 28, 28).
     """
-    outliers = {kind: make_unseen_outliers(kind, per_kind, sources) for kind in UNSEEN_OUTLIERS}
     found = {}
     for name, score in scores.items():
         threshold, of_digits = threshold_of(score(validation.images)), score(test.images)

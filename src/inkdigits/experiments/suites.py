@@ -13,7 +13,14 @@ from inkdigits.data import Dataset, DigitSet, load
 from inkdigits.errors import UsageError
 from inkdigits.evaluation.attacks import Norm, pgd, robust_accuracy
 from inkdigits.evaluation.calibration import TARGET, Calibration, calibration, fit_temperature
-from inkdigits.evaluation.refusal import LOGIT_SCORES, Refusal, accuracy_at_coverage, refusal, scores_of
+from inkdigits.evaluation.refusal import (
+    LOGIT_SCORES,
+    Refusal,
+    accuracy_at_coverage,
+    outliers_by_kind,
+    refusal,
+    scores_of,
+)
 from inkdigits.evaluation.robustness import (
     LEVELS,
     Accuracies,
@@ -26,7 +33,7 @@ from inkdigits.evaluation.robustness import (
 )
 from inkdigits.experiments.subjects import Subject, subject_classifier, subject_logits
 from inkdigits.synthetic.corruptions import CORRUPTIONS, MNIST_C
-from inkdigits.synthetic.unseen_outliers import UNSEEN_OUTLIERS, Sources, matplotlib_fonts
+from inkdigits.synthetic.unseen_outliers import Sources, matplotlib_fonts
 from inkdigits.training import Run, train_validation_split
 from inkdigits.training.inference import to_input
 
@@ -288,13 +295,14 @@ class RefusalSuite(Suite):
 
     def measure(self, context: SuiteContext) -> dict[str, dict[str, Refusal]]:
         """Return the quality of each score; the threshold is set on validation digits."""
-        sources = Sources(context.test.images, matplotlib_fonts())
-        found = {}
+        if not context.runs:
+            return {}
+        outliers, found = outliers_by_kind(Sources(context.test.images, matplotlib_fonts())), {}
         for label, run in context.runs.items():
             learned, validation, _ = context.split(label)
             features = learned.split(min(FEATURE_DIGITS, len(learned) // 2), seed=0)[1]
-            context.notify(f"{label}: refusal of {len(UNSEEN_OUTLIERS)} kinds of outliers")
-            found[label] = refusal(scores_of(run.model, features), validation, context.test, sources)
+            context.notify(f"{label}: refusal of {len(outliers)} kinds of outliers")
+            found[label] = refusal(scores_of(run.model, features), validation, context.test, outliers)
         return found
 
     def figures(self, own: Results, base: Results | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from inkdigits.errors import ModelError
-from inkdigits.exporting.onnx_file import OPSET, TOLERANCE, place, write_onnx
+from inkdigits.exporting.onnx_file import OPSET, TOLERANCE, place, store_half, write_onnx
 from inkdigits.imaging.strips import HEIGHT
 from inkdigits.models.line_ctc import PAD, STRIDE
 from inkdigits.reader.line_recognizer import FORM, LineRecognizer
@@ -20,6 +20,7 @@ from inkdigits.training import Run
 
 AMBIGUOUS_BELOW = 0.35  # lowest probability of an accepted digit on a line
 WIDTHS = (8, 61, 400)  # of the strips on which the file and the network are compared
+HALF_TOLERANCE = 0.02  # largest difference of a probability when weights are stored with 16 bits
 
 
 class DeployedLines(nn.Module):
@@ -37,7 +38,10 @@ class DeployedLines(nn.Module):
 
 @dataclass(frozen=True)
 class ExportedLines:
-    """The file that was written, and its largest difference to the network, of a probability."""
+    """The file that was written, and the largest difference of a probability to the network's.
+
+    The weights are stored with 16 bits, as half the size counts for more than that difference.
+    """
 
     path: Path
     card: dict[str, Any]
@@ -62,7 +66,7 @@ def export_lines(run: Run, out: Path) -> ExportedLines:
     RunError
         When the file cannot be written.
     ModelError
-        When the file and the network disagree; then nothing is written.
+        When the file and the network disagree, before or after its weights are rounded; then nothing is written.
     """
     card: dict[str, Any] = {
         "form": FORM,
@@ -85,11 +89,25 @@ def export_lines(run: Run, out: Path) -> ExportedLines:
         strips = torch.zeros(2, HEIGHT, 64, dtype=torch.uint8)
         shapes = ({0: torch.export.Dim("N"), 2: torch.export.Dim("W", min=8)},)
         write_onnx(model, strips, ("strips", shapes, ("probabilities", "edges")), made, card)
-        difference = _difference(model, made)
-        if difference > TOLERANCE:
-            raise ModelError(f"the ONNX file's probabilities differ by {difference:.2g} from PyTorch's; not written")
+        _require_agreement(model, made, TOLERANCE)
+        store_half(made)
+        difference = _require_agreement(model, made, HALF_TOLERANCE)
         place(made, out)
     return ExportedLines(out, card, difference)
+
+
+def _require_agreement(model: DeployedLines, path: Path, tolerance: float) -> float:
+    """Return the largest difference of a probability between a file and the network.
+
+    Raises
+    ------
+    ModelError
+        When it is larger than ``tolerance``.
+    """
+    difference = _difference(model, path)
+    if difference > tolerance:
+        raise ModelError(f"the ONNX file's probabilities differ by {difference:.2g} from PyTorch's; not written")
+    return difference
 
 
 def _difference(model: DeployedLines, path: Path) -> float:

@@ -30,6 +30,7 @@ from inkdigits.training import Run, train_validation_split
 OPSET = 20
 TOLERANCE = 1e-4  # largest difference of a logit between PyTorch and ONNX Runtime
 PARITY_BATCHES = (1, 2, 7)  # batch sizes that are compared, besides all test digits
+HALF_FROM = 1000  # numbers of a weight that is stored with 16 bits; smaller ones hardly count
 CALIBRATION_DIGITS = 512  # training digits from which the ranges of the 8-bit integers are computed
 
 
@@ -173,6 +174,23 @@ def _finish(proto: onnx.ModelProto, path: Path, card: dict[str, Any]) -> None:
     for node in proto.graph.node:
         del node.metadata_props[:]  # source positions in PyTorch, with paths of this machine
     onnx.helper.set_model_props(proto, {METADATA: json.dumps(card)})
+    onnx.checker.check_model(proto, full_check=True)
+    onnx.save(proto, path)
+
+
+def store_half(path: Path) -> None:
+    """Store the large weights of a file as float16; the runtime turns them into float32 when it loads the file."""
+    proto = onnx.load(path)
+    casts = []
+    for weight in proto.graph.initializer:
+        values = onnx.numpy_helper.to_array(weight)
+        if values.dtype == np.float32 and values.size >= HALF_FROM:
+            name = weight.name
+            weight.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float16), f"{name}.half"))
+            casts.append(onnx.helper.make_node("Cast", [weight.name], [name], to=onnx.TensorProto.FLOAT))
+    nodes = [*casts, *proto.graph.node]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
     onnx.checker.check_model(proto, full_check=True)
     onnx.save(proto, path)
 
