@@ -24,6 +24,7 @@ from inkdigits.imaging.binarize import Ink, normalize_background
 from inkdigits.imaging.pixels import shrunk
 from inkdigits.imaging.rectangles import Corners
 
+FEATURES, WHOLE, RECTANGLES, TURNED = range(4)  # what a homography comes from, in the order in which they are tried
 ALIGNED = FlatteningParameters(reach=1.5, alike=1.0, near=0.7)  # the print of the whole page is aligned already
 
 
@@ -46,7 +47,7 @@ class MatchingParameters:
         0.9  # agreement of the print, at least, that a sheet is accepted with; see benchmarks/existing_forms.py
     )
     hopeful: float = 0.3  # agreement from which a homography is refined
-    sure: float = 0.97  # agreement with which no other homography is tried
+    sure: float = 0.97  # agreement with which no other homography is tried; beyond the same stage, the least will do
     better: float = 0.05  # agreement that a sheet upside down needs more than one that lies as it is read
 
 
@@ -95,7 +96,11 @@ class BlankSheets:
         """Return the page of the blank that agrees best with a picture (H, W); None where none can be tried."""
         p = self._parameters
         best: Match | None = None
-        for blank, matrix, more in self._candidates(grey):
+        stage = 0
+        for stage_now, blank, matrix in self._candidates(grey):
+            more = p.better if stage_now in (RECTANGLES, TURNED) else 0.0
+            if best is not None and best.agreement >= (p.sure if stage_now == stage else p.least):
+                break
             if not is_plausible(matrix, blank.page):
                 continue
             found = self._scored(grey, blank, matrix)
@@ -103,30 +108,28 @@ class BlankSheets:
                 refined = self._scored(grey, blank, self._refined(grey, blank, matrix))
                 found = refined if refined.agreement >= found.agreement else found
             if best is None or found.agreement > best.agreement + more:
-                best = found
-            if best.agreement >= p.sure:
-                break
+                best, stage = found, stage_now
         return best
 
-    def _candidates(self, grey: Grey) -> Iterator[tuple[Blank, Homography, float]]:
-        """Yield homographies to try, the likeliest first, and by how much each must be better than those before."""
+    def _candidates(self, grey: Grey) -> Iterator[tuple[int, Blank, Homography]]:
+        """Yield homographies to try in stages, the likeliest first."""
         p = self._parameters
         features = features_of(grey)
         pairs = [(self._paired(blank, features), blank) for blank in self._blanks]
         for (count, matrix), blank in sorted(pairs, key=lambda one: -one[0][0]):
             if matrix is not None and count >= p.pairs:
-                yield blank, matrix, 0.0
+                yield FEATURES, blank, matrix
         height, width = grey.shape
         whole = np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
         for blank in self._blanks:
-            yield blank, _from_corners(_corners(blank.page), whole), 0.0
+            yield WHOLE, blank, _from_corners(_corners(blank.page), whole)
         seen = self._rectangles(grey)
         for blank in self._blanks:
             for matrix in match_rectangles(blank.rectangles, seen):
-                yield blank, matrix, p.better
+                yield RECTANGLES, blank, matrix
         for quarters in (1, 2, 3):
             for blank in self._blanks:
-                yield blank, _from_corners(_corners(blank.page), np.roll(whole, -quarters, 0)), p.better
+                yield TURNED, blank, _from_corners(_corners(blank.page), np.roll(whole, -quarters, 0))
 
     def _paired(self, blank: Blank, features: Features) -> tuple[int, Homography | None]:
         """Return the number of inliers, and the homography from millimetres that they show."""

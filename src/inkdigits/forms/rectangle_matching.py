@@ -19,10 +19,11 @@ Homography = NDArray[np.float64]  # (3, 3)
 class RectangleMatchingParameters:
     """How rectangles are matched."""
 
-    trials: int = 1500  # pairs that are tried, at most
+    trials: int = 4000  # pairs that are tried, at most
+    batch: int = 100  # pairs that are tried at once
     near: float = 0.35  # of the shorter side; two rectangles with centres so near fall on each other
     alike: float = 0.3  # difference of the logarithms of their sides, at most
-    kept: int = 4  # homographies that are returned, at most: a row of equal boxes fits in several places
+    kept: int = 3  # homographies that are returned, at most: a row of equal boxes fits in several places
     rounds: int = 3  # of the refinement
     seed: int = 0  # of the choice of pairs
 
@@ -34,18 +35,10 @@ def match_rectangles(
     p = parameters or RectangleMatchingParameters()
     if not len(own) or not len(seen):
         return []
-    rng = np.random.default_rng(p.seed)
-    pairs = [(i, j, turn) for i in range(len(own)) for j in range(len(seen)) for turn in range(4)]
-    chosen = [pairs[k] for k in rng.permutation(len(pairs))[: p.trials]]
-    found: list[tuple[int, Homography]] = []
-    for i, j, turn in chosen:
-        matrix = _affine(own[i], np.roll(seen[j], -turn, 0))
-        count = len(_fallen(own, seen, matrix, p)[0])
-        found.append((count, matrix))
-    found.sort(key=lambda one: -one[0])
+    counts, maps = _trials(own, seen, p)
     refined: list[tuple[int, Homography]] = []
-    for _, matrix in found[: 12 * p.kept]:
-        better = _refined(own, seen, matrix, p)
+    for best in np.argsort(-counts, kind="stable")[: 8 * p.kept]:
+        better = _refined(own, seen, np.vstack([maps[best].T, [0.0, 0.0, 1.0]]), p)
         if better is None or any(_same(better, other, own) for _, other in refined):
             continue
         refined.append((len(_fallen(own, seen, better, p)[0]), better))
@@ -54,11 +47,23 @@ def match_rectangles(
     return [matrix for _, matrix in sorted(refined, key=lambda one: -one[0])]
 
 
-def _affine(source: NDArray[np.float64], target: NDArray[np.float64]) -> Homography:
-    """Return the affine map that takes four points to four others as nearly as it can."""
-    padded = np.hstack([source, np.ones((4, 1))])
-    solution = np.linalg.lstsq(padded, target, rcond=None)[0]
-    return np.vstack([solution.T, [0.0, 0.0, 1.0]])
+def _trials(
+    own: Corners, seen: Corners, p: RectangleMatchingParameters
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return for pairs of rectangles how many fall on one of the picture, and the affine maps (B, 3, 2)."""
+    rng = np.random.default_rng(p.seed)
+    chosen = rng.permutation(4 * len(own) * len(seen))[: p.trials]
+    mine, theirs, turn = chosen // (4 * len(seen)), chosen // 4 % len(seen), chosen % 4
+    turned = np.stack([np.roll(seen, -quarters, 1) for quarters in range(4)])  # (4, M, 4, 2)
+    corners = np.concatenate([own, np.ones((*own.shape[:2], 1))], 2)  # (K, 4, 3)
+    maps = np.linalg.pinv(corners)[mine] @ turned[turn, theirs]  # (B, 3, 2)
+    near = (p.near * float(np.median(_sides(seen).min(1)))) ** 2
+    others, counts = seen.mean(1), []
+    for part in np.array_split(maps, max(1, len(maps) // p.batch)):
+        mapped = corners.mean(1) @ part  # (b, K, 2)
+        distance = ((mapped[:, :, None] - others) ** 2).sum(3).min(2)  # (b, K)
+        counts.append((distance < near).sum(1))
+    return np.concatenate(counts), maps
 
 
 def _mapped(points: NDArray[np.float64], matrix: Homography) -> NDArray[np.float64]:
@@ -99,7 +104,8 @@ def _refined(own: Corners, seen: Corners, matrix: Homography, p: RectangleMatchi
         mapped = _mapped(own[mine], matrix)
         target = np.array([_turned_to(corners, to) for corners, to in zip(seen[theirs], mapped, strict=True)])
         if len(mine) == 1:
-            return _affine(own[mine[0]], target[0])
+            only = np.asarray(own[mine[0]], np.float32), np.asarray(target[0], np.float32)
+            return np.asarray(cv2.getPerspectiveTransform(*only), float)
         tolerance = 0.15 * float(np.median(_sides(seen[theirs])))
         better, _ = cv2.findHomography(own[mine].reshape(-1, 2), target.reshape(-1, 2), cv2.RANSAC, tolerance)
         if better is None:
