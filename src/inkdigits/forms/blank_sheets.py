@@ -47,7 +47,7 @@ class MatchingParameters:
         0.9  # agreement of the print, at least, that a sheet is accepted with; see benchmarks/existing_forms.py
     )
     hopeful: float = 0.3  # agreement from which a homography is refined
-    sure: float = 0.97  # agreement with which no other homography is tried; beyond the same stage, the least will do
+    sure: float = 0.97  # agreement with which no other homography is tried
     better: float = 0.05  # agreement that a sheet upside down needs more than one that lies as it is read
 
 
@@ -96,10 +96,9 @@ class BlankSheets:
         """Return the page of the blank that agrees best with a picture (H, W); None where none can be tried."""
         p = self._parameters
         best: Match | None = None
-        stage = 0
-        for stage_now, blank, matrix in self._candidates(grey):
-            more = p.better if stage_now in (RECTANGLES, TURNED) else 0.0
-            if best is not None and best.agreement >= (p.sure if stage_now == stage else p.least):
+        for stage, blank, matrix in self._candidates(grey):
+            more = p.better if stage in (RECTANGLES, TURNED) else 0.0
+            if best is not None and best.agreement >= p.sure:
                 break
             if not is_plausible(matrix, blank.page):
                 continue
@@ -108,7 +107,7 @@ class BlankSheets:
                 refined = self._scored(grey, blank, self._refined(grey, blank, matrix))
                 found = refined if refined.agreement >= found.agreement else found
             if best is None or found.agreement > best.agreement + more:
-                best, stage = found, stage_now
+                best = found
         return best
 
     def _candidates(self, grey: Grey) -> Iterator[tuple[int, Blank, Homography]]:
