@@ -23,7 +23,7 @@ class RectangleMatchingParameters:
     batch: int = 100  # pairs that are tried at once
     near: float = 0.35  # of the shorter side; two rectangles with centres so near fall on each other
     alike: float = 0.3  # difference of the logarithms of their sides, at most
-    kept: int = 3  # homographies that are returned, at most: a row of equal boxes fits in several places
+    kept: int = 5  # homographies that are returned, at most: a row of equal boxes fits in several places
     rounds: int = 3  # of the refinement
     seed: int = 0  # of the choice of pairs
 
@@ -37,7 +37,7 @@ def match_rectangles(
         return []
     counts, maps = _trials(own, seen, p)
     refined: list[tuple[int, Homography]] = []
-    for best in np.argsort(-counts, kind="stable")[: 8 * p.kept]:
+    for best in np.argsort(-counts, kind="stable")[: 40 * p.kept]:
         better = _refined(own, seen, np.vstack([maps[best].T, [0.0, 0.0, 1.0]]), p)
         if better is None or any(_same(better, other, own) for _, other in refined):
             continue
