@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inkdigits.imaging.binarize import binarize, normalize_background, stroke_width, strongest_ink
+from inkdigits.imaging.crops import digit_ink, without_dust
 from inkdigits.imaging.pixels import shrunk, to_bytes, to_grey
 
 SIZE = 28  # side of the finished image, pixels
 BOX = 20  # side of the box that the digit fills, pixels
 LARGE = 48  # pixels of the longer side; from here on, the background of an image is normalised
 MOST = 128  # pixels of the longer side; larger images are scaled down
-DUST = 3  # pixels; smaller pieces of ink are dust
-SPECK = 0.03  # of the largest piece of ink; smaller pieces do not belong to the digit
 STROKE = 2.0  # pixels of the finished image; finer strokes are thickened
 LEVELS = np.arange(256, dtype=np.float32)  # of grey
 
@@ -43,6 +42,9 @@ class Crop:
     box: tuple[int, int, int, int]
 
 
+NOTHING = Crop(np.zeros((SIZE, SIZE), np.uint8), 0.0, (0, 0, 0, 0))  # an image without ink
+
+
 def ink_bright(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
     """Return ``grey`` (H, W) with paper at 0 and the strongest ink at 255, and the contrast in grey levels.
 
@@ -59,10 +61,18 @@ def ink_bright(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], float]:
     return (ink.clip(0, strongest) * (255 / strongest)).round().astype(np.uint8)[grey], strongest
 
 
-def normalize(image: NDArray[Any]) -> Crop:
+def normalize(image: NDArray[Any], whole: bool = False) -> Crop:
     """Return the digit on any image of one digit, in the form of MNIST.
 
-    The background of larger images is normalised first; small images are taken as they are.
+    The background of larger images is normalised first. What reaches in from outside, rules, frames and points are
+    left out (:mod:`inkdigits.imaging.crops`), but not of an image of MNIST's size, which is taken as it is.
+
+    Parameters
+    ----------
+    image
+        Of any size, grey or colour, ink dark or light.
+    whole
+        Take all ink that is no dust.
 
     Raises
     ------
@@ -71,34 +81,40 @@ def normalize(image: NDArray[Any]) -> Crop:
     """
     pixels = to_bytes(image)
     if max(pixels.shape[:2]) >= LARGE:
-        return _from_paper(pixels)
+        return _from_paper(pixels, whole)
     ink, contrast = ink_bright(to_grey(pixels))
     if not contrast:
-        return Crop(np.zeros((SIZE, SIZE), np.uint8), 0.0, (0, 0, 0, 0))
+        return NOTHING
     threshold, _ = cv2.threshold(ink, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    left, top, width, height = cv2.boundingRect((ink > min(threshold, 64.0)).view(np.uint8))
+    mask = (ink > min(threshold, 64.0)) * np.uint8(255)
+    if max(pixels.shape[:2]) > SIZE and not whole:  # an image of MNIST's size is taken as it is
+        mask = digit_ink(mask)
+        if not mask.any():
+            return NOTHING
+        ink = _near(ink, mask)
+    left, top, width, height = cv2.boundingRect(mask)
     digit = ink[top : top + height, left : left + width]
     return Crop(fit_to_mnist(digit), contrast, (left, top, width, height))
 
 
-def _from_paper(pixels: NDArray[np.uint8]) -> Crop:
+def _from_paper(pixels: NDArray[np.uint8], whole: bool) -> Crop:
     """Return the digit on a larger image, whose background is normalised."""
     scale = min(1.0, MOST / max(pixels.shape[:2]))
     pixels = shrunk(pixels, MOST)
     ink = normalize_background(pixels)
-    mask, _ = binarize(ink)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    if not len(areas) or int(areas.max()) < DUST:
-        return Crop(np.zeros((SIZE, SIZE), np.uint8), 0.0, (0, 0, 0, 0))
-    kept = np.concatenate([[False], areas >= max(DUST, SPECK * int(areas.max()))])
-    mask = np.asarray(kept[labels] * np.uint8(255), np.uint8)
+    mask = (without_dust if whole else digit_ink)(binarize(ink)[0])
+    if not mask.any():
+        return NOTHING
     left, top, wide, tall = cv2.boundingRect(mask)
-    near = cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0
     strongest = strongest_ink(ink[mask > 0])
-    digit = np.where(near, ink * (255 / strongest), 0).clip(0, 255).astype(np.uint8)
+    digit = _near(ink * (255 / strongest), mask).clip(0, 255).astype(np.uint8)
     box = tuple(round(value / scale) for value in (left, top, wide, tall))
     return Crop(thicken_and_fit(digit), 255 * strongest, (box[0], box[1], box[2], box[3]))
+
+
+def _near(ink: NDArray[Any], mask: NDArray[np.uint8]) -> NDArray[Any]:
+    """Return the ink on a mask and one pixel around it, zeros elsewhere."""
+    return np.where(cv2.dilate(mask, np.ones((3, 3), np.uint8)) > 0, ink, ink.dtype.type(0))
 
 
 def thicken_and_fit(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -121,15 +137,17 @@ def thicken_and_fit(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return fit_to_mnist(digit)
 
 
-def to_mnist(image: NDArray[Any]) -> NDArray[np.uint8]:
+def to_mnist(image: NDArray[Any], whole: bool = False) -> NDArray[np.uint8]:
     """Return any image of one digit as uint8 (28, 28) in the form of MNIST; a blank image as zeros.
+
+    With ``whole`` all its ink is taken, whether or not it belongs to one digit.
 
     Raises
     ------
     ValueError
         See :func:`to_grey`.
     """
-    return normalize(image).digit
+    return normalize(image, whole).digit
 
 
 def fit_to_mnist(digit: NDArray[np.uint8]) -> NDArray[np.uint8]:

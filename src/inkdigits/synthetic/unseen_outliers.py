@@ -87,7 +87,7 @@ def scribble(count: int, rng: np.random.Generator, sources: Sources) -> Pictures
         path = (path - path.min(0)) * (LARGE - 20) / max(1e-6, float(np.ptp(path, axis=0).max())) + 10
         canvas = np.zeros((LARGE, LARGE), np.uint8)
         cv2.polylines(canvas, [np.round(path).astype(np.int32)], False, 255, int(rng.integers(3, 11)), cv2.LINE_AA)
-        image[:] = to_mnist(canvas)
+        image[:] = to_mnist(canvas, whole=True)
     return out
 
 
@@ -115,7 +115,7 @@ def shape(count: int, rng: np.random.Generator, sources: Sources) -> Pictures:
                 length = 2.0 if kind == 3 or index == 0 else 0.8
                 ends = [tuple(int(v) for v in np.round(end)) for end in (tip, tip - length * reach)]
                 cv2.line(canvas, ends[0], ends[1], 255, wide, cv2.LINE_AA)
-        image[:] = to_mnist(canvas)
+        image[:] = to_mnist(canvas, whole=True)
     return out
 
 
@@ -139,7 +139,7 @@ def two_digits(count: int, rng: np.random.Generator, sources: Sources) -> Pictur
     out = np.empty((count, SIZE, SIZE), np.uint8)
     for image in out:
         pair = [digit[:, digit.any(0)] for digit in sources.digits[rng.integers(0, len(sources.digits), 2)]]
-        image[:] = to_mnist(np.pad(np.hstack([pair[0], np.zeros((SIZE, 2), np.uint8), pair[1]]), 3))
+        image[:] = to_mnist(np.pad(np.hstack([pair[0], np.zeros((SIZE, 2), np.uint8), pair[1]]), 3), whole=True)
     return out
 
 
@@ -202,5 +202,5 @@ def _print(characters: str, count: int, rng: np.random.Generator, sources: Sourc
         canvas = Image.new("L", (2 * LARGE, 2 * LARGE))
         character, font = characters[rng.integers(len(characters))], fonts[rng.integers(len(fonts))]
         ImageDraw.Draw(canvas).text((LARGE // 2, LARGE // 2), character, fill=255, font=font)
-        image[:] = to_mnist(np.asarray(canvas))
+        image[:] = to_mnist(np.asarray(canvas), whole=True)
     return out
