@@ -27,7 +27,8 @@ from inkdigits.errors import DataError
 from inkdigits.files import write_json
 from inkdigits.forms.answers import draw_answers
 from inkdigits.forms.decisions import THRESHOLD, decide
-from inkdigits.forms.design import Choice, Date, DigitField, Roster, parse_design
+from inkdigits.forms.design import parse_design
+from inkdigits.forms.fields import Choice, Date, DigitField, Roster
 from inkdigits.forms.files import page_reader
 from inkdigits.forms.page_reader import PageReader
 from inkdigits.forms.pages import PlacedField, Placement

@@ -13,6 +13,7 @@ from PIL import Image
 
 from inkdigits.data import Dataset
 from inkdigits.forms.printing import Copy
+from inkdigits.reader.calibration import Calibration
 from inkdigits.reader.recognizer import Recognizer
 from tests.forms.sheets import ANSWERS, DESIGN, VALUES, Pen, Picture, fill, printed_pages, small_form
 
@@ -95,6 +96,26 @@ def test_strict_tells_by_the_exit_code_that_something_is_to_be_looked_at(
     found = json.loads(text)
     assert (found["copies"], found["doubtful"] > 0) == (2, True)
     assert run_cli("form", "read", design, paths["1"], paths["2"], "--out", out)[0] == 0
+
+
+def test_pages_are_read_in_any_number_of_processes_and_a_calibration_states_the_bound(
+    run_cli: Run, design: Path, sheets: dict[str, Picture], tmp_path: Path
+) -> None:
+    paper = np.full_like(sheets["1"], 250)
+    pile = as_pdf([sheets["4"], paper, sheets["1"]], tmp_path / "pile.pdf")
+    out, truth, proven = tmp_path / "results", tmp_path / "truth.csv", tmp_path / "calibration.json"
+    code, _, err = run_cli("form", "read", design, pile, "--out", out, "--jobs", 2, *SURE)
+    assert (code, "2 pages of 1 files: 2 copies" in err) == (0, True)
+    fields = [json.loads(line) for line in (out / "fields.jsonl").read_text().splitlines()]
+    assert list(dict.fromkeys((one["page"], one["copy"]) for one in fields)) == [(3, 1), (1, 4)]
+    truth.write_text((out / "table.csv").read_text())
+    code, _, err = run_cli("form", "calibrate", out, truth, "--max-error", "80%", "--out", proven)
+    assert (code, "2 forms cannot show 80 %" in err) == (2, True), err
+    counts = (100, 2000, 1900, 0, 0)  # pages, numbers, accepted, wrong, lost
+    Calibration("forms", fields[0]["model"], {}, 0.01, 0.95, 0.9, *counts, (0.9, 1.0)).save(proven)
+    code, _, err = run_cli("form", "read", design, pile, "--out", out, "--calibration", proven)
+    assert (code, "24 of 24 accepted; at most 1 % of those are wrong, with 95 % certainty" in err) == (0, True), err
+    assert run_cli("form", "read", design, pile, "--calibration", proven, "--min-confidence", 0.9)[0] == 2
 
 
 def test_wrong_use_is_one_line_and_exit_code_2(run_cli: Run, design: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import io
 from PIL import Image
 
 from inkdigits.forms.alternatives import Alternative
-from inkdigits.forms.design import TextField
+from inkdigits.forms.fields import TextField
 from inkdigits.forms.page_reader import FieldRead, PageRead
 from inkdigits.forms.pages import Placement
 from inkdigits.forms.pile import Scanned

@@ -9,7 +9,8 @@ import pypdfium2
 from numpy.typing import NDArray
 
 from inkdigits.data import Dataset
-from inkdigits.forms.design import Choice, DigitField, parse_design
+from inkdigits.forms.design import parse_design
+from inkdigits.forms.fields import Choice, DigitField
 from inkdigits.forms.pages import Box, PlacedPage, Placement
 from inkdigits.forms.placement import place
 from inkdigits.forms.printing import Copy, print_form

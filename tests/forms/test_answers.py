@@ -7,21 +7,11 @@ import pytest
 
 from inkdigits.errors import UsageError
 from inkdigits.forms.answers import BLANK, draw_answers
-from inkdigits.forms.design import (
-    AnyField,
-    Date,
-    Decimal,
-    Design,
-    Digits,
-    Integer,
-    Roster,
-    Rows,
-    Sum,
-    Weights,
-    parse_design,
-)
+from inkdigits.forms.design import Design, parse_design
 from inkdigits.forms.example import example
+from inkdigits.forms.fields import AnyField, Date, Decimal, Digits, Integer, Roster, Rows, Weights
 from inkdigits.forms.placement import place
+from inkdigits.forms.sums import Sum
 
 SEEDS = range(20)
 

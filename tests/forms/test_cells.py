@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from inkdigits.forms.cells import Cell, cut_cells
-from inkdigits.forms.design import Digits
+from inkdigits.forms.fields import Digits
 from inkdigits.forms.flattening import PlacedBox
 from inkdigits.forms.pages import Box, PlacedField
 

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from inkdigits.errors import UsageError
-from inkdigits.forms.design import Date, Decimal, Digits, Weights, load_design, parse_design, rule_of, sums
+from inkdigits.forms.design import load_design, parse_design
 from inkdigits.forms.example import example
+from inkdigits.forms.fields import Date, Decimal, Digits, Weights, rule_of
+from inkdigits.forms.sums import sums
 from inkdigits.reader.checksums import satisfying
 
 HEAD = 'name = "exam"\ntitle = "An exam"\n'

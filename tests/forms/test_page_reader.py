@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from inkdigits.forms.design import parse_design
-from inkdigits.forms.page_reader import PageRead, PageReader, WrongFormError
+from inkdigits.forms.locating import WrongFormError
+from inkdigits.forms.page_reader import PageRead, PageReader
 from inkdigits.forms.pages import Placement
 from inkdigits.forms.placement import place
 from inkdigits.forms.registration import BlankPageError, NoFormError, SeveralSheetsError

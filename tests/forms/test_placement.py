@@ -4,8 +4,9 @@ import msgspec
 import pytest
 
 from inkdigits.errors import UsageError
-from inkdigits.forms.design import Choice, Date, Decimal, Design, Digits, Integer, Rows, TextField, parse_design
+from inkdigits.forms.design import Design, parse_design
 from inkdigits.forms.example import example
+from inkdigits.forms.fields import Choice, Date, Decimal, Digits, Integer, Rows, TextField
 from inkdigits.forms.payload import Payload, decode
 from inkdigits.forms.placement import place
 

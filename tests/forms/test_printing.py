@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from inkdigits.errors import UsageError
-from inkdigits.forms.design import Design, Digits, parse_design
+from inkdigits.forms.design import Design, parse_design
 from inkdigits.forms.example import example
+from inkdigits.forms.fields import Digits
 from inkdigits.forms.guide_digits import STROKES, beziers
 from inkdigits.forms.pages import MARK_DICTIONARY, Placement
 from inkdigits.forms.payload import decode

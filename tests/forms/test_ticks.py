@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from inkdigits.forms.cells import Cell
-from inkdigits.forms.design import Choice
+from inkdigits.forms.fields import Choice
 from inkdigits.forms.ticks import choice_values, tick_probability
 
 ONE, MANY = Choice(name="a", options=("A", "B", "C")), Choice(name="a", options=("A", "B", "C"), several=True)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inkdigits.forms.alternatives import OUTCOMES, Shares
-from inkdigits.forms.design import Date, Decimal, DigitField, Digits, Integer, Roster, Weights
+from inkdigits.forms.fields import Date, Decimal, DigitField, Digits, Integer, Roster, Weights
 from inkdigits.forms.values import FieldValues, field_values, rule_for, units_of
 
 SURE = 0.999

@@ -1,4 +1,4 @@
-"""inkdigits form: new, print."""
+"""inkdigits form: new, print, template."""
 
 from pathlib import Path
 from typing import Annotated
@@ -50,6 +50,8 @@ def form_print(
     if out.suffix.lower() != ".pdf":
         raise UsageError(f"-o {out} is no PDF; name a file such as {out.with_suffix('.pdf')}")
     placement = place(load_design(design))
+    if placement.design.blank:
+        raise UsageError(f"{design} is the template of a form that exists already; print its own blank")
     if roster is not None:
         printed = one_for_each(read_people(roster))
     else:
@@ -59,3 +61,30 @@ def form_print(
     pages = len(placement.pages) * len(printed)
     say(f"{out}: {pages:,} page{'s' if pages > 1 else ''} of the form {placement.design.name} ({placement.layout})")
     echo(out)
+
+
+@form_app.command("template")
+def form_template(
+    blank: Annotated[Path, typer.Argument(help="A blank sheet of the form: a PDF or a picture.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The design to write, a TOML file.")],
+    width: Annotated[
+        float | None, typer.Option(min=20, max=1000, help="Width of a page in millimetres, where the file has none.")
+    ] = None,
+) -> None:
+    """Make a design from a blank sheet of a form that exists already: find its boxes and propose fields."""
+    from inkdigits.forms.template import read_sheets, write_template
+
+    if out.suffix.lower() != ".toml":
+        raise UsageError(f"--out {out} is no design; name a file such as {out.with_suffix('.toml')}")
+    if out.exists():
+        raise UsageError(f"{out} is there already; name another file, or remove it")
+    made = write_template(read_sheets(blank, width), out)
+    kinds = [field.kind for field in made.fields]
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    say(f"{out}: {len(kinds)} fields ({counts}); rename and correct them, the pictures beside it show which is which")
+    if made.labels:
+        say(f"{made.labels} boxes with print in them were left out")
+    if not made.known_size:
+        say("the size of the page is not known, so its boxes are taken to be 8 mm high; --width tells it")
+    for path in made.files:
+        echo(path)

@@ -17,9 +17,11 @@ from inkdigits.cli import (  # noqa: F401  they join the app
     explaining,
     exporting,
     finetuning,
+    form_gradebook,
     form_reading,
     forms,
     reading,
+    reviewing,
     serving,
     training,
 )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from inkdigits.reader.recognizer import Prediction
 
 PREDICT_FORMATS = ("text", "json", "csv")
-READ_FORMATS = (*PREDICT_FORMATS, "csv-digits")
+READ_FORMATS = (*PREDICT_FORMATS, "csv-digits", "markus", "label-studio")
 
 ModelFile = Annotated[Path | None, typer.Option(help="An .onnx file of inkdigits export. Default: the bundled model.")]
 
@@ -68,7 +68,7 @@ def predict_command(
             echo(_line(rows[-1]))
     if proven is not None:
         accepted = sum(row["reject"] is None for row in rows)
-        _tell_calibration(proven, calibration, confidences, accepted)
+        tell_calibration(proven, calibration, confidences, accepted)
     if form == "json":
         emit(rows)
     elif form == "csv":
@@ -128,7 +128,8 @@ def read_command(
     calibration: CalibrationFile = None,
     turn: Annotated[bool, typer.Option("--turn/--no-turn", help="Also try a page turned by quarters.")] = True,
     form: Annotated[
-        str, typer.Option("--format", help="text, json, csv (a row for each number) or csv-digits.")
+        str,
+        typer.Option("--format", help="text, json, csv (a row for each number), csv-digits, markus or label-studio."),
     ] = "text",
     annotate: Annotate = None,
     review: Review = None,
@@ -198,7 +199,7 @@ def _bound(model: str, settings: "Settings", max_error: str | None, calibration:
     return Bound(confidence)
 
 
-def _tell_calibration(proven: "Calibration", path: Path | None, confidences: list[float], accepted: int) -> None:
+def tell_calibration(proven: "Calibration", path: Path | None, confidences: list[float], accepted: int) -> None:
     """Print what a calibration promises, and warn where the numbers are unlike those it was made on."""
     say(
         f"{path}: {accepted} of {len(confidences)} accepted; at most {100 * proven.max_error:g} % of those are wrong, "
@@ -293,11 +294,15 @@ class PageOutput:
 
     def add(self, path: Path, reading: "Reading") -> None:
         """Take the reading of one page."""
+        from inkdigits.reader.label_studio import task_of
+        from inkdigits.reader.markus import markus_lines
         from inkdigits.reader.review import doubtful
         from inkdigits.reader.tables import digit_rows, number_rows
 
-        if self.form == "json":
-            self.readings.append(reading.to_dict())
+        if self.form in ("json", "label-studio"):
+            self.readings.append(reading.to_dict() if self.form == "json" else task_of(reading))
+        elif self.form == "markus":
+            echo(markus_lines(reading), nl=False)
         elif self.form in ("csv", "csv-digits"):
             self.rows += number_rows(reading) if self.form == "csv" else digit_rows(reading)
         written = [line for line in reading.lines if not line.is_blank]
@@ -319,13 +324,13 @@ class PageOutput:
         from inkdigits.reader.review import review_page
         from inkdigits.reader.tables import DIGIT_COLUMNS, NUMBER_COLUMNS
 
-        if self.form == "json":
+        if self.form in ("json", "label-studio"):
             emit(self.readings)
         elif self.form in ("csv", "csv-digits"):
             columns = NUMBER_COLUMNS if self.form == "csv" else DIGIT_COLUMNS
             echo(csv_table(columns, self.rows), nl=False)
         if self.bound is not None and self.bound.calibration is not None:
-            _tell_calibration(self.bound.calibration, self.bound.path, self.confidences, self.accepted)
+            tell_calibration(self.bound.calibration, self.bound.path, self.confidences, self.accepted)
         if self.review is not None:
             write_text(self.review, review_page(self.doubtful))
             say(f"doubtful digits: {self.review}")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from inkdigits.errors import UsageError
-from inkdigits.forms.design import (
+from inkdigits.forms.fields import (
     BOX,
     AnyField,
     Choice,
@@ -18,12 +18,13 @@ from inkdigits.forms.design import (
     DigitField,
     Digits,
     Integer,
+    Number,
     Roster,
     TextField,
     rule_of,
-    sums,
 )
 from inkdigits.forms.pages import Placement
+from inkdigits.forms.sums import sums
 
 BLANK = " "  # a box that is left blank
 TICKED = "x"  # a box that is ticked
@@ -64,6 +65,8 @@ def draw_answers(placement: Placement, rng: np.random.Generator, people: Sequenc
 def _answer(field: AnyField, rng: np.random.Generator, people: Sequence[str]) -> str:
     if isinstance(field, Choice):
         return _ticks(field, rng)
+    if isinstance(field, Number):
+        raise UsageError(f"the form exists already, so no answers are drawn for {field.name}")
     if isinstance(field, TextField):
         return BLANK if field.optional and rng.random() < 0.5 else WORDS
     if field.optional and rng.random() < SKIPPED:

@@ -25,6 +25,7 @@ DIGITS = 10
 CROSSED, UNKNOWN = "x", "?"  # of the line reader's characters
 CROSSED_OUT, NOT_A_DIGIT, SMALL_MARK, NOTE = "crossed_out", "not_a_digit", "small_mark", "written_above"
 AT_SIDE = "along_the_side"
+NOT_IN_PLACE = "box_not_found"
 NOTE_IS_DIRT = 0.05  # probability that what stands above a box does not belong to it
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from inkdigits.forms.flattening import PlacedBox
 from inkdigits.forms.pages import Box
+from inkdigits.forms.printed import Printed, moved, shift_of_print, without_print
 from inkdigits.imaging.binarize import Ink, Mask
 from inkdigits.imaging.pieces import Piece, mnist_picture
 
@@ -77,7 +78,11 @@ class Cell:
 
 
 def cut_cells(
-    ink: Ink, boxes: Sequence[PlacedBox], scale: float, parameters: CellParameters | None = None
+    ink: Ink,
+    boxes: Sequence[PlacedBox],
+    scale: float,
+    parameters: CellParameters | None = None,
+    printed: Printed | None = None,
 ) -> list[Cell]:
     """Return the writing in boxes of a page.
 
@@ -85,10 +90,14 @@ def cut_cells(
     ----------
     ink
         float32 (H, W) in [0, 1], of the page's raster, ``scale`` pixels for a millimetre.
+    printed
+        What is printed in the boxes, on a raster of the same scale; nothing if None.
     """
     p = parameters or CellParameters()
     margins = _margins([one.box for one in boxes], p)
-    patches = [_patch(ink, one, margin, scale, p) for one, margin in zip(boxes, margins.tolist(), strict=True)]
+    patches = [
+        _written_patch(ink, one, margin, scale, p, printed) for one, margin in zip(boxes, margins.tolist(), strict=True)
+    ]
     strengths = np.array([_strength(patch, inside) for patch, inside in patches])
     usual = float(np.median(strengths[strengths > p.faintest])) if (strengths > p.faintest).any() else 1.0
     return [
@@ -116,8 +125,22 @@ def _margins(boxes: Sequence[Box], p: CellParameters) -> NDArray[np.float64]:
     return np.asarray(np.maximum(0.0, out))
 
 
-def _patch(ink: Ink, one: PlacedBox, margin: Sequence[float], scale: float, p: CellParameters) -> tuple[Ink, Inside]:
-    """Return the ink around a box without its printed sides, and where the box lies in it."""
+def _written_patch(
+    ink: Ink, one: PlacedBox, margin: Sequence[float], scale: float, p: CellParameters, printed: Printed | None
+) -> tuple[Ink, Inside]:
+    """Return the ink around a box without its printed sides and other print, and where the box lies in it."""
+    patch, inside = _patch(ink, one, margin, scale)
+    written = _without_sides(patch, inside, scale, p)
+    if printed is None:
+        return written, inside
+    own, _ = _patch(printed.ink, printed.box(one), margin, scale)
+    shift = shift_of_print(patch, printed.gain * own, scale)
+    within = moved(_without_sides(own, inside, scale, p), shift)
+    return without_print(written, within, printed.gain, scale), inside
+
+
+def _patch(ink: Ink, one: PlacedBox, margin: Sequence[float], scale: float) -> tuple[Ink, Inside]:
+    """Return the ink around a box, and where the box lies in it."""
     before, above, after, below = (round(side * scale) for side in margin)
     wide, tall = round(one.box.width * scale), round(one.box.height * scale)
     origin = np.array([one.box.left * scale - before, one.box.top * scale - above])
@@ -126,7 +149,7 @@ def _patch(ink: Ink, one: PlacedBox, margin: Sequence[float], scale: float, p: C
     size = before + wide + after + 1, above + tall + below + 1
     patch = cv2.warpAffine(ink, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
     inside = before, above, before + wide, above + tall
-    return _without_sides(np.asarray(patch, np.float32), inside, scale, p), inside
+    return np.asarray(patch, np.float32), inside
 
 
 def _without_sides(patch: Ink, inside: Inside, scale: float, p: CellParameters) -> Ink:
@@ -140,8 +163,8 @@ def _without_sides(patch: Ink, inside: Inside, scale: float, p: CellParameters) 
     ):  # fmt: skip
         profile = np.percentile(source[:, first:last], p.printed, axis=1)
         for place in places:
-            start, stop = _printed_line(profile, place, scale, p)
-            low, high = max(0, place - blur), place + blur + 1
+            low, high = max(0, place - blur), min(len(source), place + blur + 1)
+            start, stop = np.clip(_printed_line(profile, place, scale, p), low, high).tolist()
             rest = np.maximum(source[low:high] - profile[low:high, None], 0)  # what is not in the whole line
             before, after = rest[: start - low], rest[stop - low :]
             crossing = np.minimum(before[-beyond:].max(0, initial=0), after[:beyond].max(0, initial=0))

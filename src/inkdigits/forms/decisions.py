@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from inkdigits.forms.alternatives import Alternative
 from inkdigits.forms.consistency import Sum, likeliest_table
-from inkdigits.forms.design import Choice, Date, Decimal, DigitField, ExpandedSum, Integer, Roster, sums
+from inkdigits.forms.fields import Choice, Date, Decimal, DigitField, Integer, Number, Roster
 from inkdigits.forms.page_reader import FieldRead
 from inkdigits.forms.pages import PlacedField, Placement
 from inkdigits.forms.pile import FilledCopy, Scanned
+from inkdigits.forms.sums import ExpandedSum, sums
 from inkdigits.forms.values import FieldValues, units_of
 from inkdigits.imaging.geometry import Box
 
@@ -27,6 +28,7 @@ CORRECTED = "another value was read"
 SEVERAL, RANGE, CHECK, NO_DATE, UNLISTED = (
     "several ticked", "out of range", "wrong check digit", "no such date", "not on the roster",
 )  # fmt: skip
+RULES = SEVERAL, RANGE, CHECK, NO_DATE, UNLISTED
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ def _broken(field: PlacedField) -> str:
         return NO_DATE
     if isinstance(design, Roster):
         return UNLISTED
-    return RANGE if isinstance(design, Integer | Decimal) else CHECK
+    return RANGE if isinstance(design, Integer | Decimal | Number) else CHECK
 
 
 def _used_lines(

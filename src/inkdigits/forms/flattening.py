@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.forms.design import TextField
+from inkdigits.forms.fields import TextField
 from inkdigits.forms.pages import Box, PlacedField, PlacedPage
 from inkdigits.imaging.binarize import Ink
 
@@ -47,12 +47,15 @@ class Flattened:
         Of each box of each field, in the order of the page, (N, 2) pixels.
     slopes
         Change of the displacement along x and along y around each box, (N, 2, 2): rows are the components.
+    seen
+        Whether the sides of each box were found near their places, bool (N,); true for text without a frame.
     found
-        Share of the boxes whose sides were found near their places, in [0, 1].
+        Share of the boxes with a frame whose sides were found, in [0, 1].
     """
 
     displacements: Displacements
     slopes: NDArray[np.float64]
+    seen: NDArray[np.bool_]
     found: float
 
 
@@ -66,9 +69,9 @@ def flatten(ink: Ink, page: PlacedPage, scale: float, parameters: FlatteningPara
     """
     p = parameters or FlatteningParameters()
     edges = np.minimum(ink, np.float32(p.strong))
-    framed = [field for field in page.fields if not isinstance(field.field, TextField)]  # text stands on a line
+    framed = [field for field in page.fields if _has_frame(field)]
     fields = [_found(edges, field.boxes, (0.0, 0.0), p.reach, scale, p) for field in framed]
-    marks = np.array([_middle((mark.box,)) for mark in page.marks])
+    marks = np.array([_middle((mark.box,)) for mark in page.marks]).reshape(-1, 2)
     model = _Polynomial(np.array([_middle(field.boxes) for field in framed]), np.array(fields), marks, page, scale, p)
     boxes = [box for field in framed for box in field.boxes]
     places = np.array([_middle((box,)) for box in boxes]).reshape(-1, 2)
@@ -78,14 +81,21 @@ def flatten(ink: Ink, page: PlacedPage, scale: float, parameters: FlatteningPara
     exact = np.array([_found(edges, (box,), tuple(d), p.near, scale, p) for box, d in zip(boxes, near, strict=True)])
     model = _Polynomial(places, exact, marks, page, scale, p)
     off = np.abs(exact - model(places))  # NaN where no side was found
-    seen = float((off <= p.near * scale).all(1).mean()) if boxes else 1.0
     middles = np.array([_middle((box,)) for field in page.fields for box in field.boxes]).reshape(-1, 2)
     displaced = model(middles)
     has_frame = np.array([field in framed for field in page.fields for _ in field.boxes], np.bool_)
     at = displaced[has_frame]
     displaced[has_frame] = np.where(off <= p.outlier * scale, (exact + at) / 2, at)
     steps = [(model(middles + step) - model(middles - step)) / (2 * scale) for step in np.eye(2)]
-    return Flattened(displaced, np.stack(steps, 2), seen)
+    seen = ~has_frame
+    seen[has_frame] = (off <= p.near * scale).all(1)
+    found = float(seen[has_frame].mean()) if boxes else 1.0
+    return Flattened(displaced, np.stack(steps, 2), seen, found)
+
+
+def _has_frame(field: PlacedField) -> bool:
+    """Return whether lines are printed around the boxes of a field; inkdigits prints one line below text."""
+    return bool(field.field.boxes) or not isinstance(field.field, TextField)
 
 
 def _middle(boxes: Sequence[Box]) -> tuple[float, float]:
@@ -197,22 +207,25 @@ class PlacedBox:
         Its place on the flat page, mm.
     matrix
         Affine map (2, 3) from pixels of the flat page around the box to those of the raster.
+    seen
+        Whether its sides were found near its place.
     """
 
     field: PlacedField
     index: int
     box: Box
     matrix: NDArray[np.float64]
+    seen: bool = True
 
 
 def placed_boxes(page: PlacedPage, flattened: Flattened, scale: float) -> list[PlacedBox]:
     """Return the boxes of a page, in its order, where they lie on the raster."""
-    rest = iter(zip(flattened.displacements, flattened.slopes, strict=True))
+    rest = iter(zip(flattened.displacements, flattened.slopes, flattened.seen.tolist(), strict=True))
     out = []
     for field in page.fields:
         for index, box in enumerate(field.boxes):
-            displacement, slope = next(rest)
+            displacement, slope, seen = next(rest)
             middle = np.array(_middle((box,))) * scale
             matrix = np.concatenate([np.eye(2) + slope, (displacement - slope @ middle)[:, None]], 1)
-            out.append(PlacedBox(field, index, box, matrix))
+            out.append(PlacedBox(field, index, box, matrix, seen))
     return out

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from inkdigits.errors import UsageError
-from inkdigits.forms.design import BOX, AnyField, Choice, Design, DigitField, Rows, TextField
+from inkdigits.forms.design import Design
+from inkdigits.forms.fields import BOX, AnyField, Choice, DigitField, Rows, TextField
 from inkdigits.forms.pages import (
     CODE_RIM,
     CODE_SIZE,
@@ -188,7 +189,7 @@ class Flow:
                 x + TICK + 1.5 + _text_width(text, TEXT_SIZE) for text, (x, _) in zip(one.options, places, strict=True)
             )
             return widest, places[-1][1] + TICK
-        return pattern_places(one.pattern, self.design.box)[2], self.design.box[1]
+        return pattern_places(_pattern(one), self.design.box)[2], self.design.box[1]
 
     def _draw(self, one: AnyField, left: float, top: float, available: float, page: _Page | None = None) -> None:
         """Add the boxes of a field, and what is printed between or behind them."""
@@ -203,7 +204,7 @@ class Flow:
                 beside = Box(box.right + 1.5, box.top + (TICK - TEXT_SIZE) / 2, _text_width(text, TEXT_SIZE), TEXT_SIZE)
                 page.texts.append(PrintedText(text, beside))
         else:
-            _draw_digits(page, PlacedField(one.name, one, ()), one.pattern, left, top, self.design.box)
+            _draw_digits(page, PlacedField(one.name, one, ()), _pattern(one), left, top, self.design.box)
 
     def _table(self, rows: Rows) -> None:
         """Place a table: its columns' labels on each page, and line by line its fields."""

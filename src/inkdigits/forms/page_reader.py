@@ -9,21 +9,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from inkdigits.forms.box_recognizer import BoxReading, BoxRecognizer
+from inkdigits.forms.box_recognizer import NOT_IN_PLACE, BoxReading, BoxRecognizer
 from inkdigits.forms.cells import cut_cells
-from inkdigits.forms.design import Choice, DigitField, TextField
+from inkdigits.forms.fields import Choice, DigitField, Number, TextField
 from inkdigits.forms.flattening import PlacedBox, flatten, placed_boxes
+from inkdigits.forms.locating import Grey, Located, Locator, MarkedSheets, NotRegisteredError, rectified
 from inkdigits.forms.notes import written_above
-from inkdigits.forms.pages import PlacedField, PlacedPage, Placement
+from inkdigits.forms.number_fields import NUMBER_CELLS, NumberReader
+from inkdigits.forms.pages import PlacedField, Placement
 from inkdigits.forms.payload import Payload
-from inkdigits.forms.registration import Homography, NoFormError, find, homography, payload_of
+from inkdigits.forms.registration import Homography
 from inkdigits.forms.ticks import TICK_CELLS, choice_values, tick_probability
-from inkdigits.forms.values import FieldValues, Rule, field_values, rule_for
+from inkdigits.forms.values import FieldValues, Rule, field_values, rule_for, unread_values
 from inkdigits.imaging.binarize import Ink, normalize_background
 from inkdigits.imaging.geometry import Box
 from inkdigits.imaging.pixels import to_grey
 
-Grey = NDArray[np.uint8]
 Quad = tuple[tuple[float, float], ...]  # four corners, x and y
 
 
@@ -35,14 +36,6 @@ class PageParameters:
     found: float = 0.5  # of the boxes whose printed sides are found, at least; else the page is not where it seems
     picture_scale: int = 4  # pixels for a millimetre of the picture that is kept
     quality: int = 80  # of that picture as JPEG
-
-
-class WrongFormError(NoFormError):
-    """A page belongs to another form, or to another version."""
-
-
-class NotRegisteredError(NoFormError):
-    """The page is told by its code, but its boxes are not found."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +79,8 @@ class PageRead:
         The flat page as JPEG.
     quads
         The corners of each box of each field on that picture, in the order of the placement.
+    model
+        Names of the models that read it.
     """
 
     payload: Payload
@@ -93,6 +88,7 @@ class PageRead:
     marks: int
     picture: bytes = b""
     quads: tuple[tuple[Quad, ...], ...] = ()
+    model: str = ""
 
 
 class PageReader:
@@ -102,6 +98,10 @@ class PageReader:
     ----------
     roster
         The numbers that fields of the kind roster may have.
+    locator
+        Finds the page on a picture; by the corner marks and the code that inkdigits prints, if None.
+    numbers
+        Reads fields of the kind number, which only a form with a blank has.
     """
 
     def __init__(
@@ -110,8 +110,11 @@ class PageReader:
         boxes: BoxRecognizer,
         roster: Sequence[str] = (),
         parameters: PageParameters | None = None,
+        locator: Locator | None = None,
+        numbers: NumberReader | None = None,
     ) -> None:
-        self._placement, self._boxes = placement, boxes
+        self._boxes, self._numbers = boxes, numbers
+        self._locator = locator or MarkedSheets(placement)
         self._parameters = parameters or PageParameters()
         self._rules: dict[str, Rule] = {
             one.name: rule_for(one.field, roster) for one in placement.fields if isinstance(one.field, DigitField)
@@ -127,70 +130,52 @@ class PageReader:
         """
         p = self._parameters
         grey = to_grey(picture)
-        found = find(grey)
-        payload = payload_of(grey, found, self._placement.pages[0])
-        page = self._page(payload)
-        matrix = homography(found, page)
-        if matrix is None:
-            raise NotRegisteredError("the corner marks are not seen; scan the whole sheet")
-        raster = _raster(grey, matrix, page, p.scale)
+        located = self._locator.locate(grey)
+        page, matrix = located.page, located.matrix
+        raster = rectified(grey, matrix, page, p.scale)
         ink = normalize_background(raster)
-        flat = flatten(ink, page, p.scale)
+        flat = flatten(ink, page, p.scale, located.flattening)
         if flat.found < p.found:
-            raise NotRegisteredError("the boxes are not where the corner marks say; scan the sheet flat and whole")
+            raise NotRegisteredError(located.advice)
         boxes = placed_boxes(page, flat, p.scale)
-        fields = self._fields(ink, raster, boxes, page, matrix)
+        fields = self._fields(ink, raster, boxes, located)
         small = cv2.resize(
             raster, None, fx=p.picture_scale / p.scale, fy=p.picture_scale / p.scale, interpolation=cv2.INTER_AREA
         )
         _, kept = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, p.quality])
         quads = _by_field(boxes, [_quad(one, p.scale, p.picture_scale / p.scale) for one in boxes])
-        return PageRead(payload, tuple(fields), len(found.marks), kept.tobytes(), tuple(tuple(q) for q in quads))
+        shown = kept.tobytes(), tuple(tuple(quad) for quad in quads)
+        return PageRead(located.payload, tuple(fields), located.marks, *shown, self._boxes.name)
 
-    def _page(self, payload: Payload) -> PlacedPage:
-        """Return the page that a code names.
-
-        Raises
-        ------
-        WrongFormError
-            When it is not one of this form.
-        """
-        design, layout = self._placement.design, self._placement.layout
-        if payload.form != design.name:
-            raise WrongFormError(f"a page of the form {payload.form!r}, not of {design.name!r}; sort it out")
-        if (payload.version, payload.layout) != (design.version, layout):
-            raise WrongFormError(
-                f"a page of version {payload.version}.{payload.layout} of {design.name}, "
-                f"not of {design.version}.{layout}; read it with the design that it was printed from"
-            )
-        if not 1 <= payload.page <= len(self._placement.pages):
-            raise WrongFormError(f"the form has no page {payload.page}")
-        return self._placement.pages[payload.page - 1]
-
-    def _fields(
-        self, ink: Ink, raster: Grey, boxes: Sequence[PlacedBox], page: PlacedPage, matrix: Homography
-    ) -> list[FieldRead]:
-        p = self._parameters
+    def _fields(self, ink: Ink, raster: Grey, boxes: Sequence[PlacedBox], located: Located) -> list[FieldRead]:
+        p, page, matrix = self._parameters, located.page, located.matrix
+        printed = located.printed
         digits = [one for one in boxes if isinstance(one.field.field, DigitField)]
         ticks = [one for one in boxes if isinstance(one.field.field, Choice)]
-        cells = cut_cells(ink, digits, p.scale)
+        cells = cut_cells(ink, digits, p.scale, None, printed)
         usual = float(np.median([cell.ink.max() for cell in cells if not cell.is_blank] or [1.0]))
-        notes = written_above(ink, digits, page, p.scale, usual)
+        notes = written_above(ink, digits, page, p.scale, usual, None, printed)
         read = {
             _key(one): found.with_note() if note else found
             for one, found, note in zip(digits, self._boxes.read(cells), notes, strict=True)
         }
         ticked = {
             _key(one): tick_probability(cell)
-            for one, cell in zip(ticks, cut_cells(ink, ticks, p.scale, TICK_CELLS), strict=True)
+            for one, cell in zip(ticks, cut_cells(ink, ticks, p.scale, TICK_CELLS, printed), strict=True)
         }
         out = []
         for placed, own in _grouped(boxes):
             box = _box_on_picture(own, matrix, p.scale)
-            if isinstance(placed.field, DigitField):
+            if printed is not None and 2 * sum(one.seen for one in own) < len(own):
+                out.append(FieldRead(placed.name, unread_values(), box, {0: NOT_IN_PLACE}))
+            elif isinstance(placed.field, DigitField):
                 out.append(self._digit_field(placed, [read[_key(one)] for one in own], box))
             elif isinstance(placed.field, Choice):
                 out.append(FieldRead(placed.name, choice_values([ticked[_key(one)] for one in own], placed.field), box))
+            elif isinstance(placed.field, Number):
+                (cell,) = cut_cells(ink, own, p.scale, NUMBER_CELLS, printed)
+                assert self._numbers is not None
+                out.append(FieldRead(placed.name, self._numbers.read(cell, placed.field), box))
             else:
                 assert isinstance(placed.field, TextField)
                 out.append(FieldRead(placed.name, None, box, picture=_cut(raster, own[0], p.scale)))
@@ -219,16 +204,6 @@ def _by_field(boxes: Sequence[PlacedBox], items: Sequence[Quad]) -> list[list[Qu
     for one, item in zip(boxes, items, strict=True):
         groups[one.field.name].append(item)
     return list(groups.values())
-
-
-def _raster(grey: Grey, matrix: Homography, page: PlacedPage, scale: int) -> Grey:
-    """Return the page without perspective, ``scale`` pixels for a millimetre."""
-    size = round(page.width * scale), round(page.height * scale)
-    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    to_picture = matrix @ np.diag([1 / scale, 1 / scale, 1.0])
-    return np.asarray(
-        cv2.warpPerspective(grey, to_picture, size, flags=flags, borderMode=cv2.BORDER_REPLICATE), np.uint8
-    )
 
 
 def _quad(one: PlacedBox, scale: float, factor: float = 1.0) -> Quad:

@@ -5,7 +5,8 @@ A change of a length below moves what readers of printed forms look for.
 
 from dataclasses import dataclass
 
-from inkdigits.forms.design import AnyField, Design
+from inkdigits.forms.design import Design
+from inkdigits.forms.fields import AnyField
 from inkdigits.forms.payload import Payload
 
 PAPERS = {"A4": (210.0, 297.0), "Letter": (215.9, 279.4)}  # width, height, mm
@@ -58,6 +59,9 @@ class Box:
         )
 
 
+NOWHERE = Box(0.0, 0.0, 0.0, 0.0)  # of what a page has not
+
+
 @dataclass(frozen=True)
 class Mark:
     """A corner mark: an ArUco marker of MARK_DICTIONARY."""
@@ -101,7 +105,10 @@ class PlacedField:
 
 @dataclass(frozen=True)
 class PlacedPage:
-    """One page; ``number`` counts from 1. ``guides`` are the boxes of the digits that show how to write."""
+    """One page; ``number`` counts from 1. ``guides`` are the boxes of the digits that show how to write.
+
+    A page of a form that exists already has no marks and no texts, and its code, person and footer are NOWHERE.
+    """
 
     number: int
     width: float

@@ -8,9 +8,10 @@ import hashlib
 import msgspec
 
 from inkdigits.errors import UsageError
-from inkdigits.forms.design import AnyField, Choice, Date, Design, DigitField
+from inkdigits.forms.design import Design
+from inkdigits.forms.fields import AnyField, Choice, Date, DigitField, Rows
 from inkdigits.forms.flow import SIDE, Flow
-from inkdigits.forms.pages import CODE_RIM, CODE_SIZE, Box, PlacedPage, Placement
+from inkdigits.forms.pages import CODE_RIM, CODE_SIZE, NOWHERE, Box, PlacedField, PlacedPage, Placement
 
 CLEARANCE = 0.5  # mm that two fields must be apart
 
@@ -21,12 +22,48 @@ def place(design: Design) -> Placement:
     Raises
     ------
     UsageError
-        When a field does not fit, stands outside the page or on another one, or there are too many pages.
+        When a field does not fit, stands outside the page or on another one, has too few or too many boxes, or there
+        are too many pages.
     """
-    pages = tuple(Flow(design).pages())
-    for page in pages:
-        _require_apart(page)
+    if design.blank:
+        pages = on_blank(design)
+    else:
+        pages = tuple(Flow(design).pages())
+        for page in pages:
+            _require_apart(page)
     return Placement(design, _layout_hash(design, pages), pages)
+
+
+def on_blank(design: Design) -> tuple[PlacedPage, ...]:
+    """Return the pages of a form that exists already: its fields have places. Raises as :func:`place` does."""
+    fields: dict[int, list[PlacedField]] = {number: [] for number in range(1, len(design.blank) + 1)}
+    for one in design.fields:
+        assert not isinstance(one, Rows)  # which has no boxes, so the design refuses it
+        if one.page not in fields:
+            raise UsageError(f"the field {one.name} is on page {one.page}, and the blank has {len(fields)}")
+        expected = boxes_needed(one)
+        if len(one.boxes) != expected:
+            raise UsageError(f"the field {one.name} needs {expected} boxes and has {len(one.boxes)}; correct its boxes")
+        fields[one.page].append(PlacedField(one.name, one, tuple(Box(*box) for box in one.boxes)))
+    pages = []
+    for number, sheet in enumerate(design.blank, 1):
+        width, height = sheet.size
+        for index, placed in enumerate(fields[number]):
+            hull = hull_of(placed.boxes)
+            if hull.right > width or hull.bottom > height:
+                raise UsageError(f"the field {placed.name} reaches out of page {number}; place it within the page")
+            for other in fields[number][:index]:
+                if any(box.overlaps(taken, -CLEARANCE) for box in placed.boxes for taken in other.boxes):
+                    raise UsageError(f"the field {placed.name} overlaps the field {other.name}; move one of them")
+        pages.append(PlacedPage(number, width, height, tuple(fields[number]), (), (), NOWHERE, NOWHERE, NOWHERE))
+    return tuple(pages)
+
+
+def boxes_needed(one: AnyField) -> int:
+    """Return the number of boxes of a field."""
+    if isinstance(one, DigitField):
+        return one.digits
+    return len(one.options) if isinstance(one, Choice) else 1
 
 
 def _layout_hash(design: Design, pages: tuple[PlacedPage, ...]) -> str:

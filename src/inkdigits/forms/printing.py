@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from inkdigits.errors import DataError, UsageError
 from inkdigits.escape import printable
 from inkdigits.files import atomic_path
-from inkdigits.forms.design import TextField
+from inkdigits.forms.fields import TextField
 from inkdigits.forms.flow import GUIDE_DIGITS
 from inkdigits.forms.guide_digits import STROKES, beziers
 from inkdigits.forms.pages import MARK_DICTIONARY, Box, Mark, PlacedPage, Placement, PrintedText

@@ -161,10 +161,10 @@ def homography(found: Found, page: PlacedPage, parameters: RegistrationParameter
     else:
         scale = np.sqrt(np.ptp(target, 0).prod() / np.ptp(source, 0).prod())  # pixels for a millimetre
         matrix, _ = cv2.findHomography(source, target, cv2.RANSAC, p.tolerance * float(scale))
-    return None if matrix is None or not _is_plausible(matrix, page) else np.asarray(matrix, float)
+    return None if matrix is None or not is_plausible(matrix, page) else np.asarray(matrix, float)
 
 
-def _is_plausible(matrix: NDArray[Any], page: PlacedPage) -> bool:
+def is_plausible(matrix: NDArray[Any], page: PlacedPage) -> bool:
     """Return whether a homography keeps a page's orientation: a mirrored or folded one is a wrong match."""
     corners = np.array([[[0, 0], [page.width, 0], [page.width, page.height], [0, page.height]]], float)
     mapped = cv2.perspectiveTransform(corners, matrix)[0]
@@ -186,7 +186,7 @@ def payload_of(grey: Grey, found: Found, page: PlacedPage, parameters: Registrat
         return found.codes[0][0]
     matrix = homography(found, page, p)
     if matrix is None:
-        if _is_blank(grey, p):
+        if is_blank(grey, p):
             raise BlankPageError("the page is blank")
         raise NoFormError(
             "neither a QR code nor the corner marks of a form are seen; scan the whole sheet, sharp and flat"
@@ -210,7 +210,9 @@ def _code_patches(grey: Grey, matrix: Homography, page: PlacedPage, p: Registrat
     return [np.asarray(one, np.uint8) for one in (patch, sharp, black)]
 
 
-def _is_blank(grey: Grey, p: RegistrationParameters) -> bool:
+def is_blank(grey: Grey, parameters: RegistrationParameters | None = None) -> bool:
+    """Return whether a picture shows an empty page."""
+    p = parameters or RegistrationParameters()
     small = shrunk(grey, 800)
     paper = cv2.medianBlur(small, 51)
     inner = tuple(slice(side // 20, side - side // 20) for side in small.shape)  # without the rim of a scanner's lid

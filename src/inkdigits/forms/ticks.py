@@ -8,7 +8,7 @@ import numpy as np
 
 from inkdigits.forms.alternatives import ranked
 from inkdigits.forms.cells import Cell, CellParameters
-from inkdigits.forms.design import Choice
+from inkdigits.forms.fields import Choice
 from inkdigits.forms.values import FieldValues
 
 SEPARATOR = "; "  # between the options of one value

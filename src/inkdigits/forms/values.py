@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from inkdigits.forms.alternatives import Alternative, Shares, likeliest_texts, ranked
-from inkdigits.forms.design import BOX, DATE_PARTS, Date, Decimal, DigitField, Digits, Integer, Roster, rule_of
+from inkdigits.forms.fields import BOX, DATE_PARTS, Date, Decimal, DigitField, Digits, Integer, Roster, rule_of
 
 UNREAD = "?"  # of a value: a box that was not read
 EMPTY = "_"  # of a value: a box that is blank though those around it are not
@@ -174,8 +174,12 @@ def rule_for(design: DigitField, roster: Sequence[str] = ()) -> Rule:
 
 
 def _digits_rule(design: Digits) -> Rule:
+    def written(text: str) -> str | None:
+        number = text.rstrip(" ") if design.shorter else text
+        return number if number.isdigit() else None
+
     if design.check is None:
-        return Rule(lambda text: text if text.isdigit() else None)
+        return Rule(written)
     check = rule_of(design.check)
 
     def value(text: str) -> str | None:
@@ -237,6 +241,11 @@ def _date_rule(design: Date) -> Rule:
 def blank_values() -> FieldValues:
     """Return the values of a field in which nothing is written."""
     return FieldValues((Alternative("", 1.0),), 0.0, "")
+
+
+def unread_values() -> FieldValues:
+    """Return the values of a field that could not be read at all."""
+    return FieldValues((Alternative(UNREAD, 0.0),), 0.0, UNREAD, UNREAD)
 
 
 def units_of(value: str, design: DigitField) -> int | None:

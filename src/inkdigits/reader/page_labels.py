@@ -1,4 +1,4 @@
-"""The truth of pages: labels.json, labels.csv, or the corrections that a review page saved."""
+"""The truth of pages: labels.json, labels.csv, an export of Label Studio, or what a review page saved."""
 
 import csv
 from collections import defaultdict
@@ -10,6 +10,7 @@ from typing import Any
 from inkdigits.errors import DataError, UsageError
 from inkdigits.escape import unguarded
 from inkdigits.files import from_json, read_bytes
+from inkdigits.reader.label_studio import annotated_numbers, is_export
 from inkdigits.reader.results import Reading
 
 NAMES = ("labels.json", "labels.csv")  # that are looked for in a folder
@@ -106,6 +107,8 @@ def read_labels(path: Path, folder: Path) -> PageLabels:
 
 def _from_json(text: str, folder: Path) -> PageLabels:
     stated: Any = from_json(text, object)
+    if is_export(stated):
+        return PageLabels({folder / file: numbers for file, numbers in annotated_numbers(stated).items()}, {})
     pairs = stated.items() if isinstance(stated, dict) else ((one["file"], _numbers(one)) for one in stated)
     return PageLabels({folder / file: _as_numbers(numbers) for file, numbers in pairs}, {})
 
