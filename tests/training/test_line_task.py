@@ -219,7 +219,7 @@ def test_no_process_makes_lines_after_a_task_is_closed(small: Dataset, monkeypat
     next(task.batches(1, torch.Generator()))
     assert set(multiprocessing.active_children()) > before
     task.close()
-    assert set(multiprocessing.active_children()) == before
+    assert set(multiprocessing.active_children()) <= before
 
 
 def test_perfect_edges_have_no_loss_and_others_have_some(batch: LineBatch) -> None:
