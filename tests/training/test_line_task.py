@@ -151,30 +151,10 @@ def test_the_same_seed_and_index_make_the_same_batches(small: Dataset, monkeypat
     monkeypatch.setattr(line_task, "SORTED", 4)
     first, again, other_seed = (LineBatches(Writers(small.train), 3, seed) for seed in (1, 1, 2))
     group = first[5]
-    assert [len(made.lengths) for made in group] == [3] * 4 * line_task.SHOWN
+    assert [len(made.lengths) for made in group] == [3] * 4
     assert all(same(one, other) for one, other in zip(group, again[5], strict=True))
     assert not any(same(one, other) for one, other in zip(group, again[6], strict=True))
     assert not any(same(one, other) for one, other in zip(group, other_seed[5], strict=True))
-
-
-def test_each_batch_is_shown_again_with_another_contrast_and_noise(
-    small: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(line_task, "SORTED", 4)
-    batches = LineBatches(Writers(small.train), 3, 1, shown=3)[0]
-    new, echoes = batches[:4], batches[4:]
-    assert len(echoes) == 8
-    for shown in (echoes[:4], echoes[4:]):
-        found = [next(at for at, one in enumerate(new) if torch.equal(one.edges, again.edges)) for again in shown]
-        assert sorted(found) == [0, 1, 2, 3]
-        for at, again in zip(found, shown, strict=True):
-            assert torch.equal(again.targets, new[at].targets)
-            assert again.strips.dtype == torch.uint8
-            assert not torch.equal(again.strips, new[at].strips)
-            assert not again.strips[new[at].strips == 0].any()  # paper stays paper
-            ink, before = (part.strips[new[at].strips > 60].float() for part in (again, new[at]))
-            assert np.corrcoef(ink, before)[0, 1] > 0.8
-    assert len(LineBatches(Writers(small.train), 3, 1, shown=1)[0]) == 4
 
 
 def test_lines_of_a_batch_are_of_similar_width_and_none_is_too_wide(

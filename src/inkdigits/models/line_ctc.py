@@ -57,7 +57,7 @@ def convolution(inputs: int, outputs: int, kernel: int | tuple[int, int], stride
     task=LINE,
     recipes={
         "standard": {
-            "epochs": 36,
+            "epochs": 30,
             "lines": 20_480,
             "batch_size": 32,
             "lr": 3e-3,
@@ -87,8 +87,8 @@ class LineCTC(nn.Module):
 
     def __init__(
         self,
-        channels: Sequence[int] = (24, 40, 96),
-        features: int = 192,
+        channels: Sequence[int] = (24, 40, 64),
+        features: int = 128,
         dilations: Sequence[int] = (1, 2, 4),
         dropout: float = 0.1,
     ) -> None:
@@ -100,10 +100,10 @@ class LineCTC(nn.Module):
             convolution(first, second, 3, 2),  # (B, 40, 10, W / 4)
             Residual(second, (3, 3), (3, 3)),
             Residual(second, (3, 3), (3, 3)),
-            convolution(second, third, 3, (2, 1)),  # (B, 96, 5, W / 4)
+            convolution(second, third, 3, (2, 1)),  # (B, 64, 5, W / 4)
             Residual(third, (3, 3), (3, 3)),
             Residual(third, (3, 3), (3, 3)),
-            convolution(third, features, (5, 3), 1),  # (B, 192, 1, W / 4)
+            convolution(third, features, (5, 3), 1),  # (B, 128, 1, W / 4)
             *(Residual(features, (1, 5), (1, 1), dilation) for dilation in dilations),
             nn.Dropout(dropout),
         )
@@ -116,6 +116,6 @@ class LineCTC(nn.Module):
         Step t stands at pixel 4 t - 8 + 2 of the strip. Its edges are left and right of the character there, relative
         to that pixel, then top and bottom; all in heights of the strip.
         """
-        steps = self.body(F.pad(strips, (PAD, PAD)))  # (B, 192, 1, T)
+        steps = self.body(F.pad(strips, (PAD, PAD)))  # (B, 128, 1, T)
         logits, edges = self.classes(steps), self.edges(steps)
         return logits.squeeze(2).transpose(1, 2), edges.squeeze(2).transpose(1, 2)

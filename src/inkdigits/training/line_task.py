@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from itertools import count, islice
 from pathlib import Path
 
@@ -32,8 +32,6 @@ WIDEST = 10.0  # heights of the strip; wider lines are left out, as one of them 
 WRITTEN_WITH = 40_000  # digits that the lines are written with, at most
 MEASURED = 800  # lines that a network is measured on, of each part of the data
 SORTED = 16  # batches whose lines are sorted by width, so that a batch needs little padding
-SHOWN = 2  # times that a line is learned from, as making it takes longer than learning from it
-ECHO_CONTRAST, ECHO_NOISE = (0.7, 1.2), (0.0, 14.0)  # of a strip that is shown again: factor; deviation, levels of 255
 EDGE_WEIGHT = 1.0  # of the edges' loss against that of the characters
 EDGE_BETA = 0.05  # heights; the edges' loss is quadratic below
 MIDDLE = 0.25  # share of a character's width at each side whose steps do not learn its edges
@@ -125,13 +123,10 @@ def _place_edges(line: MadeLine, strip: Strip, edges: NDArray[np.float32], known
 
 
 class LineBatches(MapDataset[list[LineBatch]]):
-    """Groups of SORTED new batches by index, then the same batches as echoes; seed and index determine the lines.
+    """Groups of SORTED batches by index; the same seed and index make the same lines."""
 
-    D. Choi et al., "Faster neural network training with data echoing", 2019, arXiv:1907.05550.
-    """
-
-    def __init__(self, writers: Writers, batch_size: int, seed: int, shown: int = SHOWN) -> None:
-        self._writers, self._size, self._seed, self._shown = writers, batch_size, seed, shown
+    def __init__(self, writers: Writers, batch_size: int, seed: int) -> None:
+        self._writers, self._size, self._seed = writers, batch_size, seed
 
     def __getitem__(self, index: int) -> list[LineBatch]:
         rng = np.random.default_rng([self._seed, 3, index])
@@ -139,17 +134,7 @@ class LineBatches(MapDataset[list[LineBatch]]):
         lines = list(islice((line for line in made if _width(line) <= WIDEST), SORTED * self._size))
         lines.sort(key=_width)
         groups = [lines[start : start + self._size] for start in range(0, len(lines), self._size)]
-        new = [collate(groups[place]) for place in rng.permutation(SORTED)]
-        return new + [echo(new[place], rng) for _ in range(self._shown - 1) for place in rng.permutation(SORTED)]
-
-
-def echo(batch: LineBatch, rng: np.random.Generator) -> LineBatch:
-    """Return the same lines with another contrast and other noise; what is not ink gets none."""
-    strips = batch.strips.numpy()
-    contrast = rng.uniform(*ECHO_CONTRAST, (len(strips), 1, 1))
-    deviation = rng.uniform(*ECHO_NOISE, (len(strips), 1, 1))
-    changed = strips * contrast + deviation * rng.standard_normal(strips.shape, np.float32) * (strips > 0)
-    return replace(batch, strips=torch.from_numpy(np.clip(changed, 0, 255).astype(np.uint8)))
+        return [collate(groups[place]) for place in rng.permutation(SORTED)]
 
 
 def _width(line: MadeLine) -> float:
@@ -188,8 +173,7 @@ class LineTask:
             self._stream = None
 
     def _batches_from(self, first: int) -> Generator[LineBatch, None, None]:
-        size = SORTED * SHOWN
-        groups = range(first // size, -(-self.recipe.epochs * self.steps // size))
+        groups = range(first // SORTED, -(-self.recipe.epochs * self.steps // SORTED))
         workers = max(1, (os.cpu_count() or 1) // 2)
         loader = DataLoader(
             self._data,
@@ -200,7 +184,7 @@ class LineTask:
             generator=torch.Generator(),  # else it draws from PyTorch's, and the dropout after a resumption differs
             prefetch_factor=2,
         )
-        skipped = first % size
+        skipped = first % SORTED
         for group in loader:
             yield from group[skipped:]
             skipped = 0
@@ -220,7 +204,7 @@ class LineTask:
         for known, batches in self._measured:
             if known is digits:
                 return batches
-        batches = LineBatches(self._writers(digits), MEASURED // SORTED, self.seed + 1_000_003, shown=1)[0]
+        batches = LineBatches(self._writers(digits), MEASURED // SORTED, self.seed + 1_000_003)[0]
         self._measured.append((digits, batches))
         return batches
 
