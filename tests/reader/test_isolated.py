@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from inkdigits.data import Dataset
+from inkdigits.errors import ModelError
 from inkdigits.reader import Reader
 from inkdigits.reader.isolated import page_reader
-from inkdigits.reader.recognizer import Recognizer, bundled
 from tests import hostile
 
 Run = Callable[..., tuple[int, str, str]]
@@ -73,8 +73,7 @@ def test_a_nearly_empty_page_is_read_only_as_it_lies(monkeypatch: pytest.MonkeyP
     assert [reading.lines for reading in Reader().read_pages(content)] == [()]
 
 
-def test_a_worker_reads_pages_with_the_model_that_was_chosen(folder: Path) -> None:
-    chosen = bundled("digits.int8.onnx")
-    for model in (chosen, None):
-        (reading,) = page_reader(model, None, lambda: None)(folder / "a.png", {})
-        assert reading.model.startswith(Recognizer(model).name)
+def test_a_worker_reads_pages_with_the_networks_that_were_chosen(tmp_path: Path) -> None:
+    for chosen in ((tmp_path / "mine.onnx", None), (None, tmp_path / "mine.onnx")):
+        with pytest.raises(ModelError, match=r"mine\.onnx"):
+            page_reader(*chosen, lambda: None)
