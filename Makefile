@@ -10,8 +10,10 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 compare: $(INSTALLED)
 	$(BIN)/inkdigits compare --quick
 
+# One worker more than cores, as many tests wait for other processes; at most 4.
+WORKERS := $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$((n < 4 ? n + 1 : 4)))
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n auto --maxprocesses 4 --dist loadscope
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n $(WORKERS) --dist loadscope
 
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .

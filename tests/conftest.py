@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 
 CHROMIUM = Path("/usr/bin/chromium")
 LONGEST = (  # modules below tests/, the longest first
-    *("test_notebooks.py", "experiments/test_robustness.py", "report/test_figures.py", "reader/test_batch.py"),
-    *("test_plugins.py", "experiments/test_killed.py", "evaluation/test_faithfulness.py", "bulk/test_bulk.py"),
+    *("test_notebooks.py", "reader/test_batch.py", "experiments/test_robustness.py", "test_plugins.py"),
+    *("experiments/test_killed.py", "report/test_figures.py", "evaluation/test_faithfulness.py", "bulk/test_bulk.py"),
     *("training/test_line_training.py", "training/test_training_data.py", "report/test_hostile_names.py"),
     *("training/test_classifier.py", "test_package.py", "models/test_models.py", "reader/test_line_reading.py"),
-    *("server/test_process.py", "evaluation/test_refusal.py", "exporting/test_line_file.py"),
-    *("server/test_hostile_files.py", "training/test_line_task.py", "test_cli.py"),
+    *("exporting/test_finetuned.py", "server/test_process.py", "evaluation/test_refusal.py"),
+    *("exporting/test_line_file.py", "server/test_hostile_files.py", "training/test_line_task.py", "test_cli.py"),
+    *("server/test_reliability.py", "server/test_schemathesis.py", "reader/test_reader.py", "forms/test_template.py"),
 )
 
 

@@ -329,7 +329,7 @@ def test_the_command_prints_text_and_csv_and_is_strict(page: MadePage, run_cli: 
     code, _, _ = run_cli("read", path, "--strict", "--min-confidence", "1")
     assert code == 3
     code, _, err = run_cli("read", path, "--format", "xml")
-    assert (code, "--format is text, json, csv or csv-digits, not 'xml'" in err) == (2, True)
+    assert (code, "--format is text, json, csv, csv-digits, markus or label-studio, not 'xml'" in err) == (2, True)
     code, _, err = run_cli("read", path, "--max-error", "much")
     assert (code, "a share such as 0.1%" in err) == (2, True)
     code, out, err = run_cli("read", path, "--max-error", "5%")
