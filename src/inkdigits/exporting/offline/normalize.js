@@ -1,6 +1,6 @@
-// Makes the 28x28 picture that the network sees from a small grey picture of one digit. For pictures under 48 pixels the
-// result is that of inkdigits.imaging.normalize with all ink (whole=True), bit for bit, as numbers are rounded like those
-// of NumPy and OpenCV.
+// Makes the 28x28 picture that the network sees from a small grey picture of one digit. For pictures under 48 pixels
+// the result is that of inkdigits.imaging.normalize with all ink (whole=True), bit for bit, as numbers are rounded
+// like those of NumPy and OpenCV.
 
 export const SIZE = 28; // side of the result
 const BOX = 20; // longer side of the digit in it
